@@ -30,7 +30,7 @@ const LONG =
         "test/integration/worker/machine/scale-set.test.ts",
         "test/integration/worker/operations.test.ts",
         "test/unit/client/client-package.test.ts",
-        "test/unit/worker/process/{limits,shared-endings}.test.ts",
+        "test/unit/worker/process/{limits,shared/shared-endings}.test.ts",
       ];
 
 export default defineConfig({

@@ -6,7 +6,7 @@ import { JobServiceError, isJobServiceError } from "./job-service-error.ts";
 import { type Management, createManagement } from "./management.ts";
 import { type Monitoring, createMonitoring } from "./monitoring.ts";
 import { type Notifications, createNotifications } from "./notifications.ts";
-import { type RetryOptions, type RetryPolicy, retryPolicy, withRetries } from "./with-retries.ts";
+import { type RetryOptions, type CallRetryPolicy, callRetryPolicy, withRetries } from "./with-retries.ts";
 import { type Timers, createTimers } from "./timer-management.ts";
 import { type CallOptions, type Fetch, type Transport, createTransport } from "./transport.ts";
 import { type EntraFacts, assertOwnScopes, isPrivate } from "./trusted-authority.ts";
@@ -63,7 +63,7 @@ export class JobServiceClient {
     this.#transport = createTransport({
       baseUrl: `${origin}${pathname.replace(/\/+$/, "")}`,
       fetch: this.#fetch,
-      policy: retryPolicy(options.retry),
+      policy: callRetryPolicy(options.retry),
       answerWithinMs: options.answerWithinMs ?? ANSWER_WITHIN_MS,
       authorize: (token) => this.#authorize(token),
     });
@@ -148,7 +148,7 @@ export interface TokenCacheDeps {
   readonly credential: TokenCredential;
   /** The scopes of the service's tokens. */
   readonly scope: () => Promise<string>;
-  readonly policy: RetryPolicy;
+  readonly policy: CallRetryPolicy;
   readonly nowMs?: () => number;
 }
 

@@ -8,7 +8,7 @@ import {
   isJobServiceError,
   networkFailed,
 } from "./job-service-error.ts";
-import { type Attempt, type RetryPolicy, withRetries } from "./with-retries.ts";
+import { type Attempt, type CallRetryPolicy, withRetries } from "./with-retries.ts";
 
 /** The part of `fetch` that the client uses. */
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
@@ -38,7 +38,7 @@ export interface Answer<T> {
 }
 
 export interface Transport {
-  readonly policy: RetryPolicy;
+  readonly policy: CallRetryPolicy;
   /** Time to wait for the response. */
   readonly answerWithinMs: number;
   /** The response's JSON; undefined for a response without a body. */
@@ -57,7 +57,7 @@ export interface Transport {
 export interface TransportDeps {
   readonly baseUrl: string;
   readonly fetch: Fetch;
-  readonly policy: RetryPolicy;
+  readonly policy: CallRetryPolicy;
   /** Time to wait for a response; for a file or a log, for its start. */
   readonly answerWithinMs: number;
   /** The value of the Authorization header; undefined: none. `fresh`: the last one was refused. */

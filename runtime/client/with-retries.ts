@@ -15,14 +15,14 @@ export interface RetryOptions {
   readonly maxDelayMs?: number;
 }
 
-export type RetryPolicy = Required<RetryOptions>;
+export type CallRetryPolicy = Required<RetryOptions>;
 
-export const retryPolicy = ({
+export const callRetryPolicy = ({
   maxAttempts = 8,
   firstDelayMs = 250,
   maxDelayMs = 10_000,
   giveUpAfterMs = Infinity,
-}: RetryOptions = {}): RetryPolicy => ({ maxAttempts, firstDelayMs, maxDelayMs, giveUpAfterMs });
+}: RetryOptions = {}): CallRetryPolicy => ({ maxAttempts, firstDelayMs, maxDelayMs, giveUpAfterMs });
 
 /** A longer `Retry-After` counts as an outage, and the caller gets the error. */
 const RETRY_AFTER_MAX_MS = 60_000;
@@ -31,7 +31,7 @@ const RETRY_AFTER_MAX_MS = 60_000;
 export function delayAfter(
   attempt: number,
   error: JobServiceError,
-  { maxAttempts, firstDelayMs, maxDelayMs }: Omit<RetryPolicy, "giveUpAfterMs">,
+  { maxAttempts, firstDelayMs, maxDelayMs }: Omit<CallRetryPolicy, "giveUpAfterMs">,
   random = Math.random(),
 ): number | undefined {
   const { retryable, retryAfterMs = 0 } = error;
@@ -51,7 +51,7 @@ export interface Attempt {
 
 /** Resolves to the first success. Throws the last error. Throws at once if no repeat can help. */
 export async function withRetries<T>(
-  policy: RetryPolicy,
+  policy: CallRetryPolicy,
   signal: AbortSignal | undefined,
   call: (attempt: Attempt) => Promise<T>,
 ): Promise<T> {

@@ -12,7 +12,7 @@ import { jobQueueName } from "../core/deployment/topology.ts";
 import type { BatchCompletion } from "./batch-completion.ts";
 import type { JobEvents } from "./job-events.ts";
 
-export type RequeueResult =
+export type RequeueOutcome =
   | { readonly outcome: "requeued"; readonly job: Job }
   /** It had returned to queued before, perhaps by a call whose answer was lost. Its bell was sent again. */
   | { readonly outcome: "bell-resent"; readonly job: Job }
@@ -36,7 +36,7 @@ const TRIES = 20;
 export async function requeueJobs(
   rows: readonly Stored<Job>[],
   { jobs, completion, events, sendBells }: RequeueDeps,
-): Promise<readonly RequeueResult[]> {
+): Promise<readonly RequeueOutcome[]> {
   const written = await Promise.allSettled(rows.map((row) => returnToQueue(row, jobs, events)));
   const returned = written.flatMap((one) => (one.status === "fulfilled" && one.value.queued ? [one.value.queued] : []));
 
@@ -53,7 +53,7 @@ export async function requeueJobs(
 }
 
 interface Returned {
-  readonly result: RequeueResult;
+  readonly result: RequeueOutcome;
   /** The row that waits for its bell. */
   readonly queued?: Stored<Job>;
 }

@@ -15,7 +15,7 @@ export async function assertFree(port: number, option: string): Promise<void> {
     await release();
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
-    const message = `Port ${port} is taken by another program, or by another npm start. Choose another with ${option}.`;
+    const message = `Port ${port} is in use by another program or another npm start. Choose another with ${option}.`;
     throw new PortTakenError(message, { cause: error });
   }
 }

@@ -26,7 +26,8 @@ import { createJobEvents } from "../lifecycle/job-events.ts";
 import { startSweeper } from "../sweeper/sweeper.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeTimers, composeWebhooks } from "./compose-api.ts";
-import { connect, createLogger } from "./connect.ts";
+import { connect } from "./connect.ts";
+import { createLogger } from "./logger.ts";
 import { type Service, runService } from "./service-process.ts";
 import { withTimerBatches } from "../timers/run/timer-runs.ts";
 

@@ -135,14 +135,14 @@ export function composeWebhooks({ services, allowLoopback, unreadable, now, log 
 
 // --- Readiness -------------------------------------------------------------------------------------------------------
 
-export interface ReadinessDeps {
+export interface ComposeReadinessDeps {
   readonly services: Pick<Services, "batches" | "queue">;
   readonly pools: readonly string[];
   readonly clock: Pick<ApiClock, "trustedNow" | "monotonicNow">;
   readonly log: Logger;
 }
 
-export function composeReadiness({ services, pools, clock, log }: ReadinessDeps): () => Promise<boolean> {
+export function composeReadiness({ services, pools, clock, log }: ComposeReadinessDeps): () => Promise<boolean> {
   const { batches, queue } = services;
   const queueName = jobQueueName(pools[0] ?? DEFAULT_POOL, DEFAULT_PRIORITY);
   // Neither has to find anything.

@@ -1,6 +1,5 @@
 /** Creates the stores and queues of API and workers from connection settings, and chooses the credential. */
 import { randomUUID } from "node:crypto";
-import { pino, stdTimeFunctions } from "pino";
 import {
   type ServiceBusConnection,
   type StorageConnection,
@@ -43,7 +42,7 @@ import type { TimerStore } from "../core/ports/timer-store.ts";
 import type { TickSender, TimerSubscriptions } from "../core/ports/timer-topic.ts";
 import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts";
 import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
-import type { ConnectionSettings, LogLevel } from "../core/settings/service-settings.ts";
+import type { ConnectionSettings } from "../core/settings/service-settings.ts";
 import { systemClock } from "../core/clock.ts";
 
 export interface Services {
@@ -158,8 +157,3 @@ async function azureCredential() {
   const { DefaultAzureCredential } = await import("@azure/identity");
   return new DefaultAzureCredential();
 }
-
-// The program's log: one JSON object in each line of standard output.
-
-export const createLogger = (program: string, level: LogLevel): Logger =>
-  pino({ level, base: { program }, timestamp: stdTimeFunctions.isoTime });

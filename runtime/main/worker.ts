@@ -19,7 +19,8 @@ import { createWorkspaces } from "../worker/process/files/workspace.ts";
 import { createTimerRuns } from "../timers/run/timer-runs.ts";
 import { openMachine } from "../worker/machine/machine.ts";
 import { startWorker } from "../worker/worker.ts";
-import { connect, connectReleases, createLogger } from "./connect.ts";
+import { connect, connectReleases } from "./connect.ts";
+import { createLogger } from "./logger.ts";
 import { GIVEN_UP, ownerPatience, runService, type Service } from "./service-process.ts";
 import { systemClock } from "../core/clock.ts";
 

@@ -54,12 +54,12 @@ async function repair({ parsed }: PeekedMessage, deps: SweepDeadLettersDeps): Pr
   const subject = subjectOf(parsed);
   if (subject === undefined) return "keep";
   const stored = await deps.jobs.get(subject.jobId);
-  const meeting = decideDeadLetter(stored?.value, subject);
-  switch (meeting.action) {
+  const decision = decideDeadLetter(stored?.value, subject);
+  switch (decision.action) {
     case "keep":
     case "wait":
     case "remove":
-      return meeting.action;
+      return decision.action;
     case "ring-then-remove":
       if (stored !== undefined) await sendBell(stored, deps.queue);
       return "remove";

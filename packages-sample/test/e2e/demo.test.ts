@@ -46,7 +46,7 @@ it("npm start does not run the samples a second time in the same folder, and say
   await using run = startLocal(home.path, ["--port", "0"]);
   const api = await apiOf(run, home.path);
   await run.says("Press Ctrl-C to stop");
-  expect(run.output.stdout).toContain(`have run here before, as batch ${result.batchId}`);
+  expect(run.output.stdout).toContain(`have already run in this folder, as batch ${result.batchId}`);
   expect(run.output.stdout).toContain("npm start -- --demo");
   const { counts } = await api.get<BatchView>(`/batches/${result.batchId}`);
   expect(counts).toMatchObject({ succeeded: JOBS, total: JOBS });

@@ -26,12 +26,12 @@ import type { BatchCommands } from "../batch-commands.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
 import type { Lookup } from "../lookup.ts";
-import type { BatchIntake } from "../submit/find-batch.ts";
+import type { FindBatch } from "../submit/find-batch.ts";
 import { CREATED, REPLAYED, createdReply } from "./created-reply.ts";
 
 export interface BatchOperationDeps {
   readonly lookup: Pick<Lookup, "batch">;
-  readonly intake: Pick<BatchIntake, "create">;
+  readonly findBatch: Pick<FindBatch, "create">;
   readonly commands: BatchCommands;
   readonly batches: Pick<BatchStore, "list">;
   readonly jobs: Pick<JobStore, "list" | "counts">;
@@ -47,7 +47,7 @@ export const batchOperations = (deps: BatchOperationDeps): readonly Operation[] 
   requeueBatch(deps),
 ];
 
-const createBatch = ({ intake }: BatchOperationDeps) =>
+const createBatch = ({ findBatch }: BatchOperationDeps) =>
   operation({
     id: "createBatch",
     method: "post",
@@ -63,7 +63,7 @@ const createBatch = ({ intake }: BatchOperationDeps) =>
     },
     errors: ["BatchNotFound", "IdempotencyKeyReused"],
     async handle({ caller, body, headers }) {
-      const { batch, replayed } = await intake.create(caller, body, headers["idempotency-key"]);
+      const { batch, replayed } = await findBatch.create(caller, body, headers["idempotency-key"]);
       return createdReply(`/v1/batches/${batch.batchId}`, batchView(batch), replayed);
     },
   });

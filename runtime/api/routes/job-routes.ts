@@ -15,7 +15,7 @@ import type { Stored } from "../../core/ports/stored.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import { cancelJob, type CancelDeps } from "../../lifecycle/cancel-job.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
-import { requeueJobs as requeueRows, type RequeueResult as Requeued } from "../../lifecycle/requeue-job.ts";
+import { requeueJobs, type RequeueOutcome } from "../../lifecycle/requeue-job.ts";
 import { itemError } from "../http/error-response.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
@@ -166,9 +166,9 @@ const requeueMany = (deps: JobOperationDeps) =>
 function requeue(
   { jobs, completion, events, outbox }: JobOperationDeps,
   rows: readonly Stored<Job>[],
-): Promise<readonly Requeued[]> {
+): Promise<readonly RequeueOutcome[]> {
   outbox.assertReady();
-  return requeueRows(rows, {
+  return requeueJobs(rows, {
     jobs,
     completion,
     events,
@@ -177,13 +177,13 @@ function requeue(
 }
 
 /** Throws JobNotFound, JobNotEnded. */
-function requeuedJob(jobId: string, result: Requeued | undefined): Job {
+function requeuedJob(jobId: string, result: RequeueOutcome | undefined): Job {
   if (result === undefined || result.outcome === "gone") throw noSuchJob(jobId);
   if (result.outcome !== "not-ended") return result.job;
   throw new ConflictError("JobNotEnded", `Job ${jobId} is ${result.job.state}. Only an ended job can be requeued.`);
 }
 
-function itemOf(jobId: string, result: Requeued | undefined): RequeueResult {
+function itemOf(jobId: string, result: RequeueOutcome | undefined): RequeueResult {
   try {
     return { jobId, state: requeuedJob(jobId, result).state };
   } catch (error) {

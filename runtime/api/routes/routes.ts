@@ -21,7 +21,7 @@ import type { Operation } from "../http/operation.ts";
 import { createLookup } from "../lookup.ts";
 import type { ReleasePublisher } from "../publish-release.ts";
 import type { BellOutbox } from "../submit/bell-outbox.ts";
-import { createBatchIntake } from "../submit/find-batch.ts";
+import { createFindBatch } from "../submit/find-batch.ts";
 import { createKnownJobs } from "../submit/known-jobs.ts";
 import { createReservations } from "../submit/reservations.ts";
 import { createRunTimer } from "../submit/run-timer.ts";
@@ -31,7 +31,8 @@ import { createJobWriter } from "../submit/write-job.ts";
 import type { Post } from "../webhooks/post.ts";
 import { accessOperations } from "./access-routes.ts";
 import { batchOperations } from "./batch-routes.ts";
-import { createDeadLetters, deadLetterOperations } from "./dead-letter-routes.ts";
+import { createDeadLetterBrowser } from "../dead-letter-browser.ts";
+import { deadLetterOperations } from "./dead-letter-routes.ts";
 import { eventOperations } from "./event-routes.ts";
 import { jobOutputOperations } from "./job-output-routes.ts";
 import { jobOperations } from "./job-routes.ts";
@@ -113,24 +114,24 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
   const shared = { ...stores, ...bus, ...clock, events, ids, pools, lookup, completion };
 
   const reservations = createReservations(shared);
-  const intake = createBatchIntake({ ...shared, reservations });
+  const findBatch = createFindBatch({ ...shared, reservations });
   const writer = createJobWriter(shared);
   const knownJobs = createKnownJobs({
     ...shared,
     isReleasePending: (tenantName, packageName) => release?.isPending(tenantName, packageName) ?? false,
   });
-  const submitDeps = { ...shared, intake, reservations, writer, knownJobs };
+  const submitDeps = { ...shared, findBatch, reservations, writer, knownJobs };
   const submitJob = createSubmitJob(submitDeps);
   const submitMany = createSubmitMany(submitDeps);
   const runTimer = createRunTimer({ ...shared, reservations, writer });
   const { registration: timerRegistration, wakeScheduler } = timers;
 
   return [
-    ...submitOperations({ submitJob, submitMany, intake }),
+    ...submitOperations({ submitJob, submitMany, findBatch }),
     ...jobOperations(shared),
     ...jobOutputOperations({ ...shared, followLogEveryMs: deps.followLogEveryMs }),
-    ...batchOperations({ ...shared, intake, commands: createBatchCommands(shared) }),
-    ...deadLetterOperations(createDeadLetters(shared)),
+    ...batchOperations({ ...shared, findBatch, commands: createBatchCommands(shared) }),
+    ...deadLetterOperations(createDeadLetterBrowser(shared)),
     ...packageOperations({ ...shared, timerRegistration }),
     ...timerOperations({ ...shared, runTimer, wakeScheduler }),
     ...eventOperations({ ...deps.followers, lookup }),

@@ -10,8 +10,7 @@ import {
   submitLinesQuery,
 } from "../../core/http/requests.ts";
 import { submitLineSchema, submitResultsSchema, submittedSchema } from "../../core/http/views.ts";
-import { closed } from "../submit/write-job.ts";
-import type { BatchIntake } from "../submit/find-batch.ts";
+import { type FindBatch, batchClosed } from "../submit/find-batch.ts";
 import { createBulkSubmit } from "../submit/bulk-submit.ts";
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
@@ -24,7 +23,7 @@ import type { SubmitMany } from "../submit/submit-many.ts";
 export interface SubmitOperationDeps {
   readonly submitJob: SubmitJob;
   readonly submitMany: SubmitMany;
-  readonly intake: Pick<BatchIntake, "named">;
+  readonly findBatch: Pick<FindBatch, "named">;
 }
 
 export const submitOperations = (deps: SubmitOperationDeps): readonly Operation[] => [
@@ -73,7 +72,7 @@ const linesBody = streamBody({
   lines: jobRequestSchema,
 });
 
-const submitBulk = ({ submitMany, intake }: SubmitOperationDeps) => {
+const submitBulk = ({ submitMany, findBatch }: SubmitOperationDeps) => {
   const bulk = createBulkSubmit(submitMany);
   return operation({
     id: "submitJobs",
@@ -94,12 +93,12 @@ const submitBulk = ({ submitMany, intake }: SubmitOperationDeps) => {
       const idempotencyKey = headers["idempotency-key"];
       if (Symbol.asyncIterator in body) {
         const { batchId } = query;
-        await assertBatch(intake, caller, batchId, true);
+        await assertBatch(findBatch, caller, batchId, true);
         return { status: 200, lines: bulk.submitLines({ caller, batchId, idempotencyKey }, body) };
       }
       if (query.batchId !== undefined) throw invalidField("batchId", "must be in the body if the body is JSON");
       const { batchId, jobs } = body;
-      await assertBatch(intake, caller, batchId, idempotencyKey !== undefined || jobs.some(hasId));
+      await assertBatch(findBatch, caller, batchId, idempotencyKey !== undefined || jobs.some(hasId));
       return { status: 200, body: { results: await bulk.submitItems({ caller, batchId, idempotencyKey }, jobs) } };
     },
   });
@@ -107,14 +106,14 @@ const submitBulk = ({ submitMany, intake }: SubmitOperationDeps) => {
 
 /** A named batch is checked once for all jobs. A closed batch still answers repeats of jobs it has. */
 async function assertBatch(
-  intake: Pick<BatchIntake, "named">,
+  findBatch: Pick<FindBatch, "named">,
   caller: Caller,
   batchId: string | undefined,
   mayBeThere: boolean,
 ): Promise<void> {
   if (batchId === undefined) return;
-  const batch = await intake.named(caller, batchId);
-  if (batch.state !== "open" && !mayBeThere) throw closed(batch);
+  const batch = await findBatch.named(caller, batchId);
+  if (batch.state !== "open" && !mayBeThere) throw batchClosed(batch);
 }
 
 const hasId = (job: unknown): boolean => typeof job === "object" && job !== null && "clientJobId" in job;

@@ -1,5 +1,5 @@
 /** Finds the batch of a submit: created on request, named by its id, or the tenant's batch of the day. */
-import { invalidField, NotFoundError } from "../../core/errors.ts";
+import { ConflictError, invalidField, NotFoundError } from "../../core/errors.ts";
 import { defaultBatchId, LARGE_BATCH_SHARD_COUNT, type IdSource } from "../../core/job/ids.ts";
 import { type Batch, NEW_BATCH } from "../../core/job/job.ts";
 import { DEFAULT_BATCHES_PER_DAY_MAX } from "../../core/limits.ts";
@@ -12,7 +12,7 @@ import { type Lookup, assertNotOfTimer } from "../lookup.ts";
 import { type Reservation, type Reservations, requestHash } from "./reservations.ts";
 import type { Clock } from "../../core/clock.ts";
 
-export interface BatchIntakeDeps {
+export interface FindBatchDeps {
   readonly batches: Pick<BatchStore, "create" | "get">;
   readonly lookup: Pick<Lookup, "batch">;
   readonly reservations: Pick<Reservations, "reserveOne">;
@@ -28,7 +28,7 @@ export interface CreatedBatch {
   readonly replayed: boolean;
 }
 
-export interface BatchIntake {
+export interface FindBatch {
   /**
    * Default tenant: the only one the caller acts for. Throws InvalidRequestError, BatchNotFound for a tenant of others,
    * IdempotencyKeyReused.
@@ -43,7 +43,7 @@ export interface BatchIntake {
   daily(caller: Caller, tenantName: string): Promise<Batch>;
 }
 
-export function createBatchIntake(deps: BatchIntakeDeps): BatchIntake {
+export function createFindBatch(deps: FindBatchDeps): FindBatch {
   const { batches, lookup, reservations, ids, now, pools } = deps;
 
   type Fields = CreateBatchBody & { readonly tenantName: string };
@@ -112,6 +112,9 @@ export function createBatchIntake(deps: BatchIntakeDeps): BatchIntake {
     },
   };
 }
+
+export const batchClosed = (batch: Batch): ConflictError =>
+  new ConflictError("BatchClosed", `Batch ${batch.batchId} accepts no more jobs.`);
 
 function assertTenant(caller: Caller, tenantName: string): void {
   if (!caller.mayUse(tenantName)) {

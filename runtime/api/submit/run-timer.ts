@@ -7,7 +7,8 @@ import type { TimerTrigger } from "../../core/timer/trigger.ts";
 import { wakeTimerBatch } from "../../timers/run/timer-jobs.ts";
 import type { Caller } from "../auth/caller.ts";
 import { type Reservation, type Reservations, requestHash } from "./reservations.ts";
-import { type JobWriter, type SubmittedJob, prepareJob } from "./write-job.ts";
+import { prepareJob } from "./prepare-job.ts";
+import type { JobWriter, SubmittedJob } from "./write-job.ts";
 import type { Clock } from "../../core/clock.ts";
 
 export interface RunTimerDeps {

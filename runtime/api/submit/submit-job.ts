@@ -7,14 +7,15 @@ import type { JobRequestBody } from "../../core/http/requests.ts";
 import type { IdSource } from "../../core/job/ids.ts";
 import type { Batch } from "../../core/job/job.ts";
 import type { Caller } from "../auth/caller.ts";
-import type { BatchIntake } from "./find-batch.ts";
+import { type FindBatch, batchClosed } from "./find-batch.ts";
 import type { KnownJobs, RefusalOf } from "./known-jobs.ts";
 import { type Reservation, type ReservationWish, type Reservations, requestHash } from "./reservations.ts";
-import { type JobWriter, type PreparedJob, type SubmittedJob, closed, prepareJob } from "./write-job.ts";
+import { type PreparedJob, prepareJob } from "./prepare-job.ts";
+import type { JobWriter, SubmittedJob } from "./write-job.ts";
 import type { Clock } from "../../core/clock.ts";
 
 export interface SubmitDeps {
-  readonly intake: Pick<BatchIntake, "named" | "daily">;
+  readonly findBatch: Pick<FindBatch, "named" | "daily">;
   readonly reservations: Reservations;
   readonly writer: JobWriter;
   readonly knownJobs: KnownJobs;
@@ -33,7 +34,7 @@ export interface SubmitRequest {
 export type SubmitJob = (caller: Caller, request: SubmitRequest) => Promise<SubmittedJob>;
 
 export function createSubmitJob(deps: SubmitDeps): SubmitJob {
-  const { intake, reservations, writer, knownJobs, ids, now } = deps;
+  const { findBatch, reservations, writer, knownJobs, ids, now } = deps;
 
   async function reserve(placed: PlacedJob): Promise<Reservation> {
     const { request, batch, refusal } = placed;
@@ -52,7 +53,7 @@ export function createSubmitJob(deps: SubmitDeps): SubmitJob {
   return async (caller, request) => {
     writer.assertReady();
     const refusalOf = knownJobs.judge();
-    const batch = await batchOf(intake, caller, request);
+    const batch = await batchOf(findBatch, caller, request);
     const placed = await placeJob(request, batch, refusalOf, now());
     return writer.write(caller, { ...placed, reservation: await reserve(placed) });
   };
@@ -68,10 +69,11 @@ export interface PlacedJob {
 }
 
 export const batchOf = (
-  intake: SubmitDeps["intake"],
+  findBatch: SubmitDeps["findBatch"],
   caller: Caller,
   { job, batchId }: SubmitRequest,
-): Promise<Batch> => (batchId === undefined ? intake.daily(caller, job.tenantName) : intake.named(caller, batchId));
+): Promise<Batch> =>
+  batchId === undefined ? findBatch.daily(caller, job.tenantName) : findBatch.named(caller, batchId);
 
 /** Throws InvalidRequestError, UnavailableError. */
 export async function placeJob(
@@ -86,7 +88,7 @@ export async function placeJob(
   }
   const prepared = prepareJob(job, now);
   // Only now: a caller who may not use the tenant must not learn of its packages.
-  const refusal = batch.state === "open" ? await refusalOf(job) : closed(batch);
+  const refusal = batch.state === "open" ? await refusalOf(job) : batchClosed(batch);
   return { request, batch, prepared, refusal };
 }
 

@@ -31,7 +31,7 @@ export type SubmitMany = (
 const CHUNK = 500;
 
 export function createSubmitMany(deps: SubmitDeps): SubmitMany {
-  const { intake, reservations, writer, knownJobs, ids, now } = deps;
+  const { findBatch, reservations, writer, knownJobs, ids, now } = deps;
 
   /** Reservations for jobs of one tenant, all with keys or all without, and all refused or all not. */
   async function reserveAll(placed: readonly PlacedJob[]): Promise<readonly Outcome<Reservation>[]> {
@@ -104,7 +104,7 @@ export function createSubmitMany(deps: SubmitDeps): SubmitMany {
       const batches = new Map<string, Promise<Batch>>();
       const place = async (request: SubmitRequest): Promise<PlacedJob> => {
         const name = request.batchId ?? request.job.tenantName;
-        const batch = await memo(batches, name, () => batchOf(intake, caller, request));
+        const batch = await memo(batches, name, () => batchOf(findBatch, caller, request));
         return placeJob(request, batch, refusalOf, now());
       };
       const chunk = requests.slice(i, i + CHUNK);

@@ -3,11 +3,10 @@
  * have written the job, its row is read first, and only what is missing is written.
  */
 import { jobQueueName } from "../../core/deployment/topology.ts";
-import { ConflictError, InvariantError, invalidField } from "../../core/errors.ts";
-import type { JobRequestBody } from "../../core/http/requests.ts";
+import { InvariantError } from "../../core/errors.ts";
 import { jobIdParts } from "../../core/job/ids.ts";
-import { type Batch, type Job, UNTOUCHED_JOB } from "../../core/job/job.ts";
-import { PARAMETERS_INLINE_MAX_BYTES, PARAMETERS_MAX_BYTES, START_AHEAD_MAX_MS } from "../../core/limits.ts";
+import type { Batch, Job } from "../../core/job/job.ts";
+import { PARAMETERS_INLINE_MAX_BYTES } from "../../core/limits.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
 import type { JobFiles } from "../../core/ports/job-files.ts";
 import { outgoingBell } from "../../core/ports/job-queue.ts";
@@ -18,6 +17,8 @@ import { type CancelDeps, cancelJob } from "../../lifecycle/cancel-job.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import type { Caller } from "../auth/caller.ts";
 import type { BellOutbox } from "./bell-outbox.ts";
+import { batchClosed } from "./find-batch.ts";
+import { type PreparedJob, newJob } from "./prepare-job.ts";
 import type { Reservation } from "./reservations.ts";
 
 export interface JobWriterDeps extends CancelDeps {
@@ -95,7 +96,7 @@ export function createJobWriter(deps: JobWriterDeps): JobWriter {
     // The batch that the first request meant: the batch of its day, which may be yesterday's.
     const batch = (await batches.get(jobIdParts(jobId).batchId))?.value;
     if (batch === undefined) throw new InvariantError(`Job ${jobId} was reserved in a batch that is not there.`);
-    if (batch.state !== "open") throw closed(batch);
+    if (batch.state !== "open") throw batchClosed(batch);
     await wake(batch);
     return insert(caller, batch, job);
   }
@@ -154,70 +155,3 @@ export function createJobWriter(deps: JobWriterDeps): JobWriter {
     wakeBatch,
   };
 }
-
-export const closed = (batch: Batch): ConflictError =>
-  new ConflictError("BatchClosed", `Batch ${batch.batchId} accepts no more jobs.`);
-
-// --- What a job is before anything has happened to it ------------------------------------------------------------------
-
-/** A request that has passed every check. */
-export interface PreparedJob {
-  readonly request: JobRequestBody;
-  readonly parametersJson: string;
-  readonly runAt: Date | undefined;
-  readonly expiresAt: Date | undefined;
-}
-
-/** Throws InvalidRequestError. */
-export const prepareJob = (request: JobRequestBody, now: Date): PreparedJob => ({
-  request,
-  parametersJson: parametersJson(request.parameters),
-  ...times(request, now),
-});
-
-/** When the job may start, and when it expires. */
-function times(
-  { runAt: given, delayMs, timeToLiveMs }: JobRequestBody,
-  now: Date,
-): Pick<PreparedJob, "runAt" | "expiresAt"> {
-  const startAt = given ?? new Date(now.getTime() + (delayMs ?? 0));
-  if (startAt.getTime() - now.getTime() > START_AHEAD_MAX_MS) {
-    throw invalidField("runAt", `must be at most ${START_AHEAD_MAX_MS / DAY_MS} days ahead`);
-  }
-  const isAhead = startAt.getTime() > now.getTime();
-  const waitsFrom = isAhead ? startAt : now;
-  return {
-    runAt: isAhead ? startAt : undefined,
-    expiresAt: timeToLiveMs === undefined ? undefined : new Date(waitsFrom.getTime() + timeToLiveMs),
-  };
-}
-
-const DAY_MS = 24 * 60 * 60_000;
-
-function parametersJson(parameters: unknown): string {
-  const json = JSON.stringify(parameters ?? null);
-  if (Buffer.byteLength(json) > PARAMETERS_MAX_BYTES) {
-    throw invalidField("parameters", `must be at most ${PARAMETERS_MAX_BYTES} bytes as JSON`, "PayloadTooLarge");
-  }
-  return json;
-}
-
-type SubmittedFields = Pick<Job, "jobId" | "parameters" | "submittedAt" | "submittedBy">;
-
-/** A job as it is when nothing has happened to it yet. */
-const newJob = (batch: Batch, { request, runAt, expiresAt }: PreparedJob, submitted: SubmittedFields): Job => ({
-  ...submitted,
-  batchId: batch.batchId,
-  tenantName: batch.tenantName,
-  clientJobId: request.clientJobId,
-  jobType: request.jobType,
-  jobName: request.jobName,
-  jobProcessorPackageName: request.jobProcessorPackageName,
-  priority: request.priority ?? batch.priority,
-  pool: batch.pool,
-  retry: request.retry ?? {},
-  timeoutMs: request.timeoutMs,
-  expiresAt,
-  ...UNTOUCHED_JOB,
-  runAt,
-});

@@ -25,7 +25,7 @@ import { PLAIN_LINE } from "../text.ts";
 import { jobStateSchema, prioritySchema } from "./views.ts";
 
 /** A blob name below its tenant: one path segment that ends in `.zip`. */
-const PACKAGE_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]*\.zip$/;
+const ZIP_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]*\.zip$/;
 
 /** A name that is shown, logged and put into tables. */
 export const displayName = z
@@ -47,7 +47,7 @@ export const poolName = z
 export const packageName = z
   .string()
   .max(PACKAGE_NAME_MAX_LENGTH, `must have at most ${PACKAGE_NAME_MAX_LENGTH} characters`)
-  .regex(PACKAGE_NAME_PATTERN, "must be a file name ending in .zip, of letters, digits, dots, hyphens and underscores")
+  .regex(ZIP_NAME_PATTERN, "must be a file name ending in .zip, of letters, digits, dots, hyphens and underscores")
   .meta({ description: "File name of the package that holds the job type.", examples: ["thumbnails.zip"] });
 
 const batchId = z.string().refine((id) => parseBatchId(id) !== undefined, "is not a batch id");

@@ -25,11 +25,11 @@ const TRANSITIONS: Readonly<Record<JobState, readonly JobState[]>> = {
 export const isTerminal = (state: JobState): state is TerminalState =>
   (TERMINAL_STATES as readonly JobState[]).includes(state);
 
-export const isAllowed = (from: JobState, to: JobState): boolean => TRANSITIONS[from].includes(to);
+export const isTransitionAllowed = (from: JobState, to: JobState): boolean => TRANSITIONS[from].includes(to);
 
 /** Throws InvariantError unless a job may go from one state to the other. */
 export function assertTransition(from: JobState, to: JobState): void {
-  if (!isAllowed(from, to)) throw new InvariantError(`A job cannot go from ${from} to ${to}.`);
+  if (!isTransitionAllowed(from, to)) throw new InvariantError(`A job cannot go from ${from} to ${to}.`);
 }
 
 /** Jobs per state; the counters of a batch, or the signed share of one writer in them. */

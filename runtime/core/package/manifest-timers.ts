@@ -92,7 +92,10 @@ export const poolSchema = matching(
   `the name of a pool: 1 to ${POOL_NAME_MAX_LENGTH} lower-case letters, digits and inner hyphens`,
 );
 
-export const prioritySchema = z.enum(PRIORITIES, `expected ${PRIORITIES.map((name) => `"${name}"`).join(", ")}`);
+export const manifestPrioritySchema = z.enum(
+  PRIORITIES,
+  `expected ${PRIORITIES.map((name) => `"${name}"`).join(", ")}`,
+);
 
 export const manifestTimer = strictObject({
   timerName: timerNameSchema,
@@ -103,7 +106,7 @@ export const manifestTimer = strictObject({
   graceSeconds: graceSecondsSchema.optional(),
   runOnDeploy: runOnDeploySchema.optional(),
   pool: poolSchema.optional(),
-  priority: prioritySchema.optional(),
+  priority: manifestPrioritySchema.optional(),
 }) satisfies z.ZodType<ManifestTimer>;
 
 interface TimerProblem {

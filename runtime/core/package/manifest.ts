@@ -24,7 +24,7 @@ import {
 } from "./manifest-fields.ts";
 import { type ManifestTimer, manifestTimer, timerProblems } from "./manifest-timers.ts";
 import { JsonError, parseJson } from "../json.ts";
-import type { RetryPolicy } from "../job/retry.ts";
+import type { RetryOverrides } from "../job/retry.ts";
 
 export type { ManifestTimer, Misfire, Overlap } from "./manifest-timers.ts";
 
@@ -77,8 +77,6 @@ export interface ManifestJob {
   /** Default: "process". Programs cannot be reused. */
   readonly isolation?: Isolation | undefined;
 }
-
-export type RetryOverrides = { readonly [K in keyof RetryPolicy]?: RetryPolicy[K] | undefined };
 
 export interface Manifest {
   readonly manifestVersion: typeof MANIFEST_VERSION;

@@ -9,7 +9,7 @@ import { startLocalServiceBus } from "./index.ts";
 function fail(error: unknown): never {
   const { code, port } = (error ?? {}) as { readonly code?: unknown; readonly port?: unknown };
   if (isMendable(error)) console.error(error.message);
-  else if (code === "EADDRINUSE") console.error(`Port ${String(port)} is taken by another program.`);
+  else if (code === "EADDRINUSE") console.error(`Port ${String(port)} is in use by another program.`);
   else console.error(error);
   process.exit(1);
 }

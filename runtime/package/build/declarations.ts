@@ -19,7 +19,7 @@ import {
   misfireSchema,
   overlapSchema,
   poolSchema,
-  prioritySchema,
+  manifestPrioritySchema,
   runOnDeploySchema,
   timerNameSchema,
 } from "../../core/package/manifest-timers.ts";
@@ -27,7 +27,7 @@ import type { ManifestJob, ManifestTimer } from "../../core/package/manifest.ts"
 import { scheduleWarnings } from "../../core/schedule/schedule-warnings.ts";
 import { didYouMean } from "../../core/text.ts";
 import { type Evaluate, NotConstant, propertyOf, unwrap } from "./constant-expressions.ts";
-import { timeZoneSchema } from "./time-zones.ts";
+import { authorTimeZoneSchema } from "./time-zones.ts";
 import type { PackProblem, SourcePosition } from "./problem.ts";
 import { type SourceModule, positionOf } from "./source-modules.ts";
 
@@ -209,13 +209,13 @@ export function readTimerDeclaration(
 
 const readTimerOptions = (options: Options): Partial<Omit<ManifestTimer, "timerName" | "cron">> =>
   withoutGaps({
-    timeZone: options.constant("timeZone", timeZoneSchema),
+    timeZone: options.constant("timeZone", authorTimeZoneSchema),
     misfire: options.constant("misfire", misfireSchema),
     overlap: options.constant("overlap", overlapSchema),
     graceSeconds: options.constant("graceSeconds", graceSecondsSchema),
     runOnDeploy: options.constant("runOnDeploy", runOnDeploySchema),
     pool: options.constant("pool", poolSchema),
-    priority: options.constant("priority", prioritySchema),
+    priority: options.constant("priority", manifestPrioritySchema),
   });
 
 /** A timer is named by its export; a default export, by its file. */

@@ -17,7 +17,7 @@ import { type PackageJson, readPackageJson } from "./package-json.ts";
 import { PackError, type PackProblem, packError, showPosition, showProblem } from "./problem.ts";
 import { type ScanResult, scanSources } from "./scan.ts";
 import { readJobSources } from "./source-modules.ts";
-import { timerWarnings, timersOf, withTimerRetry } from "./package-timers.ts";
+import { jsonTimerWarnings, timersOf, withTimerRetry } from "./package-timers.ts";
 import { writeZip } from "./zip.ts";
 
 export interface PackRequest {
@@ -48,7 +48,7 @@ export async function packPackage({ directory: given, target }: PackRequest): Pr
 
   const bundle = await bundleJobs(directory, json, scan);
   const files = await collectFiles(directory, json, bundle, target);
-  const warnings = [...scan.warnings, ...timerWarnings(json), ...bundle.warnings, ...besideWarnings(bundle, files)];
+  const warnings = [...scan.warnings, ...jsonTimerWarnings(json), ...bundle.warnings, ...besideWarnings(bundle, files)];
   const manifest = checkManifest({
     manifestVersion: MANIFEST_VERSION,
     name: json.name,

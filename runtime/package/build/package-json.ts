@@ -22,7 +22,7 @@ import { manifestTimer } from "../../core/package/manifest-timers.ts";
 import type { ManifestJob, ManifestTimer } from "../../core/package/manifest.ts";
 import { closestName } from "../../core/text.ts";
 import { PackError, packError } from "./problem.ts";
-import { timeZoneSchema } from "./time-zones.ts";
+import { authorTimeZoneSchema } from "./time-zones.ts";
 
 export interface PackageJson {
   /** The package's name in Jobyard. */
@@ -50,7 +50,7 @@ const commandJob = strictObject({
   memoryMb: memorySchema.optional(),
 });
 
-const packageTimer = manifestTimer.extend({ timeZone: timeZoneSchema.optional() });
+const packageTimer = manifestTimer.extend({ timeZone: authorTimeZoneSchema.optional() });
 
 const modules = z.array(z.string("expected the name of a module"), "expected a list of modules").default([]);
 const FIELD = "jobyard";

@@ -43,7 +43,7 @@ interface Place {
 const inJson = (index: number): string => `package.json: jobyard.timers[${index}]`;
 
 /** Warnings for timers in `package.json`. Those in the source are checked elsewhere. */
-export const timerWarnings = ({ timers }: PackageJson): PackProblem[] =>
+export const jsonTimerWarnings = ({ timers }: PackageJson): PackProblem[] =>
   timers.flatMap((timer, index) =>
     scheduleWarnings(timer).map((message) => ({ message: `${inJson(index)}.cron: ${message}` })),
   );

@@ -24,7 +24,7 @@ function ianaZoneOf(given: string): string {
 }
 
 /** An author's name of a zone, converted to the name for the manifest. */
-export const timeZoneSchema = z
+export const authorTimeZoneSchema = z
   .string("expected a time zone such as Europe/Vienna")
   .transform((given, context): string => {
     const message = scheduleProblem(() => ianaZoneOf(given));

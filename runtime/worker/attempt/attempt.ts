@@ -140,9 +140,9 @@ async function claimAndRun(
 async function settleLost(delivery: ReceivedMessage, claimed: Claimed, deps: AttemptDeps, log: Logger): Promise<void> {
   const current = await deps.jobs.get(claimed.jobId);
   const delivered = { bell: { ring: claimed.ring }, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };
-  const meeting = decideDelivery(current?.value, delivered, claimed.claim.id);
-  log.warn({ meeting: meeting.action }, "the claim is gone");
-  if (startsNothing(meeting)) await settleByTable(delivery, current, meeting, deps);
+  const decision = decideDelivery(current?.value, delivered, claimed.claim.id);
+  log.warn({ decision: decision.action }, "the claim is gone");
+  if (startsNothing(decision)) await settleByTable(delivery, current, decision, deps);
 }
 
 /** What must hold on this machine before a received message may start a job. */

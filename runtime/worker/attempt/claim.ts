@@ -125,14 +125,14 @@ async function nextStep(
   signal: AbortSignal,
 ): Promise<Next> {
   const { queue, sequenceNumber } = delivery;
-  const meeting = decideDelivery(row?.value, { bell, queue, sequenceNumber }, claim.id);
-  if (startsNothing(meeting)) {
-    await settleByTable(delivery, row, meeting, deps);
+  const decision = decideDelivery(row?.value, { bell, queue, sequenceNumber }, claim.id);
+  if (startsNothing(decision)) {
+    await settleByTable(delivery, row, decision, deps);
     return { kind: "settled" };
   }
   if (row === undefined) throw new InvariantError("A job without a row cannot start.");
 
-  if (meeting.action === "claim") {
+  if (decision.action === "claim") {
     const admitted = await admission?.admit(row, { delivery, signal, log: deps.log });
     if (admitted?.kind === "settled") return { kind: "settled" };
     if (admitted?.kind === "moved") return { kind: "read" };
@@ -141,12 +141,12 @@ async function nextStep(
   }
 
   const fence = await admission?.renewFence(row.value);
-  if (meeting.action === "adopt") {
+  if (decision.action === "adopt") {
     const { jobId, ring, cancelWanted } = row.value;
     const written = startWritten(row.value, claim);
     return { kind: "claimed", claimed: { jobId, ring, claim, etag: row.etag, cancelWanted, ...written, fence } };
   }
-  if (meeting.as !== "running") return { kind: "write", write: writeForLost(row, meeting.as, claim.since) };
+  if (decision.as !== "running") return { kind: "write", write: writeForLost(row, decision.as, claim.since) };
   await reopenBatchOf(row.value, deps);
   return { kind: "write", write: writeForTakeover(row, claim), fence };
 }

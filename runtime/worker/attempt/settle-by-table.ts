@@ -12,22 +12,22 @@ export interface TableDeps {
   readonly events: JobEvents;
 }
 
-type StartingMeeting = Extract<DeliveryDecision, { readonly action: "claim" | "adopt" | "take-over" }>;
-type SettlingMeeting = Exclude<DeliveryDecision, StartingMeeting>;
+type StartingDecision = Extract<DeliveryDecision, { readonly action: "claim" | "adopt" | "take-over" }>;
+type SettlingDecision = Exclude<DeliveryDecision, StartingDecision>;
 
-/** Whether a meeting only settles the message. */
-export const startsNothing = (meeting: DeliveryDecision): meeting is SettlingMeeting =>
-  meeting.action !== "claim" && meeting.action !== "adopt" && meeting.action !== "take-over";
+/** Whether a decision only settles the message. */
+export const startsNothing = (decision: DeliveryDecision): decision is SettlingDecision =>
+  decision.action !== "claim" && decision.action !== "adopt" && decision.action !== "take-over";
 
 export async function settleByTable(
   delivery: ReceivedMessage,
   current: Stored<Job> | undefined,
-  meeting: SettlingMeeting,
+  decision: SettlingDecision,
   { queue, completion, events }: TableDeps,
 ): Promise<void> {
-  switch (meeting.action) {
+  switch (decision.action) {
     case "set-aside":
-      await delivery.deadLetter(meeting.reason, `No job waits for message ${delivery.messageId}.`);
+      await delivery.deadLetter(decision.reason, `No job waits for message ${delivery.messageId}.`);
       return;
     case "settle-ended":
       // R12: the process that ended it may have died before it looked at the batch, and before it sent the event.
@@ -35,7 +35,7 @@ export async function settleByTable(
         events.completedRow(current.value);
         await completion.afterJobEnded(current.value.batchId);
       }
-      if (meeting.asDeadLetter) await delivery.deadLetter(...deadLetterReason(current?.value.failure));
+      if (decision.asDeadLetter) await delivery.deadLetter(...deadLetterReason(current?.value.failure));
       else await delivery.complete();
       return;
     case "ring-again":

@@ -52,11 +52,11 @@ export async function settle(ended: Ended, context: SettlementContext, deps: Set
   if (!result.written) {
     // Another process moved the row, or this write landed and its answer was lost. The table decides.
     const delivered = { bell: { ring: claimed.ring }, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };
-    const meeting = decideDelivery(result.current?.value, delivered, claimed.claim.id);
-    if (startsNothing(meeting)) {
-      await retryWhileLocked("settling", () => settleByTable(delivery, result.current, meeting, deps), patience);
+    const decision = decideDelivery(result.current?.value, delivered, claimed.claim.id);
+    if (startsNothing(decision)) {
+      await retryWhileLocked("settling", () => settleByTable(delivery, result.current, decision, deps), patience);
     } else {
-      log.warn({ meeting: meeting.action }, "the claim is gone; leaving the message to its next receiver");
+      log.warn({ decision: decision.action }, "the claim is gone; leaving the message to its next receiver");
     }
     return;
   }

@@ -12,7 +12,7 @@ import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import {
   addCounts,
   countChange,
-  isAllowed,
+  isTransitionAllowed,
   JOB_STATES,
   NO_COUNTS,
   type StateCounts,
@@ -67,7 +67,7 @@ async function runCaller(
     const stored = seen.get(jobId) ?? (await store.get(jobId));
     if (stored === undefined) return undefined;
     const from = stored.value.state;
-    const to = random.pick(JOB_STATES.filter((state) => isAllowed(from, state)));
+    const to = random.pick(JOB_STATES.filter((state) => isTransitionAllowed(from, state)));
     const changes = { packageHash: randomUUID() };
     const result = await store.update({ jobId, etag: stored.etag, from, to, changes });
     if (result.written) seen.set(jobId, { value: { ...stored.value, ...changes, state: to }, etag: result.etag });

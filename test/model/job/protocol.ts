@@ -96,8 +96,8 @@ const meetExcept = (
 ): Protocol =>
   withDecisions({
     decideDelivery(row, delivered, myClaimId) {
-      const meeting = decideDelivery(row, delivered, myClaimId);
-      return meeting.action === action ? instead(row, delivered) : meeting;
+      const decision = decideDelivery(row, delivered, myClaimId);
+      return decision.action === action ? instead(row, delivered) : decision;
     },
   });
 
@@ -111,8 +111,8 @@ export const BROKEN = {
   "R1: MessageId and ring from the attempt": withProcedure({ ringOf: ({ attempts }) => attempts + 1 }),
   "R2: a running row means a live worker": withDecisions({
     decideDelivery(row, delivered, myClaimId) {
-      const meeting = decideDelivery(row, delivered, myClaimId);
-      return row?.state === "running" && meeting.action !== "adopt" ? { action: "abandon" } : meeting;
+      const decision = decideDelivery(row, delivered, myClaimId);
+      return row?.state === "running" && decision.action !== "adopt" ? { action: "abandon" } : decision;
     },
   }),
   "R2: any bell takes over": meetExcept("complete-surplus", () => ({ action: "take-over", as: "running" })),
@@ -140,8 +140,8 @@ export const BROKEN = {
   "R8: a hand-back forgets the cancel": withDecisions({ handbackOf: (job, now) => handbackOf(noCancel(job), now) }),
   "R9: a dead letter ends a live job": withDecisions({
     decideDeadLetter(row, letter) {
-      const meeting = decideDeadLetter(row, letter);
-      return meeting.action === "keep" || meeting.action === "remove" ? meeting : { action: "fail" };
+      const decision = decideDeadLetter(row, letter);
+      return decision.action === "keep" || decision.action === "remove" ? decision : { action: "fail" };
     },
   }),
   "R10: sends a bell for a running row without writing it": withProcedure({ sweeperWritesFirst: false }),

@@ -102,8 +102,8 @@ function letterSteps({ world, protocol }: Context, steps: JobSteps, letter: Mess
   const row = world.rows[job]!;
   const current = jobOf(row);
   const name = `the dead letter of ring ${letter.ring}`;
-  const meeting = protocol.decisions.decideDeadLetter(current, letter);
-  switch (meeting.action) {
+  const decision = protocol.decisions.decideDeadLetter(current, letter);
+  switch (decision.action) {
     case "keep":
     case "wait":
       return;

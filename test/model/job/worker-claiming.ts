@@ -109,8 +109,8 @@ export function readSteps({ worker, row }: Turn, own: OwnSteps): void {
 /** The table decides what the delivered bell means for the current row. */
 function meetRow(turn: Turn): void {
   const { context, worker, row } = turn;
-  const meeting = context.protocol.decisions.decideDelivery(jobOf(row), deliveredOf(worker), String(worker.claim));
-  switch (meeting.action) {
+  const decision = context.protocol.decisions.decideDelivery(jobOf(row), deliveredOf(worker), String(worker.claim));
+  switch (decision.action) {
     case "adopt":
       worker.fresh = true;
       worker.cancel = row.cancelWanted;
@@ -127,7 +127,7 @@ function meetRow(turn: Turn): void {
     case "ring-again":
     case "complete-surplus":
     case "abandon":
-      settleAfter(turn, meeting);
+      settleAfter(turn, decision);
   }
 }
 

@@ -92,8 +92,8 @@ export function rereadSteps({ row }: Turn, own: OwnSteps): void {
 
 function afterReread(turn: Turn): void {
   const { context, worker, row } = turn;
-  const meeting = context.protocol.decisions.decideDelivery(jobOf(row), deliveredOf(worker), String(worker.claim));
-  switch (meeting.action) {
+  const decision = context.protocol.decisions.decideDelivery(jobOf(row), deliveredOf(worker), String(worker.claim));
+  switch (decision.action) {
     case "adopt":
       worker.fresh = true;
       worker.cancel ||= row.cancelWanted;
@@ -114,7 +114,7 @@ function afterReread(turn: Turn): void {
     case "ring-again":
     case "complete-surplus":
     case "abandon":
-      settleAfter(turn, meeting);
+      settleAfter(turn, decision);
   }
 }
 

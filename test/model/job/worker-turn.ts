@@ -1,6 +1,6 @@
 /**
  * One worker's turn: its steps refer to the worker and its row in their next state. Shared by claiming and ending: how
- * a meeting that starts nothing continues, and late writes.
+ * a decision that starts nothing continues, and late writes.
  */
 import type { Context, JobSteps } from "./context.ts";
 import type { LateWrite, Phase, Row, Worker } from "./world.ts";
@@ -46,14 +46,14 @@ type Settling = Exclude<
   { readonly action: "adopt" | "claim" | "take-over" }
 >;
 
-/** Meetings that start nothing. */
-export function settleAfter(turn: Turn, meeting: Settling): void {
-  switch (meeting.action) {
+/** Decisions that start nothing. */
+export function settleAfter(turn: Turn, decision: Settling): void {
+  switch (decision.action) {
     case "set-aside":
       go(turn, "dead-letter");
       return;
     case "settle-ended":
-      go(turn, meeting.asDeadLetter ? "dead-letter" : "complete");
+      go(turn, decision.asDeadLetter ? "dead-letter" : "complete");
       return;
     case "complete-surplus":
       go(turn, "complete");

@@ -30,14 +30,15 @@ export function landClaim(context: Context, write: WorkerWrite): void {
     writeRow(context, write.job, "claim", { to: "running", changes: { claim, runAt: undefined } });
     return;
   }
-  const meeting = protocol.decisions.decideDelivery(jobOf(row), deliveredOf(write), String(write.claim));
-  if (meeting.action !== "take-over") throw new Error(`A row that is ${row.state} is not claimed (${meeting.action}).`);
+  const decision = protocol.decisions.decideDelivery(jobOf(row), deliveredOf(write), String(write.claim));
+  if (decision.action !== "take-over")
+    throw new Error(`A row that is ${row.state} is not claimed (${decision.action}).`);
   const changes: JobChanges = protocol.procedure.takeOverRecords
     ? { interruptions: realInterruptions(row.interruptions) + 1 }
     : {};
   writeRow(context, write.job, "takeover", {
-    to: STATE_AFTER[meeting.as],
-    changes: meeting.as === "running" ? { ...changes, claim } : changes,
+    to: STATE_AFTER[decision.as],
+    changes: decision.as === "running" ? { ...changes, claim } : changes,
   });
 }
 

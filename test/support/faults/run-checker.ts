@@ -6,7 +6,7 @@ import type { PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
 import {
   addCounts,
   countChange,
-  isAllowed,
+  isTransitionAllowed,
   isTerminal,
   NO_COUNTS,
   TERMINAL_STATES,
@@ -120,7 +120,7 @@ function transitionViolations(versions: readonly Version<Job>[], executions: rea
     const before = versions[i - 1]?.row;
     if (before === undefined) return;
     const step = `${by} ${before.state} → ${row.state}`;
-    if (!isAllowed(before.state, row.state)) found.push(`I4: ${step}`);
+    if (!isTransitionAllowed(before.state, row.state)) found.push(`I4: ${step}`);
     const returned = row.state === "queued" && before.state !== "queued";
     if (row.ring !== before.ring + (returned ? 1 : 0))
       found.push(`R1: ${step} from ring ${before.ring} to ${row.ring}`);

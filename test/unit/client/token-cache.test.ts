@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { AccessToken } from "../../../runtime/client/credential.ts";
 import { JobServiceError } from "../../../runtime/client/job-service-error.ts";
-import { retryPolicy } from "../../../runtime/client/with-retries.ts";
+import { callRetryPolicy } from "../../../runtime/client/with-retries.ts";
 import { createTokenCache } from "../../../runtime/client/client.ts";
 
 const HOUR_MS = 60 * 60_000;
@@ -18,7 +18,7 @@ function cacheOf(give: (call: number) => AccessToken | null, lifeClock = { now: 
   const cache = createTokenCache({
     credential,
     scope: () => Promise.resolve("api://x/.default"),
-    policy: retryPolicy({ firstDelayMs: 1, maxDelayMs: 2, maxAttempts: 3 }),
+    policy: callRetryPolicy({ firstDelayMs: 1, maxDelayMs: 2, maxAttempts: 3 }),
     nowMs: () => lifeClock.now,
   });
   return { cache, asked, clock: lifeClock };

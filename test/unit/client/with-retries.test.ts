@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { JobServiceError } from "../../../runtime/client/job-service-error.ts";
-import { delayAfter, retryPolicy, withRetries } from "../../../runtime/client/with-retries.ts";
+import { delayAfter, callRetryPolicy, withRetries } from "../../../runtime/client/with-retries.ts";
 
-const policy = retryPolicy();
+const policy = callRetryPolicy();
 const away = (retryAfterMs?: number): JobServiceError =>
   new JobServiceError("StorageUnavailable", "away", { retryable: true, status: 503, retryAfterMs });
 
@@ -26,7 +26,7 @@ describe("the delay before another try", () => {
 });
 
 describe("tries", () => {
-  const quick = retryPolicy({ firstDelayMs: 1, maxDelayMs: 1, maxAttempts: 3 });
+  const quick = callRetryPolicy({ firstDelayMs: 1, maxDelayMs: 1, maxAttempts: 3 });
 
   it("are counted from the start after progress", async () => {
     let calls = 0;

@@ -1,20 +1,14 @@
 /** Runs one job of a package in this process: load, set up, run, and report how it ended. */
 import { pathToFileURL } from "node:url";
 import { format } from "node:util";
-import { writeJson } from "../../../core/json.ts";
-import { OUTPUT_MAX_BYTES } from "../../../core/limits.ts";
-import {
-  type Job,
-  type JobContext,
-  type JobDefinition,
-  type SetupContext,
-  isJobDefinition,
-} from "../../../job-sdk/index.ts";
+import type { Job, JobContext, SetupContext } from "../../../job-sdk/index.ts";
 import { PROGRESS_INTERVAL_MS } from "../process-limits.ts";
 import { mergeProgress, presentable } from "../progress.ts";
 import { piecesOf } from "./channel.ts";
 import { type JobPhase, describeThrown } from "./failure.ts";
-import type { HostEnd, HostFailureCode, JobReport, RunCommand } from "./messages.ts";
+import { type FoundDefinition, findDefinition } from "./find-definition.ts";
+import type { HostEnd, JobReport, RunCommand } from "./messages.ts";
+import { writeOutput } from "./write-output.ts";
 
 export type SetupFunction = (context: SetupContext) => unknown;
 
@@ -79,13 +73,13 @@ const failed = (code: Extract<HostEnd, { type: "failed" }>["code"], message: str
   retryable,
 });
 
-type Loaded = Extract<FoundJob, { found: unknown }> & { readonly setup: SetupFunction | undefined };
-type NotFound = Exclude<FoundJob, { found: unknown }>;
+type Loaded = Extract<FoundDefinition, { found: unknown }> & { readonly setup: SetupFunction | undefined };
+type NotFound = Exclude<FoundDefinition, { found: unknown }>;
 
 async function load(command: RunCommand): Promise<Loaded | NotFound> {
   const { file, packagePath, job } = command;
   const exports = await importModule(packagePath, file);
-  const found = findJob(exports, { jobType: job.jobType, exportName: command.export, file });
+  const found = findDefinition(exports, { jobType: job.jobType, exportName: command.export, file });
   if ("code" in found) return found;
   const setup = exports["setup"];
   return { ...found, setup: typeof setup === "function" ? (setup as SetupFunction) : undefined };
@@ -104,77 +98,4 @@ function sendLog(report: RunOptions["report"], source: "log" | "err", text: stri
   for (const line of text.split("\n")) {
     for (const piece of piecesOf(line)) report({ type: "log", source, text: piece });
   }
-}
-
-export type FoundJob =
-  | { readonly found: JobDefinition }
-  | { readonly code: "EntryPointInvalid" | "JobTypeUnknown"; readonly message: string };
-
-/** Finds the declaration of a job type among a module's exports. `exportName` undefined: any export may declare it. */
-function findJob(
-  exports: Readonly<Record<string, unknown>>,
-  { jobType, exportName, file }: { jobType: string; exportName: string | undefined; file: string },
-): FoundJob {
-  const candidates = exportName === undefined ? Object.values(exports) : [exports[exportName]];
-  const definitions = candidates.filter(isJobDefinition);
-  const found =
-    definitions.find((definition) => definition.jobType === jobType) ??
-    // A timer without a name of its own is what the manifest says of its export.
-    (exportName === undefined ? undefined : definitions.find((definition) => definition.jobType === undefined));
-  if (found !== undefined) return { found };
-  if (definitions.length > 0) {
-    const types = definitions.map((definition) => definition.jobType ?? "(a timer without a name)");
-    const known = [...new Set(types)].sort().join(", ");
-    return { code: "JobTypeUnknown", message: `${file} declares no job type "${jobType}", only: ${known}.` };
-  }
-  const where = exportName === undefined ? "" : ` as "${exportName}"`;
-  return {
-    code: "EntryPointInvalid",
-    message: `${file} exports nothing made by defineJob or scalableTimerJob${where}.`,
-  };
-}
-
-export type WrittenOutput =
-  { readonly output: string | undefined } | { readonly code: HostFailureCode; readonly message: string };
-
-/**
- * Turns what `run` returned into the JSON text that is kept: nothing, or an object with or without `output`. Values that
- * JSON would lose are refused.
- */
-function writeOutput(result: unknown): WrittenOutput {
-  let output: string | undefined;
-  try {
-    const stray = strayIn(result);
-    if (stray !== undefined) {
-      return { code: "JobFailed", message: `run returned ${stray}; a result is returned as { output: … }.` };
-    }
-    output = writeJson((result as { readonly output?: unknown } | null | undefined)?.output);
-  } catch (error) {
-    return { code: "JobFailed", message: `The output ${error instanceof Error ? error.message : "cannot be read"}.` };
-  }
-  const bytes = Buffer.byteLength(output ?? "");
-  if (bytes > OUTPUT_MAX_BYTES) {
-    return {
-      code: "OutputTooLarge",
-      message: `The output is ${bytes} bytes of JSON; at most ${OUTPUT_MAX_BYTES} are kept. Write large results to files below outputPath.`,
-    };
-  }
-  return { output };
-}
-
-const FIELDS_SHOWN = 5;
-
-/** What was returned that would be lost; undefined if it is a result. */
-function strayIn(result: unknown): string | undefined {
-  if (result === undefined || result === null) return undefined;
-  if (typeof result !== "object") return `a ${typeof result}`;
-  if (Array.isArray(result)) return "a list";
-  const others = Object.keys(result).filter((name) => name !== "output");
-  if (others.length > 0) {
-    const shown = others.slice(0, FIELDS_SHOWN).map((name) => JSON.stringify(name));
-    return `an object with ${shown.join(", ")}${others.length > FIELDS_SHOWN ? " and more" : ""}`;
-  }
-  // A Map, a Date and an Error have no fields of their own either.
-  const kind = Object.prototype.toString.call(result).slice("[object ".length, -1);
-  return kind === "Object" ? undefined : `a value of type ${kind}`;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { inGroups } from "../../../../runtime/api/submit/bulk-submit.ts";
+import { inGroups } from "../../../../runtime/api/submit/in-groups.ts";
 
 /** A source that the test feeds, and that says how much was taken from it. */
 function createFeed() {

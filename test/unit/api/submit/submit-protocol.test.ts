@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createJobWriter } from "../../../../runtime/api/submit/write-job.ts";
-import { createBatchIntake } from "../../../../runtime/api/submit/find-batch.ts";
+import { createFindBatch } from "../../../../runtime/api/submit/find-batch.ts";
 import { LOCAL_CALLER } from "../../../../runtime/api/auth/caller.ts";
 import { createReservations } from "../../../../runtime/api/submit/reservations.ts";
 import { createSubmitJob, type SubmitRequest } from "../../../../runtime/api/submit/submit-job.ts";
@@ -100,9 +100,9 @@ function createWorld() {
       ids,
     };
     const reservations = createReservations(mine);
-    const intake = createBatchIntake({ ...mine, reservations });
-    const deps = { ...mine, intake, reservations, writer: createJobWriter(mine) };
-    return { intake, submitJob: createSubmitJob(deps), submitMany: createSubmitMany(deps) };
+    const findBatch = createFindBatch({ ...mine, reservations });
+    const deps = { ...mine, findBatch, reservations, writer: createJobWriter(mine) };
+    return { findBatch, submitJob: createSubmitJob(deps), submitMany: createSubmitMany(deps) };
   }
 
   const row = (jobId: string) => store.row(jobId);
@@ -257,9 +257,11 @@ describe("an idempotency key", () => {
       for (const happens of [true, false]) {
         const world = createWorld();
         const body = { tenantName: "acme", batchName: "B" };
-        await expect(world.api({ death: { step, happens } }).intake.create(LOCAL_CALLER, body, "k")).rejects.toThrow();
-        const first = await world.api().intake.create(LOCAL_CALLER, body, "k");
-        const again = await world.api().intake.create(LOCAL_CALLER, body, "k");
+        await expect(
+          world.api({ death: { step, happens } }).findBatch.create(LOCAL_CALLER, body, "k"),
+        ).rejects.toThrow();
+        const first = await world.api().findBatch.create(LOCAL_CALLER, body, "k");
+        const again = await world.api().findBatch.create(LOCAL_CALLER, body, "k");
         expect(again).toMatchObject({ batch: { batchId: first.batch.batchId }, replayed: true });
       }
     }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { cancelOf, requeueOf } from "../../../../runtime/core/job/cancel-requeue.ts";
-import { isAllowed, isTerminal, JOB_STATES } from "../../../../runtime/core/job/states.ts";
+import { isTransitionAllowed, isTerminal, JOB_STATES } from "../../../../runtime/core/job/states.ts";
 
 const NOW = new Date("2026-03-01T09:00:00Z");
 
@@ -24,7 +24,7 @@ describe("requeueOf", () => {
       const decision = requeueOf({ state, ring: 4 });
       expect(decision !== undefined).toBe(isTerminal(state));
       if (decision === undefined) continue;
-      expect(isAllowed(state, decision.to)).toBe(true);
+      expect(isTransitionAllowed(state, decision.to)).toBe(true);
       expect(decision.changes).toMatchObject({
         ring: 5,
         attempts: 0,

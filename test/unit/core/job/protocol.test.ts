@@ -8,7 +8,7 @@ import {
   type AttemptResult,
   type DeliveryDecision,
 } from "../../../../runtime/core/job/protocol.ts";
-import { JOB_STATES, isAllowed, isTerminal } from "../../../../runtime/core/job/states.ts";
+import { JOB_STATES, isTransitionAllowed, isTerminal } from "../../../../runtime/core/job/states.ts";
 
 const claimOf = (id: string, sequenceNumber: string, queue = "q"): Claim => ({
   id,
@@ -84,14 +84,14 @@ describe("a bell meets a row", () => {
   });
 
   it("a bell without a row is dead-lettered", () => {
-    const meeting = decideDelivery(undefined, { bell: { ring: 1 }, queue: "q", sequenceNumber: "1" }, MY_CLAIM);
-    expect(meeting).toEqual({ action: "set-aside", reason: "JobNotFound" });
+    const decision = decideDelivery(undefined, { bell: { ring: 1 }, queue: "q", sequenceNumber: "1" }, MY_CLAIM);
+    expect(decision).toEqual({ action: "set-aside", reason: "JobNotFound" });
   });
 
   it("a bell without a claim of its own never takes another claim for its own", () => {
     const row = { state: "running", ring: 1, cancelWanted: false, interruptions: 0, claim: undefined } as const;
-    const meeting = decideDelivery(row, { bell: { ring: 1 }, queue: "q", sequenceNumber: "1" }, undefined);
-    expect(meeting).toEqual({ action: "complete-surplus" });
+    const decision = decideDelivery(row, { bell: { ring: 1 }, queue: "q", sequenceNumber: "1" }, undefined);
+    expect(decision).toEqual({ action: "complete-surplus" });
   });
 });
 
@@ -117,7 +117,7 @@ describe("the end of an attempt", () => {
   it("the end of an attempt is always a legal transition, and its bell action fits the state", () => {
     for (const facts of endings) {
       const ending = endingOf(facts);
-      expect(isAllowed("running", ending.to)).toBe(true);
+      expect(isTransitionAllowed("running", ending.to)).toBe(true);
       expect(ending.bell).toBe(
         ending.to === "queued" ? "send-next-then-complete" : ending.to === "failed" ? "dead-letter" : "complete",
       );

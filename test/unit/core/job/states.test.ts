@@ -4,7 +4,7 @@ import {
   addCounts,
   assertTransition,
   countChange,
-  isAllowed,
+  isTransitionAllowed,
   isTerminal,
   JOB_STATES,
   NO_COUNTS,
@@ -17,13 +17,13 @@ const state = fc.constantFrom(...JOB_STATES);
 describe("job states", () => {
   it("a terminal job state never leads to another terminal state", () => {
     for (const from of JOB_STATES.filter(isTerminal)) {
-      for (const to of JOB_STATES) expect(isAllowed(from, to)).toBe(to === "queued");
+      for (const to of JOB_STATES) expect(isTransitionAllowed(from, to)).toBe(to === "queued");
     }
   });
 
   it("job states allow exactly the documented transitions", () => {
     const allowed = JOB_STATES.flatMap((from) =>
-      JOB_STATES.filter((to) => isAllowed(from, to)).map((to) => `${from} → ${to}`),
+      JOB_STATES.filter((to) => isTransitionAllowed(from, to)).map((to) => `${from} → ${to}`),
     );
     expect(allowed).toEqual([
       "queued → queued",

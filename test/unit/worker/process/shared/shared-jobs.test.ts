@@ -2,9 +2,9 @@ import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Attempt, FACTS, type Lab, createLab, isAlive, markedProcesses, sharedPackage } from "./lab.ts";
-import { eventually } from "../../../support/eventually.ts";
-import { temporaryDirectory } from "../../../support/temporary-directory.ts";
+import { type Attempt, FACTS, type Lab, createLab, isAlive, markedProcesses, sharedPackage } from "../lab.ts";
+import { eventually } from "../../../../support/eventually.ts";
+import { temporaryDirectory } from "../../../../support/temporary-directory.ts";
 
 let lab: Lab;
 beforeEach(async () => {

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { OUTPUT_MAX_BYTES } from "../../../../runtime/core/limits.ts";
-import type { ProcessResult } from "../../../../runtime/worker/process/spec.ts";
-import { FACTS, HOST_SOURCE, type Lab, createLab, jobSource } from "./lab.ts";
+import { OUTPUT_MAX_BYTES } from "../../../../../runtime/core/limits.ts";
+import type { ProcessResult } from "../../../../../runtime/worker/process/spec.ts";
+import { FACTS, HOST_SOURCE, type Lab, createLab, jobSource } from "../lab.ts";
 
 let lab: Lab;
 beforeEach(async () => {

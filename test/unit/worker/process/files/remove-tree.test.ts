@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { chmod, lstat, mkdir, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { DESCRIPTORS_HAVE_PATHS, openDirectory } from "../../../../runtime/worker/process/files/open-directory.ts";
-import { removeTree } from "../../../../runtime/worker/process/files/remove-tree.ts";
-import { canBecomeOther, OTHER_USER } from "../../../support/processes/other-user.ts";
-import { temporaryDirectory, type TemporaryDirectory } from "../../../support/temporary-directory.ts";
+import { DESCRIPTORS_HAVE_PATHS, openDirectory } from "../../../../../runtime/worker/process/files/open-directory.ts";
+import { removeTree } from "../../../../../runtime/worker/process/files/remove-tree.ts";
+import { canBecomeOther, OTHER_USER } from "../../../../support/processes/other-user.ts";
+import { temporaryDirectory, type TemporaryDirectory } from "../../../../support/temporary-directory.ts";
 
 const WAYS = [
   { way: "by descriptors, as on Linux", byDescriptor: true },

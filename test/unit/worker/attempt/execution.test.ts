@@ -5,20 +5,20 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { InvariantError } from "../../../runtime/core/errors.ts";
+import { InvariantError } from "../../../../runtime/core/errors.ts";
 import {
   ARTIFACT_MAX_BYTES,
   ARTIFACT_MAX_COUNT,
   ARTIFACT_MAX_DEPTH,
   OUTPUT_ENTRIES_MAX_COUNT,
   OUTPUT_WALK_MAX_MS,
-} from "../../../runtime/core/limits.ts";
-import type { ProcessResult } from "../../../runtime/worker/process/spec.ts";
-import type { Workspace } from "../../../runtime/worker/process/files/workspace.ts";
+} from "../../../../runtime/core/limits.ts";
+import type { ProcessResult } from "../../../../runtime/worker/process/spec.ts";
+import type { Workspace } from "../../../../runtime/worker/process/files/workspace.ts";
 import { type JobRunner, jobRunner } from "./job-runner.ts";
-import { hasProgram } from "../../support/processes/has-program.ts";
-import { canBecomeOther } from "../../support/processes/other-user.ts";
-import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
+import { hasProgram } from "../../../support/processes/has-program.ts";
+import { canBecomeOther } from "../../../support/processes/other-user.ts";
+import { temporaryDirectory, type TemporaryDirectory } from "../../../support/temporary-directory.ts";
 
 const OTHER_ID = 65_534;
 const canMakeDevices = hasProgram("sh", "-c", "d=$(mktemp -d) && mknod $d/null c 1 3; c=$?; rm -r $d; exit $c");
@@ -389,7 +389,10 @@ describe.skipIf(!canBecomeOther(KEEPER))("an owner (needs root)", { tags: "attac
   });
 
   it("the owner of a file is checked on what was opened", async () => {
-    const unit = await readFile(join(import.meta.dirname, "../../../infra/cloud-init/jobyard-worker.service"), "utf8");
+    const unit = await readFile(
+      join(import.meta.dirname, "../../../../infra/cloud-init/jobyard-worker.service"),
+      "utf8",
+    );
     const capabilities = /^AmbientCapabilities=(.*)$/m.exec(unit)?.[1] ?? "";
     const rights = capabilities.toLowerCase().replaceAll("cap_", "+").replaceAll(" ", ",");
     const service = [

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { ProcessResult } from "../../../../runtime/worker/process/spec.ts";
-import { type Attempt, FOREVER, type Lab, createLab, isAlive, markedProcesses, sharedPackage } from "./lab.ts";
-import { eventuallyTrue } from "../../../support/eventually.ts";
+import type { ProcessResult } from "../../../../../runtime/worker/process/spec.ts";
+import { type Attempt, FOREVER, type Lab, createLab, isAlive, markedProcesses, sharedPackage } from "../lab.ts";
+import { eventuallyTrue } from "../../../../support/eventually.ts";
 
 let lab: Lab;
 beforeEach(async () => {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { createDeadLetters } from "../../../../runtime/api/routes/dead-letter-routes.ts";
-import type { Caller } from "../../../../runtime/api/auth/caller.ts";
-import { bellOf } from "../../../../runtime/core/job/bell.ts";
-import { NotFoundError } from "../../../../runtime/core/errors.ts";
-import { DEAD_LETTERS_MAX_LOCKED, DEAD_LETTERS_MAX_LOOKED_AT } from "../../../../runtime/core/limits.ts";
-import type { PeekedMessage } from "../../../../runtime/core/ports/job-queue.ts";
-import { batchOf, jobOf } from "../../../support/builders.ts";
-import { deliveryOf } from "../../../support/bus/fake-delivery.ts";
+import { createDeadLetterBrowser } from "../../../runtime/api/dead-letter-browser.ts";
+import type { Caller } from "../../../runtime/api/auth/caller.ts";
+import { bellOf } from "../../../runtime/core/job/bell.ts";
+import { NotFoundError } from "../../../runtime/core/errors.ts";
+import { DEAD_LETTERS_MAX_LOCKED, DEAD_LETTERS_MAX_LOOKED_AT } from "../../../runtime/core/limits.ts";
+import type { PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
+import { batchOf, jobOf } from "../../support/builders.ts";
+import { deliveryOf } from "../../support/bus/fake-delivery.ts";
 
 const ACME: Caller = {
   name: "acme",
@@ -29,7 +29,7 @@ function createWorld(tenants: readonly string[]) {
     description: undefined,
   }));
   const removed: string[] = [];
-  const deadLetters = createDeadLetters({
+  const deadLetters = createDeadLetterBrowser({
     pools: ["default"],
     jobs: { get: (jobId) => Promise.resolve({ value: rows.find((job) => job.jobId === jobId)!, etag: "v1" }) },
     queue: {

@@ -1,10 +1,10 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { PackageError } from "../../../runtime/core/errors.ts";
-import type { ProcessResult } from "../../../runtime/worker/process/spec.ts";
+import { PackageError } from "../../../../runtime/core/errors.ts";
+import type { ProcessResult } from "../../../../runtime/worker/process/spec.ts";
 import { type JobRunner, jobRunner } from "./job-runner.ts";
-import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
+import { temporaryDirectory, type TemporaryDirectory } from "../../../support/temporary-directory.ts";
 
 const failed: ProcessResult = { kind: "failed", code: "JobFailed", message: "exit code 3", retryable: true };
 

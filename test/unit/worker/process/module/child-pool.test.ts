@@ -1,10 +1,10 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type ChildPool, createChildPool } from "../../../../runtime/worker/process/module/child-pool.ts";
-import type { HostChild } from "../../../../runtime/worker/process/module/host-child.ts";
-import { LaunchError } from "../../../../runtime/worker/process/os/launch.ts";
-import { createLab, markedProcesses } from "./lab.ts";
-import { eventuallyTrue } from "../../../support/eventually.ts";
+import { type ChildPool, createChildPool } from "../../../../../runtime/worker/process/module/child-pool.ts";
+import type { HostChild } from "../../../../../runtime/worker/process/module/host-child.ts";
+import { LaunchError } from "../../../../../runtime/worker/process/os/launch.ts";
+import { createLab, markedProcesses } from "../lab.ts";
+import { eventuallyTrue } from "../../../../support/eventually.ts";
 
 /** Children whose start, readiness and death the test decides. */
 function nursery() {

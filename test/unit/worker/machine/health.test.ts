@@ -1,6 +1,11 @@
+import { open, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BUS_AWAY_UNHEALTHY_MS, START_UNHEALTHY_MS } from "../../../../runtime/core/limits.ts";
-import { isAlive, isWell, type Vitals } from "../../../../runtime/worker/machine/health.ts";
+import { type Vitals, feedServiceWatchdog, isAlive, isWell } from "../../../../runtime/worker/machine/health.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { silentLog } from "../../../support/silent.ts";
+import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 
 const NOW = 10 * START_UNHEALTHY_MS;
 const receiving = { waiting: true, returnedAt: NOW - 60_000, failingSince: undefined };
@@ -47,4 +52,20 @@ describe("a worker's life", () => {
     expect(isAlive(vitals({ contact: { ...away, waiting: true } }))).toBe(true);
     expect(isAlive(vitals({ contact: undefined }))).toBe(true);
   });
+});
+
+it("the service watchdog gets signs of life while the worker is alive", async () => {
+  await using directory = await temporaryDirectory();
+  const path = join(directory.path, "signs");
+  await using file = await open(path, "a");
+  const count = async (): Promise<number> => (await readFile(path)).length;
+  let asked = 0;
+  const stop = feedServiceWatchdog({
+    settings: { descriptor: file.fd, watchdogMs: 3 },
+    isAlive: () => ++asked <= 5,
+    log: silentLog,
+  });
+  await eventually(() => expect(asked).toBeGreaterThan(10));
+  stop();
+  expect(await count()).toBe(5);
 });

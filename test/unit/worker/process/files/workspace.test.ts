@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createWorkspaces } from "../../../../runtime/worker/process/files/workspace.ts";
+import { createWorkspaces } from "../../../../../runtime/worker/process/files/workspace.ts";
 
 let root: string;
 beforeEach(async () => {

@@ -4,18 +4,18 @@ import { chmod, chown, lstat, mkdir, readFile, stat, symlink, writeFile } from "
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createJobProcesses, type JobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
-import { findJobUsers, type JobUser } from "../../../../runtime/worker/process/os/job-user.ts";
-import { createLauncher, LaunchError } from "../../../../runtime/worker/process/os/launch.ts";
-import type { JobProcessSpec, ProcessResult } from "../../../../runtime/worker/process/spec.ts";
-import { createWorkspaces, type Workspace } from "../../../../runtime/worker/process/files/workspace.ts";
-import { canBecomeOther, OTHER_USER } from "../../../support/processes/other-user.ts";
-import { temporaryDirectory, type TemporaryDirectory } from "../../../support/temporary-directory.ts";
-import { FACTS, HOST_ENTRY, markedProcesses } from "./lab.ts";
-import { eventually } from "../../../support/eventually.ts";
+import { createJobProcesses, type JobProcesses } from "../../../../../runtime/worker/process/job-processes.ts";
+import { findJobUsers, type JobUser } from "../../../../../runtime/worker/process/os/job-user.ts";
+import { createLauncher, LaunchError } from "../../../../../runtime/worker/process/os/launch.ts";
+import type { JobProcessSpec, ProcessResult } from "../../../../../runtime/worker/process/spec.ts";
+import { createWorkspaces, type Workspace } from "../../../../../runtime/worker/process/files/workspace.ts";
+import { canBecomeOther, OTHER_USER } from "../../../../support/processes/other-user.ts";
+import { temporaryDirectory, type TemporaryDirectory } from "../../../../support/temporary-directory.ts";
+import { FACTS, HOST_ENTRY, markedProcesses } from "../lab.ts";
+import { eventually } from "../../../../support/eventually.ts";
 
-const ROOT = join(import.meta.dirname, "../../../..");
-const DOOMED = join(import.meta.dirname, "doomed-worker.ts");
+const ROOT = join(import.meta.dirname, "../../../../..");
+const DOOMED = join(import.meta.dirname, "../doomed-worker.ts");
 
 describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
   "a job with a user of its own (needs root, and a checkout everybody can read)",

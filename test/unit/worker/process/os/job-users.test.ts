@@ -4,19 +4,19 @@ import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createJobProcesses, type JobProcesses } from "../../../../runtime/worker/process/job-processes.ts";
-import { createJobUsers } from "../../../../runtime/worker/process/os/job-users.ts";
-import type { JobUserChoice } from "../../../../runtime/worker/process/os/job-user.ts";
-import { processesOf } from "../../../../runtime/worker/process/os/proc-table.ts";
-import type { JobProcess, JobProcessSpec, ProcessResult } from "../../../../runtime/worker/process/spec.ts";
-import { createWorkspaces, type Workspace } from "../../../../runtime/worker/process/files/workspace.ts";
-import { eventually } from "../../../support/eventually.ts";
-import { hasProgram } from "../../../support/processes/has-program.ts";
-import { canBecomeOther, freshUsers } from "../../../support/processes/other-user.ts";
-import { FACTS, HOST_ENTRY, sharedPackage } from "./lab.ts";
+import { createJobProcesses, type JobProcesses } from "../../../../../runtime/worker/process/job-processes.ts";
+import { createJobUsers } from "../../../../../runtime/worker/process/os/job-users.ts";
+import type { JobUserChoice } from "../../../../../runtime/worker/process/os/job-user.ts";
+import { processesOf } from "../../../../../runtime/worker/process/os/proc-table.ts";
+import type { JobProcess, JobProcessSpec, ProcessResult } from "../../../../../runtime/worker/process/spec.ts";
+import { createWorkspaces, type Workspace } from "../../../../../runtime/worker/process/files/workspace.ts";
+import { eventually } from "../../../../support/eventually.ts";
+import { hasProgram } from "../../../../support/processes/has-program.ts";
+import { canBecomeOther, freshUsers } from "../../../../support/processes/other-user.ts";
+import { FACTS, HOST_ENTRY, sharedPackage } from "../lab.ts";
 
-const DOOMED = join(import.meta.dirname, "doomed-worker.ts");
-const UNIT = join(import.meta.dirname, "../../../../infra/cloud-init/jobyard-worker.service");
+const DOOMED = join(import.meta.dirname, "../doomed-worker.ts");
+const UNIT = join(import.meta.dirname, "../../../../../infra/cloud-init/jobyard-worker.service");
 const SEARCH_PATH = process.env["PATH"] ?? "";
 
 /** Leaves everything a process can: group, session, parents, and the environment it was started with. */

@@ -1,13 +1,13 @@
 /** Executes attempts without services and processes, for tests of what a worker does with what a job leaves. */
-import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
-import type { Claimed } from "../../../runtime/worker/attempt/claim.ts";
-import { execute, type Execution, type ExecutionDeps } from "../../../runtime/worker/attempt/execution.ts";
-import type { OwnedRow } from "../../../runtime/worker/attempt/owned-row.ts";
-import type { ProcessResult } from "../../../runtime/worker/process/spec.ts";
-import { createWorkspaces, type Workspace } from "../../../runtime/worker/process/files/workspace.ts";
-import { jobOf } from "../../support/builders.ts";
-import { silentEvents, silentLog } from "../../support/silent.ts";
-import { createMemoryFiles } from "../../support/stores/memory-files.ts";
+import type { JobFiles } from "../../../../runtime/core/ports/job-files.ts";
+import type { Claimed } from "../../../../runtime/worker/attempt/claim.ts";
+import { execute, type Execution, type ExecutionDeps } from "../../../../runtime/worker/attempt/execution.ts";
+import type { OwnedRow } from "../../../../runtime/worker/attempt/owned-row.ts";
+import type { ProcessResult } from "../../../../runtime/worker/process/spec.ts";
+import { createWorkspaces, type Workspace } from "../../../../runtime/worker/process/files/workspace.ts";
+import { jobOf } from "../../../support/builders.ts";
+import { silentEvents, silentLog } from "../../../support/silent.ts";
+import { createMemoryFiles } from "../../../support/stores/memory-files.ts";
 
 const CLAIM_ID = "c1";
 

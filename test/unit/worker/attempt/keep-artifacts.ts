@@ -1,5 +1,5 @@
 /** Keeps the artifacts of a folder as the user it is started as, and prints what came of it: paths put, and the report. */
-import { keepArtifacts } from "../../../runtime/worker/output/artifacts.ts";
+import { keepArtifacts } from "../../../../runtime/worker/output/artifacts.ts";
 
 const [path = "", owner = String(process.getuid?.())] = process.argv.slice(2);
 const put: string[] = [];

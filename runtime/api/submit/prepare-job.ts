@@ -1,0 +1,67 @@
+/** What a job is before anything has happened to it: a request that has passed every check, and the row made from it. */
+import { invalidField } from "../../core/errors.ts";
+import type { JobRequestBody } from "../../core/http/requests.ts";
+import { type Batch, type Job, UNTOUCHED_JOB } from "../../core/job/job.ts";
+import { PARAMETERS_MAX_BYTES, START_AHEAD_MAX_MS } from "../../core/limits.ts";
+
+/** A request that has passed every check. */
+export interface PreparedJob {
+  readonly request: JobRequestBody;
+  readonly parametersJson: string;
+  readonly runAt: Date | undefined;
+  readonly expiresAt: Date | undefined;
+}
+
+/** Throws InvalidRequestError. */
+export const prepareJob = (request: JobRequestBody, now: Date): PreparedJob => ({
+  request,
+  parametersJson: parametersJson(request.parameters),
+  ...times(request, now),
+});
+
+/** When the job may start, and when it expires. */
+function times(
+  { runAt: given, delayMs, timeToLiveMs }: JobRequestBody,
+  now: Date,
+): Pick<PreparedJob, "runAt" | "expiresAt"> {
+  const startAt = given ?? new Date(now.getTime() + (delayMs ?? 0));
+  if (startAt.getTime() - now.getTime() > START_AHEAD_MAX_MS) {
+    throw invalidField("runAt", `must be at most ${START_AHEAD_MAX_MS / DAY_MS} days ahead`);
+  }
+  const isAhead = startAt.getTime() > now.getTime();
+  const waitsFrom = isAhead ? startAt : now;
+  return {
+    runAt: isAhead ? startAt : undefined,
+    expiresAt: timeToLiveMs === undefined ? undefined : new Date(waitsFrom.getTime() + timeToLiveMs),
+  };
+}
+
+const DAY_MS = 24 * 60 * 60_000;
+
+function parametersJson(parameters: unknown): string {
+  const json = JSON.stringify(parameters ?? null);
+  if (Buffer.byteLength(json) > PARAMETERS_MAX_BYTES) {
+    throw invalidField("parameters", `must be at most ${PARAMETERS_MAX_BYTES} bytes as JSON`, "PayloadTooLarge");
+  }
+  return json;
+}
+
+export type SubmittedFields = Pick<Job, "jobId" | "parameters" | "submittedAt" | "submittedBy">;
+
+/** A job as it is when nothing has happened to it yet. */
+export const newJob = (batch: Batch, { request, runAt, expiresAt }: PreparedJob, submitted: SubmittedFields): Job => ({
+  ...submitted,
+  batchId: batch.batchId,
+  tenantName: batch.tenantName,
+  clientJobId: request.clientJobId,
+  jobType: request.jobType,
+  jobName: request.jobName,
+  jobProcessorPackageName: request.jobProcessorPackageName,
+  priority: request.priority ?? batch.priority,
+  pool: batch.pool,
+  retry: request.retry ?? {},
+  timeoutMs: request.timeoutMs,
+  expiresAt,
+  ...UNTOUCHED_JOB,
+  runAt,
+});

@@ -175,8 +175,6 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
 const webhookPath = (tenantName: string, webhookName: string): string =>
   path`/v1/tenants/${tenantName}/webhooks/${webhookName}`;
 
-// The body of an upload, with reports of its progress.
-
 export interface UploadProgress {
   readonly sentBytes: number;
   readonly totalBytes: number;
@@ -188,7 +186,7 @@ export type OnUploadProgress = (progress: UploadProgress) => void;
 const PIECE_BYTES = 64 * 1024;
 
 /**
- * Pieces that the network requests as it needs them. Browsers stream request bodies only over HTTP/2, so there the body is
+ * The body of an upload, in pieces that the network requests as it needs them. Browsers stream request bodies only over HTTP/2, so there the body is
  * sent as a whole, and only its start and end are reported.
  */
 function uploadBody(bytes: Uint8Array<ArrayBuffer>, onProgress: OnUploadProgress | undefined): () => RequestInit {

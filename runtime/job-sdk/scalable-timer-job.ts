@@ -85,12 +85,11 @@ export function scalableTimerJob<Services = unknown>(
   });
 }
 
-// Reads the facts of a timer's run from the parameters of its job.
-
 const CAUSES: readonly unknown[] = ["schedule", "manual", "deploy"] satisfies readonly TimerCause[];
 
 /**
- * A job without parameters, from `jobyard run` or a plain submit, is a manual run at this moment. Throws
+ * Reads the facts of a timer's run from the parameters of its job. A job without parameters, from `jobyard run` or a plain
+ * submit, is a manual run at this moment. Throws
  * NonRetryableError for other parameters that are not a timer's, because a retry would have the same ones.
  */
 export function timerFactsOf(

@@ -1,4 +1,4 @@
-/** Finds the source files of a package that can declare jobs. */
+/** Finds the source files of a package that can declare jobs, and parses them. */
 import { readFileSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import { join, posix } from "node:path";
@@ -62,8 +62,7 @@ async function listSources(directory: string, below: string): Promise<string[]> 
   return found.flat().sort();
 }
 
-// The parsed source of a package: its files, and the values of the names in them.
-
+/** A parsed source file. */
 export interface SourceModule {
   /** Relative to the package, with forward slashes. */
   readonly file: string;

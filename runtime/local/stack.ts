@@ -1,6 +1,6 @@
 /**
  * The local stack: storage, message broker, token issuer, API and workers as supervised processes. They start in the order
- * of their dependencies and stop in reverse order.
+ * of their dependencies and stop in reverse order. `localClient` signs in to it.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -230,8 +230,7 @@ const picked = (environment: Environment, names: readonly string[]): Record<stri
     }),
   );
 
-// The normal client, signed in as an application of the local issuer.
-
+/** The normal client, signed in as an application of the local issuer. */
 export async function localClient(
   { apiUrl, issuer }: Pick<Stack, "apiUrl" | "issuer">,
   { clientId, secret }: LocalApplication,

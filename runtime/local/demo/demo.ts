@@ -13,10 +13,10 @@ import type { Report } from "./report.ts";
 
 /** The tenant of the demo. */
 export const DEMO_TENANT = "demo";
-/** A progress bar. */
+/** Interval of the progress bar. */
 const LOOK_EVERY_MS = 200;
 
-/** Publishes for the demo's tenant. Its timers run from then on. */
+/** Publishes packages for the demo's tenant. Their timers run from then on. */
 export async function publishPackages(
   packages: readonly PackedPackage[],
   { management }: JobServiceClient,
@@ -35,7 +35,7 @@ export interface DemoOptions {
   readonly requests: readonly JobSubmission[];
   readonly report: Report;
   readonly signal: AbortSignal;
-  /** All jobs are accepted. */
+  /** Called when all jobs have been accepted. */
   readonly onSubmitted: (batchId: string) => Promise<void>;
 }
 

@@ -1,4 +1,7 @@
-/** `POST /{tenant}/oauth2/v2.0/token`: checks each kind of grant and issues its tokens. */
+/**
+ * `POST /{tenant}/oauth2/v2.0/token`: checks each kind of grant and issues its tokens, with the claims that Entra's v2
+ * endpoint writes. Errors have the form of RFC 6749.
+ */
 import { createHash, timingSafeEqual } from "node:crypto";
 import * as z from "zod";
 import { USER_SCOPE } from "../../core/http/auth-facts.ts";
@@ -151,8 +154,7 @@ export function createTokenEndpoint({
   };
 }
 
-// The claims of the tokens, as Entra's v2 endpoint writes them. Pure.
-
+/** The claims of a token, as Entra's v2 endpoint writes them. */
 export type TokenClaims = Readonly<Record<string, unknown>>;
 
 /** The shortest life of an Entra access token. */
@@ -215,8 +217,6 @@ const idToken = (
   ver: "2.0",
 });
 
-// The errors of an OAuth endpoint, in the form of RFC 6749.
-
 type OAuthErrorCode =
   | "invalid_request"
   | "invalid_client"
@@ -227,6 +227,7 @@ type OAuthErrorCode =
   | "authorization_pending"
   | "expired_token";
 
+/** An error of an OAuth endpoint, by RFC 6749. */
 export class OAuthError extends Error {
   override readonly name = "OAuthError";
   readonly code: OAuthErrorCode;

@@ -54,6 +54,64 @@ export interface StorageClients {
   readonly blobs: BlobServiceClient;
 }
 
+export interface StorageOptions {
+  /** Called with the `Date` header of every answer about a table. */
+  readonly onServiceTime?: (date: string | undefined) => void;
+}
+
+/** Opens nothing yet: the first request connects. */
+export function connectStorage(connection: StorageConnection, options: StorageOptions = {}): StorageClients {
+  const tables = new Map<string, TableAccess>();
+  const forTables = tableOptions(options);
+  return {
+    table(name) {
+      let access = tables.get(name);
+      if (access === undefined) {
+        access = {
+          retrying: tableClient(connection, name, { ...forTables, retryOptions: TABLE_RETRIES }),
+          once: tableClient(connection, name, { ...forTables, retryOptions: { maxRetries: 0 } }),
+        };
+        tables.set(name, access);
+      }
+      return access;
+    },
+    blobs: blobClient(connection),
+  };
+}
+
+/** Creates all tables and containers, on a laptop and in tests. In Azure the deployment creates them. Idempotent. */
+export async function provisionStorage(storage: StorageClients): Promise<void> {
+  try {
+    await Promise.all([
+      // Creating a table that exists succeeds.
+      ...Object.values(TABLES).map((name) => storage.table(name).retrying.createTable()),
+      ...Object.values(CONTAINERS).map((name) => storage.blobs.getContainerClient(name).createIfNotExists()),
+    ]);
+  } catch (error) {
+    throw storageError(error, "creating tables and containers");
+  }
+}
+
+/** Opens nothing yet: the first link connects. `listens`: its receivers reconnect by themselves. */
+export function connectServiceBus(connection: ServiceBusConnection, { listens = false } = {}): ServiceBusClient {
+  const options: ServiceBusClientOptions = { retryOptions: listens ? LISTENING_RETRIES : BUS_RETRIES };
+  return connection.kind === "connection-string"
+    ? new ServiceBusClient(connection.serviceBus, options)
+    : new ServiceBusClient(connection.serviceBusNamespace, connection.credential, options);
+}
+
+/** To create and remove subscriptions. */
+export function connectServiceBusAdmin(connection: ServiceBusConnection): ServiceBusAdministrationClient {
+  if (connection.kind === "credential") {
+    return new ServiceBusAdministrationClient(connection.serviceBusNamespace, connection.credential);
+  }
+  const connectionString = connection.serviceBusAdmin ?? connection.serviceBus;
+  const admin = new ServiceBusAdministrationClient(connectionString);
+  // The SDK always uses https. The local broker accepts plain HTTP on this machine.
+  if (/UseDevelopmentEmulator=true/i.test(connectionString)) admin.pipeline.addPolicy(plainHttp);
+  return admin;
+}
+
 /** Longer than any table request takes, so the connection is dead. */
 const TABLE_TIMEOUT_MS = 15_000;
 const TABLE_RETRIES = { maxRetries: 5, retryDelayInMs: 100, maxRetryDelayInMs: 1_000 };
@@ -64,6 +122,12 @@ const BLOB_RETRIES = { maxTries: 5, retryDelayInMs: 200, maxRetryDelayInMs: 1_00
  * connections, which occur while the local bus restarts. `timeoutInMs` limits the wait for one answer.
  */
 const BUS_RETRIES = { maxRetries: 0, timeoutInMs: 5_000 };
+
+/**
+ * For clients whose receivers only listen. They reconnect by themselves, so that they find a restarted broker at once. A
+ * receiver that holds messages for long must instead notice a lost link.
+ */
+const LISTENING_RETRIES = { ...BUS_RETRIES, retryDelayInMs: 500 };
 
 type PipelinePolicy = NonNullable<TableServiceClientOptions["additionalPolicies"]>[number]["policy"];
 
@@ -76,8 +140,8 @@ const giveUpInTime: PipelinePolicy = {
 };
 
 /**
- * Azurite answers 500 to a transaction that contains these two characters: the dot of a regular expression does not match
- * them. Their JSON escapes mean the same, and they cannot occur elsewhere in a request.
+ * Azurite answers 500 to a transaction that contains one of these characters, because it parses the body with a regular
+ * expression whose dot does not match them. Their JSON escapes mean the same, and they cannot occur elsewhere in a request.
  */
 const escapeLineSeparators: PipelinePolicy = {
   name: "escapeLineSeparators",
@@ -98,11 +162,6 @@ const readServiceTime = (onServiceTime: (date: string | undefined) => void): Pip
     return response;
   },
 });
-
-export interface StorageOptions {
-  /** Called with the `Date` header of every answer about a table. */
-  readonly onServiceTime?: (date: string | undefined) => void;
-}
 
 const tableOptions = ({ onServiceTime }: StorageOptions) =>
   ({
@@ -135,52 +194,6 @@ function blobClient(connection: StorageConnection): BlobServiceClient {
     : new BlobServiceClient(connection.blobsUrl, connection.credential, options);
 }
 
-/** Opens nothing yet: the first request connects. */
-export function connectStorage(connection: StorageConnection, options: StorageOptions = {}): StorageClients {
-  const tables = new Map<string, TableAccess>();
-  const forTables = tableOptions(options);
-  return {
-    table(name) {
-      let access = tables.get(name);
-      if (access === undefined) {
-        access = {
-          retrying: tableClient(connection, name, { ...forTables, retryOptions: TABLE_RETRIES }),
-          once: tableClient(connection, name, { ...forTables, retryOptions: { maxRetries: 0 } }),
-        };
-        tables.set(name, access);
-      }
-      return access;
-    },
-    blobs: blobClient(connection),
-  };
-}
-
-/**
- * For clients whose receivers only listen. They reconnect by themselves, so that they find a restarted broker at once. A
- * receiver that holds messages for long must instead notice a lost link.
- */
-const LISTENING_RETRIES = { ...BUS_RETRIES, retryDelayInMs: 500 };
-
-/** Opens nothing yet: the first link connects. `listens`: its receivers reconnect by themselves. */
-export function connectServiceBus(connection: ServiceBusConnection, { listens = false } = {}): ServiceBusClient {
-  const options: ServiceBusClientOptions = { retryOptions: listens ? LISTENING_RETRIES : BUS_RETRIES };
-  return connection.kind === "connection-string"
-    ? new ServiceBusClient(connection.serviceBus, options)
-    : new ServiceBusClient(connection.serviceBusNamespace, connection.credential, options);
-}
-
-/** To create and remove subscriptions. */
-export function connectServiceBusAdmin(connection: ServiceBusConnection): ServiceBusAdministrationClient {
-  if (connection.kind === "credential") {
-    return new ServiceBusAdministrationClient(connection.serviceBusNamespace, connection.credential);
-  }
-  const connectionString = connection.serviceBusAdmin ?? connection.serviceBus;
-  const admin = new ServiceBusAdministrationClient(connectionString);
-  // The SDK always uses https. The local broker accepts plain HTTP on this machine.
-  if (/UseDevelopmentEmulator=true/i.test(connectionString)) admin.pipeline.addPolicy(plainHttp);
-  return admin;
-}
-
 const plainHttp: PipelinePolicy = {
   name: "plainHttp",
   sendRequest(request, next) {
@@ -189,16 +202,3 @@ const plainHttp: PipelinePolicy = {
     return next(request);
   },
 };
-
-/** Creates all tables and containers, on a laptop and in tests. In Azure the deployment creates them. Idempotent. */
-export async function provisionStorage(storage: StorageClients): Promise<void> {
-  try {
-    await Promise.all([
-      // Creating a table that exists succeeds.
-      ...Object.values(TABLES).map((name) => storage.table(name).retrying.createTable()),
-      ...Object.values(CONTAINERS).map((name) => storage.blobs.getContainerClient(name).createIfNotExists()),
-    ]);
-  } catch (error) {
-    throw storageError(error, "creating tables and containers");
-  }
-}

@@ -38,15 +38,6 @@ const WORN_AFTER = 1_000;
 /** No lock is longer than five minutes, so by then no settlement can succeed. */
 const LAPSED_AFTER_MS = 10 * 60_000;
 
-/**
- * Whether the link of a message is closed. The SDK does not report a lost connection, but its messages contain their AMQP
- * delivery. If a later version hides the delivery, settling such a message becomes slow, not wrong.
- */
-function isCutOff(message: ServiceBusReceivedMessage): boolean {
-  const { delivery } = message as { readonly delivery?: { readonly link?: { is_open?: () => boolean } } };
-  return delivery?.link?.is_open?.() === false;
-}
-
 export function openLink(
   bus: ServiceBusClient,
   queue: string,
@@ -96,6 +87,15 @@ export function openLink(
       closeIfDone();
     },
   };
+}
+
+/**
+ * Whether the link of a message is closed. The SDK does not report a lost connection, but its messages contain their AMQP
+ * delivery. If a later version hides the delivery, settling such a message becomes slow, not wrong.
+ */
+function isCutOff(message: ServiceBusReceivedMessage): boolean {
+  const { delivery } = message as { readonly delivery?: { readonly link?: { is_open?: () => boolean } } };
+  return delivery?.link?.is_open?.() === false;
 }
 
 interface SettlementTurns {

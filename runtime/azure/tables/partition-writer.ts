@@ -42,6 +42,37 @@ interface PartitionWriter {
   readonly idle: boolean;
 }
 
+interface PartitionWriters {
+  of(partition: string): PartitionWriter;
+}
+
+/** A writer needs a few hundred bytes. A forgotten one costs a refused transaction and a read at its next use. */
+const KEPT_WRITERS = 5_000;
+
+/** The writers of a process, one per partition. The least recently used idle ones are forgotten. */
+export function createPartitionWriters(table: TableAccess, writerId: string, kept = KEPT_WRITERS): PartitionWriters {
+  /** Least recently used first. */
+  const writers = new Map<string, PartitionWriter>();
+
+  function forgetIdle(): void {
+    for (const [partition, writer] of writers) {
+      if (writers.size <= kept) return;
+      // A busy writer stays, because two writers of a partition would conflict on the counter.
+      if (writer.idle) writers.delete(partition);
+    }
+  }
+
+  return {
+    of(partition) {
+      const writer = writers.get(partition) ?? createPartitionWriter(table, partition, writerId);
+      writers.delete(partition);
+      writers.set(partition, writer);
+      forgetIdle();
+      return writer;
+    },
+  };
+}
+
 interface Pending {
   readonly write: RowWrite;
   readonly bytes: number;
@@ -191,35 +222,4 @@ function createPartitionWriter(table: TableAccess, partition: string, writerId: 
 function actionOf(partitionKey: string, { rowKey, cells, etag }: RowWrite): TransactionAction {
   const entity = { partitionKey, rowKey, ...cells };
   return etag === undefined ? ["create", entity] : ["update", entity, "Merge", { etag }];
-}
-
-interface PartitionWriters {
-  of(partition: string): PartitionWriter;
-}
-
-/** A writer needs a few hundred bytes. A forgotten one costs a refused transaction and a read at its next use. */
-const KEPT_WRITERS = 5_000;
-
-/** The writers of a process, one per partition. The least recently used idle ones are forgotten. */
-export function createPartitionWriters(table: TableAccess, writerId: string, kept = KEPT_WRITERS): PartitionWriters {
-  /** Least recently used first. */
-  const writers = new Map<string, PartitionWriter>();
-
-  function forgetIdle(): void {
-    for (const [partition, writer] of writers) {
-      if (writers.size <= kept) return;
-      // A busy writer stays, because two writers of a partition would conflict on the counter.
-      if (writer.idle) writers.delete(partition);
-    }
-  }
-
-  return {
-    of(partition) {
-      const writer = writers.get(partition) ?? createPartitionWriter(table, partition, writerId);
-      writers.delete(partition);
-      writers.set(partition, writer);
-      forgetIdle();
-      return writer;
-    },
-  };
 }

@@ -52,33 +52,6 @@ const FORM = z.object({
 });
 type Form = z.infer<typeof FORM>;
 
-/** Throws OAuthError for scopes of another API. */
-export function readUserScopes(text: string | undefined): readonly string[] {
-  const scopes = (text ?? "").split(" ").filter((scope) => scope !== "");
-  const forApi = scopes.filter((scope) => !OPENID_SCOPES.includes(scope));
-  if (forApi.length === 0 || forApi.some((scope) => scope !== API_SCOPE && scope !== DEFAULT_SCOPE)) {
-    throw new OAuthError("invalid_scope", `The scope must be ${API_SCOPE}, beside ${OPENID_SCOPES.join(", ")}.`);
-  }
-  return scopes;
-}
-
-/** Throws OAuthError unless it is the public client, which users sign in with. */
-export function checkPublicClient(clientId: string | undefined): void {
-  if (clientId !== PUBLIC_CLIENT_ID) throw new OAuthError("unauthorized_client", "This is not the public client.");
-}
-
-/** Throws OAuthError unless id and secret belong to an application. */
-export function authenticateApplication(clientId: string, secret: string | undefined): LocalApplication {
-  const application = APPLICATIONS.find((known) => known.clientId === clientId);
-  if (application === undefined || !isSame(application.secret, secret ?? "")) {
-    throw new OAuthError("invalid_client", "No application has this client id and secret.");
-  }
-  return application;
-}
-
-const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
-const isSame = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b));
-
 export function createTokenEndpoint({
   keys,
   signIns,
@@ -153,6 +126,33 @@ export function createTokenEndpoint({
     }
   };
 }
+
+/** Throws OAuthError for scopes of another API. */
+export function readUserScopes(text: string | undefined): readonly string[] {
+  const scopes = (text ?? "").split(" ").filter((scope) => scope !== "");
+  const forApi = scopes.filter((scope) => !OPENID_SCOPES.includes(scope));
+  if (forApi.length === 0 || forApi.some((scope) => scope !== API_SCOPE && scope !== DEFAULT_SCOPE)) {
+    throw new OAuthError("invalid_scope", `The scope must be ${API_SCOPE}, beside ${OPENID_SCOPES.join(", ")}.`);
+  }
+  return scopes;
+}
+
+/** Throws OAuthError unless it is the public client, which users sign in with. */
+export function checkPublicClient(clientId: string | undefined): void {
+  if (clientId !== PUBLIC_CLIENT_ID) throw new OAuthError("unauthorized_client", "This is not the public client.");
+}
+
+/** Throws OAuthError unless id and secret belong to an application. */
+export function authenticateApplication(clientId: string, secret: string | undefined): LocalApplication {
+  const application = APPLICATIONS.find((known) => known.clientId === clientId);
+  if (application === undefined || !isSame(application.secret, secret ?? "")) {
+    throw new OAuthError("invalid_client", "No application has this client id and secret.");
+  }
+  return application;
+}
+
+const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
+const isSame = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b));
 
 /** The claims of a token, as Entra's v2 endpoint writes them. */
 export type TokenClaims = Readonly<Record<string, unknown>>;

@@ -42,8 +42,8 @@ export type ServiceBusConnection =
 export interface TableAccess {
   readonly retrying: TableClient;
   /**
-   * Without the SDK's retries. After a lost answer, a retry of a successful write would get a 409 or 412. Without retries
-   * the writer sees that the outcome is unknown, and reads the row.
+   * Without the SDK's retries. After a lost answer, a retry of a successful write would get a 409 or 412. Without
+   * retries the writer sees that the outcome is unknown, and reads the row.
    */
   readonly once: TableClient;
 }
@@ -124,8 +124,8 @@ const BLOB_RETRIES = { maxTries: 5, retryDelayInMs: 200, maxRetryDelayInMs: 1_00
 const BUS_RETRIES = { maxRetries: 0, timeoutInMs: 5_000 };
 
 /**
- * For clients whose receivers only listen. They reconnect by themselves, so that they find a restarted broker at once. A
- * receiver that holds messages for long must instead notice a lost link.
+ * For clients whose receivers only listen. They reconnect by themselves, so that they find a restarted broker at once.
+ * A receiver that holds messages for long must instead notice a lost link.
  */
 const LISTENING_RETRIES = { ...BUS_RETRIES, retryDelayInMs: 500 };
 
@@ -141,7 +141,8 @@ const giveUpInTime: PipelinePolicy = {
 
 /**
  * Azurite answers 500 to a transaction that contains one of these characters, because it parses the body with a regular
- * expression whose dot does not match them. Their JSON escapes mean the same, and they cannot occur elsewhere in a request.
+ * expression whose dot does not match them. Their JSON escapes mean the same, and they cannot occur elsewhere in a
+ * request.
  */
 const escapeLineSeparators: PipelinePolicy = {
   name: "escapeLineSeparators",

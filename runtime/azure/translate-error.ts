@@ -1,6 +1,6 @@
 /**
- * Translates the SDKs' errors into core errors. Every error that leaves runtime/azure passes one of these functions. The
- * SDK's error becomes the `cause`. Its text is not in the message, because it may quote a payload.
+ * Translates the SDKs' errors into core errors. Every error that leaves runtime/azure passes one of these functions.
+ * The SDK's error becomes the `cause`. Its text is not in the message, because it may quote a payload.
  */
 import { InvariantError, JobSystemError, LockLostError, UnavailableError } from "../core/errors.ts";
 
@@ -41,8 +41,8 @@ export const isConditionFailed = (error: unknown): boolean =>
   statusOf(error) === 409 || statusOf(error) === 412 || isMissing(error);
 
 /**
- * The service refused the request for good. After any other failure (a lost answer, a timeout, a server error) the outcome
- * is unknown. Missing rights and throttling may pass, so they do not count as refused.
+ * The service refused the request for good. After any other failure (a lost answer, a timeout, a server error) the
+ * outcome is unknown. Missing rights and throttling may pass, so they do not count as refused.
  */
 export function isRefused(error: unknown): boolean {
   const status = statusOf(error);

@@ -76,7 +76,10 @@ export function standardTerminal({ stdout, stderr }: StandardStreams): StandardT
 
 const UNESCAPED = new RegExp(`[\\u007f-\\u009f${LINE_SEPARATORS}${DIRECTION_CONTROLS}]`, "g");
 
-/** JSON that is safe on a terminal: escapes characters that JSON keeps but terminals obey or readers take as the end of a line. The value is the same. */
+/**
+ * JSON that is safe on a terminal: escapes characters that JSON keeps but terminals obey or readers take as the end of
+ * a line. The value is the same.
+ */
 export const jsonLine = (value: unknown, indent = 0): string =>
   JSON.stringify(value, null, indent).replace(
     UNESCAPED,

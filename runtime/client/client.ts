@@ -17,16 +17,19 @@ export interface JobServiceClientOptions {
   /** The caller's credential. Without one, requests carry no token until `authenticate`. */
   readonly credential?: TokenCredential | undefined;
   readonly retry?: RetryOptions | undefined;
-  /** Time to wait for a response before the request is repeated. Default 100,000: commands on large batches take a minute. */
+  /**
+   * Time to wait for a response before the request is repeated. Default 100,000: commands on large batches take a
+   * minute.
+   */
   readonly answerWithinMs?: number | undefined;
   /**
-   * An issuer that may receive the secret of `authenticate`, `https://…`. Not needed for Microsoft's issuers and for one on
-   * this machine: the service names those.
+   * An issuer that may receive the secret of `authenticate`, `https://…`. Not needed for Microsoft's issuers and for
+   * one on this machine: the service names those.
    */
   readonly authority?: string | undefined;
   /**
-   * Client id of the service's registration. A service that names another one gets no token. Default: the one that it names.
-   * Without this option a hostile service could request tokens of another API that your credential may use.
+   * Client id of the service's registration. A service that names another one gets no token. Default: the one that it
+   * names. Without this option a hostile service could request tokens of another API that your credential may use.
    */
   readonly apiClientId?: string | undefined;
   /** Sends every request, also to the issuer. Default: the platform's `fetch`. */
@@ -50,7 +53,10 @@ export class JobServiceClient {
   #tokens: TokenCache | undefined;
   #facts: Promise<AuthFacts> | undefined;
 
-  /** `baseUrl`: the service's address, with or without a trailing slash. Sends no request. Throws TypeError for an invalid URL. */
+  /**
+   * `baseUrl`: the service's address, with or without a trailing slash. Sends no request. Throws TypeError for an
+   * invalid URL.
+   */
   constructor(baseUrl: string, options: JobServiceClientOptions = {}) {
     const url = new URL(baseUrl);
     const { protocol, origin, pathname } = url;
@@ -77,8 +83,9 @@ export class JobServiceClient {
   }
 
   /**
-   * Signs in as an application with its secret and requests a first token. Throws SignInFailed if the issuer refuses, or if
-   * the service names an issuer that must not receive the secret. A service without authentication needs no sign-in.
+   * Signs in as an application with its secret and requests a first token. Throws SignInFailed if the issuer refuses,
+   * or if the service names an issuer that must not receive the secret. A service without authentication needs no
+   * sign-in.
    */
   async authenticate(clientId: string, clientSecret: string, options: CallOptions = {}): Promise<void> {
     const facts = await this.getAuthFacts(options);

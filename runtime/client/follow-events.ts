@@ -4,7 +4,7 @@ import { type JobServiceError, isJobServiceError, networkFailed } from "./job-se
 import { delayAfter, sleep } from "./with-retries.ts";
 import type { Transport } from "./transport.ts";
 
-/** What the stream follows: exactly one of these. */
+/** The target of a stream: exactly one of these. */
 export interface EventSelection {
   readonly jobId?: string;
   readonly batchId?: string;

@@ -60,8 +60,8 @@ export class JobServiceError extends Error {
   /** For `NetworkFailed`: its kind. */
   readonly reason: NetworkReason | undefined;
   /**
-   * An earlier try was sent and its response was lost, so the refused command may already have been carried out. Calls for
-   * which this matters have checked it.
+   * An earlier try was sent and its response was lost, so the refused command may already have been carried out. Calls
+   * for which this matters have checked it.
    */
   isRepeated = false;
   /** All tries are used up. An outer call must not start them again. */

@@ -3,7 +3,10 @@ import type { AccessToken, TokenCredential } from "./credential.ts";
 import { JobServiceError, isJobServiceError } from "./job-service-error.ts";
 import { type RetryPolicy, withRetries } from "./with-retries.ts";
 
-/** A token is renewed when less time is left than this, or less than half of a short life. Longer than any request takes. */
+/**
+ * A token is renewed when less time is left than this, or less than half of a short life. Longer than any request
+ * takes.
+ */
 const RENEW_BEFORE_MS = 5 * 60_000;
 
 export interface TokenCacheDeps {
@@ -20,7 +23,7 @@ export interface TokenOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Throws SignInFailed, NetworkFailed, and what the credential throws. */
+/** Throws SignInFailed, NetworkFailed, and errors of the credential. */
 export type TokenCache = (options?: TokenOptions) => Promise<string>;
 
 export function createTokenCache({ credential, scope, policy, nowMs = Date.now }: TokenCacheDeps): TokenCache {

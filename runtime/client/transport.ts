@@ -1,5 +1,6 @@
 /**
- * Sends requests to the service, with its address, token, time limit and retries. Converts responses to values or errors.
+ * Sends requests to the service, with its address, token, time limit and retries. Converts responses to values or
+ * errors.
  */
 import type { ErrorDetail } from "../core/errors.ts";
 import { jsonText } from "./json-text.ts";
@@ -48,8 +49,8 @@ export interface Transport {
   /** The same, with the status. */
   answer<T>(request: Request): Promise<Answer<T>>;
   /**
-   * One response without retries, its body unread. `leftMs`: limits the time for the response further. Throws the service's
-   * error, and NetworkFailed.
+   * One response without retries, its body unread. `leftMs`: limits the time for the response further. Throws the
+   * service's error, and NetworkFailed.
    */
   open(request: Request, leftMs?: number): Promise<Response>;
   /** The same with retries until a response has started. */
@@ -193,7 +194,9 @@ interface ErrorBody {
 /** The caller sent too many requests, or the service, a service behind it or a gateway before it is unavailable. */
 const TRY_LATER: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
-/** Reads the error in a response, with the service's own code. Throws NetworkFailed when part of the body is missing. */
+/**
+ * Reads the error in a response, with the service's own code. Throws NetworkFailed when part of the body is missing.
+ */
 async function errorOf(response: Response): Promise<JobServiceError> {
   const { status } = response;
   const text = await wholeText(response);

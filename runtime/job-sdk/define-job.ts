@@ -1,6 +1,6 @@
 /**
- * Declares jobs in a package, and recognises the declarations after bundling. A declared job checks its parameters before
- * it runs. With NonRetryableError a job declares that a retry cannot help.
+ * Declares jobs in a package, and recognises the declarations after bundling. A declared job checks its parameters
+ * before it runs. With NonRetryableError a job declares that a retry cannot help.
  */
 import type { RetryPolicy } from "../core/job/retry.ts";
 import type { Isolation } from "../core/package/manifest.ts";
@@ -106,7 +106,9 @@ export function markJob(definition: JobDefinition): JobDefinition {
 export const isJobDefinition = (value: unknown): value is JobDefinition =>
   typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[JOB_MARK] === JOB_SHAPE_VERSION;
 
-/** The common interface of zod, valibot, arktype and others (https://standardschema.dev), reduced to the part used here. */
+/**
+ * The common interface of zod, valibot, arktype and others (https://standardschema.dev), reduced to the part used here.
+ */
 export interface ParameterSchema<Parameters> {
   readonly "~standard": {
     readonly validate: (value: unknown) => SchemaResult<Parameters> | Promise<SchemaResult<Parameters>>;
@@ -124,8 +126,8 @@ interface SchemaIssue {
 export type ParameterCheck<Parameters> = ((value: unknown) => Parameters) | ParameterSchema<Parameters>;
 
 /**
- * Checks parameters with the job's own function or schema. Throws NonRetryableError, because a retry would have the same
- * parameters.
+ * Checks parameters with the job's own function or schema. Throws NonRetryableError, because a retry would have the
+ * same parameters.
  */
 async function checkParameters<Parameters>(
   jobType: string,

@@ -1,7 +1,7 @@
 /**
- * Requests to this machine must not use a proxy, because the proxy would send them to itself. `fetch`, Node's `http`, the
- * Azure SDKs and gRPC read the environment in different spellings, so this file sets all of them. It is plain JavaScript,
- * because programs call it before they load anything else.
+ * Requests to this machine must not use a proxy, because the proxy would send them to itself. `fetch`, Node's `http`,
+ * the Azure SDKs and gRPC read the environment in different spellings, so this file sets all of them. It is plain
+ * JavaScript, because programs call it before they load anything else.
  */
 import http from "node:http";
 

@@ -1,7 +1,7 @@
 /**
- * Lets one process at a time use a folder. The claim is a lock of the operating system on `owner.lock`, taken through SQLite.
- * It ends with its process, also after kill -9. A process that gets the same id later does not have it. Two processes never
- * have it at once. `owner.json` beside it names the owner, for people.
+ * Lets one process at a time use a folder. The claim is a lock of the operating system on `owner.lock`, taken through
+ * SQLite. It ends with its process, also after kill -9. A process that gets the same id later does not have it. Two
+ * processes never have it at once. `owner.json` beside it names the owner, for people.
  */
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

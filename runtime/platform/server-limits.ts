@@ -1,6 +1,6 @@
 /**
- * Limits for the connections of a listening server, so that a client cannot block it: the number of connections, the time
- * until an ended connection is closed, slow headers and requests, and clients that do not read their responses.
+ * Limits for the connections of a listening server, so that a client cannot block it: the number of connections, the
+ * time until an ended connection is closed, slow headers and requests, and clients that do not read their responses.
  */
 import { type IncomingMessage, type Server, type ServerOptions, type ServerResponse, createServer } from "node:http";
 import type { Server as NetServer, Socket } from "node:net";
@@ -67,8 +67,8 @@ export function endStalled(socket: Socket): void {
 }
 
 /**
- * Call it before the server listens. An ended connection stays for one to two times the linger time, so that the peer can
- * read the last data. TCP alone would keep it until the peer has read everything and has ended its own side.
+ * Call it before the server listens. An ended connection stays for one to two times the linger time, so that the peer
+ * can read the last data. TCP alone would keep it until the peer has read everything and has ended its own side.
  */
 function limitSockets(server: NetServer, { maxCount, lingerMs = SOCKET_LINGER_MS }: SocketLimits): void {
   server.maxConnections = maxCount;

@@ -1,6 +1,6 @@
 /**
- * Parameters, artifacts and logs of jobs, as blobs. The names of artifacts and logs contain the id of their claim: a worker
- * that has lost its job can still write blobs, and must not overwrite those of its successor.
+ * Parameters, artifacts and logs of jobs, as blobs. The names of artifacts and logs contain the id of their claim: a
+ * worker that has lost its job can still write blobs, and must not overwrite those of its successor.
  */
 import type { AppendBlobClient } from "@azure/storage-blob";
 import { CONTAINERS } from "../../core/deployment/storage-layout.ts";
@@ -167,8 +167,8 @@ const ANSWER_WITHIN_MS = 30_000;
 const soon = (): { abortSignal: AbortSignal } => ({ abortSignal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
 
 /**
- * Appends chunks to logs. Every append names its position, so that a chunk repeated after a lost answer is written once.
- * A log has one writer: the holder of the claim in its name.
+ * Appends chunks to logs. Every append names its position, so that a chunk repeated after a lost answer is written
+ * once. A log has one writer: the holder of the claim in its name.
  */
 function createLogAppender(): LogAppender {
   /** Position of the next chunk, by blob name. Least recently used first. */

@@ -1,8 +1,8 @@
 /**
  * Elects one process for a duty by the lease of an empty blob in container `leases`.
  *
- * Each process acquires the lease under its own id. The same request takes a free lease, extends the process's own lease,
- * and succeeds again after a lost answer. https://learn.microsoft.com/rest/api/storageservices/lease-blob
+ * Each process acquires the lease under its own id. The same request takes a free lease, extends the process's own
+ * lease, and succeeds again after a lost answer. https://learn.microsoft.com/rest/api/storageservices/lease-blob
  */
 import { InvariantError } from "../../core/errors.ts";
 import type { LeaderLease } from "../../core/ports/worker-store.ts";
@@ -56,7 +56,8 @@ export function createLeaderLease({ storage, name, durationMs, newId, monotonicN
   }
 
   async function tryToHold(): Promise<boolean> {
-    // Measured from before the request, so never later than the lease's start. Detects a process that was paused meanwhile.
+    // Measured from before the request, so never later than the lease's start. Detects a process that was paused
+    // meanwhile.
     const startedAt = monotonicNow();
     try {
       await acquire();

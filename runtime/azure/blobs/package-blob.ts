@@ -1,6 +1,6 @@
 /**
- * The blob of a package: its name, the facts in its metadata, and the check of its bytes against their recorded SHA-256.
- * Metadata must be ASCII, so texts are encoded.
+ * The blob of a package: its name, the facts in its metadata, and the check of its bytes against their recorded
+ * SHA-256. Metadata must be ASCII, so texts are encoded.
  */
 import { webcrypto } from "node:crypto";
 import type { BlockBlobClient, ContainerClient } from "@azure/storage-blob";
@@ -60,9 +60,9 @@ export async function sha256Of(bytes: Uint8Array): Promise<string> {
 }
 
 /**
- * The SHA-256 of the bytes. Throws PackageError "PackageCorrupt" if the recorded one differs: a process with write access
- * to the container can replace the bytes and keep the metadata, and such a package must not run. A package that was put
- * into the container by other means has no recorded SHA-256.
+ * The SHA-256 of the bytes. Throws PackageError "PackageCorrupt" if the recorded one differs: a process with write
+ * access to the container can replace the bytes and keep the metadata, and such a package must not run. A package that
+ * was put into the container by other means has no recorded SHA-256.
  */
 export async function checkedSha256(bytes: Uint8Array, recorded: string | undefined): Promise<string> {
   const sha256 = await sha256Of(bytes);

@@ -56,7 +56,9 @@ export function createPackageStore({ storage }: PackageStoreDeps): PackageStore 
   };
 }
 
-/** Resolves to the time of the write; undefined, without a write, if another upload changed the blob after its snapshot. */
+/**
+ * Resolves to the time of the write; undefined, without a write, if another upload changed the blob after its snapshot.
+ */
 async function overwrite(
   blob: BlockBlobClient,
   bytes: Uint8Array,

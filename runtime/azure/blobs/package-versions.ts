@@ -1,6 +1,6 @@
 /**
- * The versions of a package: its blob, and a snapshot of the blob from before each upload. A version is identified by its
- * SHA-256. Two uploads at the same time can leave two snapshots of one version.
+ * The versions of a package: its blob, and a snapshot of the blob from before each upload. A version is identified by
+ * its SHA-256. Two uploads at the same time can leave two snapshots of one version.
  */
 import type { BlobItem, BlockBlobClient, ContainerClient } from "@azure/storage-blob";
 import { PACKAGE_VERSIONS_KEPT } from "../../core/limits.ts";

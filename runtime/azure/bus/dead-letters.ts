@@ -1,6 +1,6 @@
 /**
- * Takes dead letters of queues under lock, and peeks at messages without a lock. Each take uses a new link that stays open
- * until its last letter is settled. It peeks first, so that it does not wait for letters that do not exist.
+ * Takes dead letters of queues under lock, and peeks at messages without a lock. Each take uses a new link that stays
+ * open until its last letter is settled. It peeks first, so that it does not wait for letters that do not exist.
  */
 import type { ServiceBusClient, ServiceBusReceivedMessage } from "@azure/service-bus";
 import Long from "long";
@@ -74,7 +74,10 @@ const PEEK_MAX_COUNT = 250;
 /** The lowest number. Always given, because the SDK otherwise continues after the connection's last peek. */
 const FIRST_SEQUENCE_NUMBER = "1";
 
-/** Reads messages of a queue, or its dead letters, without a lock. Throws InvalidRequestError for an invalid sequence number. */
+/**
+ * Reads messages of a queue, or its dead letters, without a lock. Throws InvalidRequestError for an invalid sequence
+ * number.
+ */
 export async function peekMessages(
   bus: ServiceBusClient,
   queue: string,

@@ -60,7 +60,10 @@ export function createEventPublisher({
     }
   }
 
-  /** Sends as many as fit into one transfer. After a lost answer they are sent again, and the broker drops the duplicates. */
+  /**
+   * Sends as many as fit into one transfer. After a lost answer they are sent again, and the broker drops the
+   * duplicates.
+   */
   async function sendSome(events: readonly PublishedEvent[], from: number): Promise<number> {
     const batch = await sender().createMessageBatch();
     let to = from;

@@ -1,6 +1,6 @@
 /**
- * Receives all events on a subscription of this process. The first call creates the subscription, and closing deletes it.
- * After a crash the broker deletes it. Messages are completed one by one, so that a lost connection loses none.
+ * Receives all events on a subscription of this process. The first call creates the subscription, and closing deletes
+ * it. After a crash the broker deletes it. Messages are completed one by one, so that a lost connection loses none.
  */
 import type { ServiceBusAdministrationClient, ServiceBusClient, ServiceBusReceiver } from "@azure/service-bus";
 import { messageOf, UnreadableError } from "../../core/errors.ts";

@@ -1,10 +1,11 @@
 /**
  * One link to a queue, and the messages received over it that are not settled yet.
  *
- * The AMQP library keeps deliveries in a ring buffer of 2,048 entries per link and frees them from the oldest on. While one
- * message stays unsettled, at most 2,048 more messages can arrive. So the link reports long before that it is worn, and is
- * replaced. It stays open until its last message is settled. A link that lost its connection is replaced in the same way:
- * its messages are settled through the queue's management link, which works as long as the old link is not opened again.
+ * The AMQP library keeps deliveries in a ring buffer of 2,048 entries per link and frees them from the oldest on. While
+ * one message stays unsettled, at most 2,048 more messages can arrive. So the link reports long before that it is worn,
+ * and is replaced. It stays open until its last message is settled. A link that lost its connection is replaced in the
+ * same way: its messages are settled through the queue's management link, which works as long as the old link is not
+ * opened again.
  *
  * | state    | receives | settles | leaves by                                                       |
  * |----------|----------|---------|-----------------------------------------------------------------|
@@ -90,8 +91,8 @@ export function openLink(
 }
 
 /**
- * Whether the link of a message is closed. The SDK does not report a lost connection, but its messages contain their AMQP
- * delivery. If a later version hides the delivery, settling such a message becomes slow, not wrong.
+ * Whether the link of a message is closed. The SDK does not report a lost connection, but its messages contain their
+ * AMQP delivery. If a later version hides the delivery, settling such a message becomes slow, not wrong.
  */
 function isCutOff(message: ServiceBusReceivedMessage): boolean {
   const { delivery } = message as { readonly delivery?: { readonly link?: { is_open?: () => boolean } } };
@@ -111,9 +112,9 @@ interface Waiting {
 /**
  * Runs different settlements of one link in different turns of the event loop.
  *
- * The AMQP library (rhea 3.0.5, `write_dispositions`) merges the settlements of one turn into ranges of deliveries and does
- * not compare their outcomes. Of two consecutive messages, the second would get the outcome of the first: completed instead
- * of dead-lettered, or dead-lettered with the wrong reason. So only completions share a turn.
+ * The AMQP library (rhea 3.0.5, `write_dispositions`) merges the settlements of one turn into ranges of deliveries and
+ * does not compare their outcomes. Of two consecutive messages, the second would get the outcome of the first:
+ * completed instead of dead-lettered, or dead-lettered with the wrong reason. So only completions share a turn.
  */
 function createSettlementTurns(): SettlementTurns {
   let waiting: Waiting[] = [];

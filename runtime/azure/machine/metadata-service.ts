@@ -1,6 +1,6 @@
 /**
- * The client of the instance metadata service. A machine in Azure reads its own identity, scheduled events and tokens from
- * it. The service has a link-local address that only this machine can reach.
+ * The client of the instance metadata service. A machine in Azure reads its own identity, scheduled events and tokens
+ * from it. The service has a link-local address that only this machine can reach.
  * https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service
  *
  * | call            | given up after                                                   | repeated                          |
@@ -15,7 +15,9 @@ import { jsonOf, request, type PlatformAnswer, type PlatformRequest } from "./pl
 import { type MachineMetadata, PlatformError } from "../../core/ports/machine.ts";
 
 export interface MetadataService extends MachineMetadata {
-  /** A token for the resource; the same one until it is about to expire. Throws PlatformError, or the signal's reason. */
+  /**
+   * A token for the resource; the same one until it is about to expire. Throws PlatformError, or the signal's reason.
+   */
   token(resource: string, signal: AbortSignal): Promise<string>;
   /** Call it after a token was refused. The next call of `token` requests a new one. */
   forgetToken(resource: string): void;

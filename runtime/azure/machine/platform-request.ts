@@ -1,4 +1,6 @@
-/** One HTTP request to the platform, with a time limit. Resolves to an answer of any status, or throws PlatformError. */
+/**
+ * One HTTP request to the platform, with a time limit. Resolves to an answer of any status, or throws PlatformError.
+ */
 import { messageOf } from "../../core/errors.ts";
 import { PlatformError } from "../../core/ports/machine.ts";
 

@@ -3,8 +3,8 @@
  * the answers. The body contains only the policy: a whole model would need a read before, and rights to all its parts.
  * https://learn.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-instance-protection
  *
- * A request is given up after 30 s. A change that Azure carries out later is followed for two minutes. Nothing is repeated
- * here: the state machine in scale-in-protection.ts decides how often a change is requested.
+ * A request is given up after 30 s. A change that Azure carries out later is followed for two minutes. Nothing is
+ * repeated here: the state machine in scale-in-protection.ts decides how often a change is requested.
  */
 import { z } from "zod";
 import type { Logger } from "../../core/logger.ts";

@@ -1,7 +1,7 @@
 /**
- * Batches in table `batches`. PartitionKey is the tenant, RowKey the batch id, which sorts newest first. Properties have the
- * names of the fields: batchName, priority, pool, state, generation, completedGeneration, completedAt, unannounced,
- * atRest, shardCount, createdAt, createdBy.
+ * Batches in table `batches`. PartitionKey is the tenant, RowKey the batch id, which sorts newest first. Properties
+ * have the names of the fields: batchName, priority, pool, state, generation, completedGeneration, completedAt,
+ * unannounced, atRest, shardCount, createdAt, createdBy.
  */
 import { odata } from "@azure/data-tables";
 import * as z from "zod";
@@ -33,7 +33,10 @@ import {
 } from "./columns.ts";
 import { type RowKeys, type StoredRow, decodePosition, encodePosition, putRow, readRow, readable } from "./rows.ts";
 
-/** A missing property is not equal to true, so rows without it are included: https://github.com/Azure/azure-storage-net/issues/696 */
+/**
+ * A missing property is not equal to true, so rows without it are included:
+ * https://github.com/Azure/azure-storage-net/issues/696
+ */
 const ACTIVE = odata`not (atRest eq ${true})`;
 
 export function createBatchStore({ storage }: { readonly storage: Pick<StorageClients, "table"> }): BatchStore {

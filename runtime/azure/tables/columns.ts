@@ -1,7 +1,7 @@
 /**
- * Columns convert values to table properties and back: one property per field, several for a compound field or a list. A
- * merge cannot remove a property, so an empty string means "absent". Every optional column reads an empty string and a
- * missing property as undefined.
+ * Columns convert values to table properties and back: one property per field, several for a compound field or a list.
+ * A merge cannot remove a property, so an empty string means "absent". Every optional column reads an empty string and
+ * a missing property as undefined.
  */
 import { z } from "zod";
 import { UnreadableError } from "../../core/errors.ts";
@@ -13,7 +13,8 @@ export type Cells = Readonly<Record<string, Cell>>;
 export type Row = Readonly<Record<string, unknown>>;
 
 export interface Column<T> {
-  // Function properties, not methods: TypeScript checks parameters of methods less strictly, and would accept a column of a wrong type.
+  // Function properties, not methods: TypeScript checks parameters of methods less strictly, and would accept a column
+  // of a wrong type.
   readonly write: (value: T) => Cells;
   readonly read: (row: Row) => T;
 }
@@ -110,12 +111,15 @@ export function readCells<T extends object>(format: FormatName, columns: Columns
   return fields as T;
 }
 
-/** A property holds 64 KiB of UTF-16. https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model */
+/**
+ * A property holds 64 KiB of UTF-16.
+ * https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
+ */
 const PROPERTY_MAX_LENGTH = 32_000;
 
 /**
- * A list of any length in one row, as JSON lists in the properties `{name}_0`, `{name}_1` and so on. An empty property ends
- * the list. A merge removes nothing, so pieces of an earlier, longer list may follow. They are ignored.
+ * A list of any length in one row, as JSON lists in the properties `{name}_0`, `{name}_1` and so on. An empty property
+ * ends the list. A merge removes nothing, so pieces of an earlier, longer list may follow. They are ignored.
  */
 export const listColumn = <T>(name: string, schema: z.ZodType<T>): Column<readonly T[]> => ({
   write: (items) =>

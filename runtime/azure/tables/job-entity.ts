@@ -1,6 +1,6 @@
 /**
- * The row of a job in table `jobs`. PartitionKey is `{batchId}.{shard}`, RowKey the job id, which contains batch and tenant.
- * The names below are public: operators read them with any table tool.
+ * The row of a job in table `jobs`. PartitionKey is `{batchId}.{shard}`, RowKey the job id, which contains batch and
+ * tenant. The names below are public: operators read them with any table tool.
  *
  * | property                                               | holds                                                      |
  * |--------------------------------------------------------|------------------------------------------------------------|

@@ -1,6 +1,6 @@
 /**
- * Jobs and their counts in table `jobs`. Writes go through one group-committing writer per partition. Reads are point reads
- * and range queries. The caller decides by the protocol what a refused write means.
+ * Jobs and their counts in table `jobs`. Writes go through one group-committing writer per partition. Reads are point
+ * reads and range queries. The caller decides by the protocol what a refused write means.
  */
 import { odata } from "@azure/data-tables";
 import { InvariantError, UnavailableError } from "../../core/errors.ts";

@@ -1,10 +1,10 @@
 /**
- * Callers' keys in table `keys`. PartitionKey is the tenant. RowKey is the SHA-256 of kind and key, because a key can contain
- * characters that a RowKey cannot. Properties have the names of the fields: kind, id, requestHash, createdAt.
+ * Callers' keys in table `keys`. PartitionKey is the tenant. RowKey is the SHA-256 of kind and key, because a key can
+ * contain characters that a RowKey cannot. Properties have the names of the fields: kind, id, requestHash, createdAt.
  *
- * Keys are inserted in transactions and never changed. Only an expired key is replaced. So after a refused or unanswered
- * write the rows are read. A key that exists has the id in its row. A missing key is tried again with the same id. Expired
- * keys are removed page by page.
+ * Keys are inserted in transactions and never changed. Only an expired key is replaced. So after a refused or
+ * unanswered write the rows are read. A key that exists has the id in its row. A missing key is tried again with the
+ * same id. Expired keys are removed page by page.
  */
 import { createHash } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
@@ -85,7 +85,10 @@ export function createKeyStore({ storage }: { readonly storage: Pick<StorageClie
   };
 }
 
-/** True: all were written. False: none was written, or the outcome is unknown. Throws errors that a repeat would meet again. */
+/**
+ * True: all were written. False: none was written, or the outcome is unknown. Throws errors that a repeat would meet
+ * again.
+ */
 async function insert(table: TableAccess, tenantName: string, open: readonly Open[]): Promise<boolean> {
   const actions = open.map(({ wish, expired }): TransactionAction => {
     const entity = { ...keyKeys(tenantName, wish), ...keyCells(wish) };

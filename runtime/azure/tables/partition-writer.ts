@@ -101,7 +101,9 @@ function createPartitionWriter(table: TableAccess, partition: string, writerId: 
   let waiting: Pending[] = [];
   let busy = false;
 
-  /** The longest waiting writes that fit into one transaction. Each row occurs once, so that its writes stay in order. */
+  /**
+   * The longest waiting writes that fit into one transaction. Each row occurs once, so that its writes stay in order.
+   */
   function takeGroup(): Pending[] {
     const group: Pending[] = [];
     const rest: Pending[] = [];

@@ -61,7 +61,8 @@ export type RowResult =
  * Writes a row if it still has this ETag; `etag` undefined: if there is no row. It merges, so that columns of a later
  * release stay. To remove a column, write it as absent (columns.ts).
  *
- * "Replace" is only for a row that begins a new life, such as that of a worker that starts. It removes all old properties.
+ * "Replace" is only for a row that begins a new life, such as that of a worker that starts. It removes all old
+ * properties.
  */
 export const putRow = (
   table: TableAccess,
@@ -77,8 +78,9 @@ export const putRow = (
   );
 
 /**
- * Sends a conditional write once. If it is refused or unanswered, the row is read, and the caller decides by the current row.
- * Throws UnavailableError if the row cannot be read either, and InvariantError if the row can never be written.
+ * Sends a conditional write once. If it is refused or unanswered, the row is read, and the caller decides by the
+ * current row. Throws UnavailableError if the row cannot be read either, and InvariantError if the row can never be
+ * written.
  */
 export async function writeOnce(
   table: TableAccess,

@@ -1,6 +1,7 @@
 /**
- * A secret that all processes of the API share. The first process that needs it creates it. It is in table `tenants`, which
- * workers cannot read, with the keys `secret` and its name. To change the secret, delete the row and restart the API.
+ * A secret that all processes of the API share. The first process that needs it creates it. It is in table `tenants`,
+ * which workers cannot read, with the keys `secret` and its name. To change the secret, delete the row and restart the
+ * API.
  */
 import { randomBytes } from "node:crypto";
 import { InvariantError } from "../../core/errors.ts";

@@ -1,7 +1,7 @@
 /**
  * Timers in table `timers`. PartitionKey is the tenant. The row of a Timer has the RowKey `{package}.{timer}`, with the
- * package's name without `.zip`. The row of a TimerRun has the RowKey `~{id}`, with the id from its batch. Properties have
- * the names of the fields in core/timer/timer.ts.
+ * package's name without `.zip`. The row of a TimerRun has the RowKey `~{id}`, with the id from its batch. Properties
+ * have the names of the fields in core/timer/timer.ts.
  */
 import { odata } from "@azure/data-tables";
 import * as z from "zod";

@@ -1,4 +1,7 @@
-/** Deliveries to webhooks in table `webhooks`. All waiting deliveries are one partition. The ended ones of a webhook are another. */
+/**
+ * Deliveries to webhooks in table `webhooks`. All waiting deliveries are one partition. The ended ones of a webhook are
+ * another.
+ */
 import { odata } from "@azure/data-tables";
 import { WEBHOOK_DELIVERIES_KEPT } from "../../core/limits.ts";
 import type { DeliveryStore, WebhookKey } from "../../core/ports/webhook-store.ts";

@@ -1,7 +1,7 @@
 /**
- * Workers in table `workers`. PartitionKey is the pool, RowKey the worker id. The worker writes its row with each heartbeat.
- * Other processes only add intents. Every write is conditional on the version that it was made from, so a heartbeat, even
- * a late one, cannot overwrite an intent that it has not seen.
+ * Workers in table `workers`. PartitionKey is the pool, RowKey the worker id. The worker writes its row with each
+ * heartbeat. Other processes only add intents. Every write is conditional on the version that it was made from, so a
+ * heartbeat, even a late one, cannot overwrite an intent that it has not seen.
  *
  * | property                                          | holds                                                           |
  * |---------------------------------------------------|-----------------------------------------------------------------|
@@ -42,7 +42,9 @@ export function createWorkerStore({ storage }: { readonly storage: Pick<StorageC
   const table = storage.table(TABLES.workers);
   const intentWriter = createIntentWriter(table);
 
-  /** Replaces the row of an earlier boot. Keeps a row of this boot: an earlier try wrote it, and its answer was lost. */
+  /**
+   * Replaces the row of an earlier boot. Keeps a row of this boot: an earlier try wrote it, and its answer was lost.
+   */
   async function firstBeat(record: WorkerRecord): Promise<BeatResult> {
     const { partitionKey, rowKey } = workerKeys(record);
     let row = await readRow(table, partitionKey, rowKey);
@@ -96,8 +98,8 @@ const isKey = (text: string): boolean => /^[^/\\#?\u0000-\u001f\u007f-\u009f]{1,
 const storedWorker = ({ cells, etag }: StoredRow) => ({ value: workerOf(cells), etag });
 
 /**
- * Intents on one row. Further intents are dropped. A job's own row also records the cancel request, so its worker only sees
- * it later.
+ * Intents on one row. Further intents are dropped. A job's own row also records the cancel request, so its worker only
+ * sees it later.
  */
 const CANCEL_INTENTS_MAX = 1_000;
 
@@ -177,9 +179,9 @@ interface Group {
 }
 
 /**
- * Adds intents to a worker's row. It reads the row, adds the missing intents, and writes with the ETag of the read. After a
- * conflict it starts again. Intents for one worker that arrive during a write wait and are then written together, because
- * canceling a batch can add a thousand.
+ * Adds intents to a worker's row. It reads the row, adds the missing intents, and writes with the ETag of the read.
+ * After a conflict it starts again. Intents for one worker that arrive during a write wait and are then written
+ * together, because canceling a batch can add a thousand.
  */
 function createIntentWriter(table: TableAccess): IntentWriter {
   /** By row: the group that still accepts intents, and the latest write. */

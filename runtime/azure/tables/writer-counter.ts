@@ -1,12 +1,12 @@
 /**
- * One writer's counter row in one partition: the jobs that it has moved into each state, minus those it moved out. The sum
- * over all writers is the batch's counts, without contention between writers.
+ * One writer's counter row in one partition: the jobs that it has moved into each state, minus those it moved out. The
+ * sum over all writers is the batch's counts, without contention between writers.
  *
- * Why it stays exact (R11). A change of jobs and the counter's new value are one transaction, which is conditional on the
- * ETags of the jobs and of the counter. The new value is computed from the value with that ETag, and ETags are never used
- * again (A5). So a transaction that lands, even late, adds exactly its change to exactly the value it was computed from.
- * If the counter changed meanwhile, the whole transaction is refused. The value that is known here is therefore only a
- * guess that saves a read. A transaction with a wrong guess is refused.
+ * Why it stays exact (R11). A change of jobs and the counter's new value are one transaction, which is conditional on
+ * the ETags of the jobs and of the counter. The new value is computed from the value with that ETag, and ETags are
+ * never used again (A5). So a transaction that lands, even late, adds exactly its change to exactly the value it was
+ * computed from. If the counter changed meanwhile, the whole transaction is refused. The value that is known here is
+ * therefore only a guess that saves a read. A transaction with a wrong guess is refused.
  *
  * | known         | means                                          | leaves by                                  |
  * |---------------|------------------------------------------------|--------------------------------------------|
@@ -35,8 +35,8 @@ const COUNTER_COLUMNS: Columns<StateCounts> = {
 const knownCountsOf = (row: Row): StateCounts => readCells("counter", COUNTER_COLUMNS, row);
 
 /**
- * The counts in a counter row. Throws UnreadableError if it counts jobs in a state that this release does not know, because
- * without them a batch could look complete.
+ * The counts in a counter row. Throws UnreadableError if it counts jobs in a state that this release does not know,
+ * because without them a batch could look complete.
  */
 export function countsOf(row: Row): StateCounts {
   const isOther = ([name, cell]: [string, unknown]): boolean =>
@@ -62,7 +62,10 @@ interface Known {
 
 const NO_ROW: Known = { etag: undefined, counts: NO_COUNTS };
 
-/** A writer id is part of a row key: https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model */
+/**
+ * A writer id is part of a row key:
+ * https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
+ */
 const WRITER_ID = /^[A-Za-z0-9._-]{1,100}$/;
 
 export function createWriterCounter(table: TableAccess, partition: string, writerId: string): WriterCounter {

@@ -1,4 +1,6 @@
-/** `jobyard jobs`, `jobyard cancel` and `jobyard requeue`: lists and shows jobs, ends them, and runs ended jobs again. */
+/**
+ * `jobyard jobs`, `jobyard cancel` and `jobyard requeue`: lists and shows jobs, ends them, and runs ended jobs again.
+ */
 import type { JobState, JobView } from "../../client/index.ts";
 import { parseBatchId } from "../../core/job/ids.ts";
 import { openOf } from "../../core/job/states.ts";

@@ -1,6 +1,6 @@
 /**
- * The demo: submits a batch of thumbnails and a year end over HTTP, and copies the results to a folder. Without the sample
- * packages it submits nothing.
+ * The demo: submits a batch of thumbnails and a year end over HTTP, and copies the results to a folder. Without the
+ * sample packages it submits nothing.
  */
 import { createWriteStream, existsSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";

@@ -78,7 +78,10 @@ function postForm(url: string, form: string, ca: string): Promise<Answer> {
   });
 }
 
-/** `fetch` for clients of the local issuer. `ca`: the text of the issuer's `ca.pem`. All other requests use the platform's `fetch`. */
+/**
+ * `fetch` for clients of the local issuer. `ca`: the text of the issuer's `ca.pem`. All other requests use the
+ * platform's `fetch`.
+ */
 export function issuerFetch(authority: string, ca: string): (url: string, init?: RequestInit) => Promise<Response> {
   const { origin } = new URL(authority);
   return (url, init = {}) => (new URL(url).origin === origin ? viaHttps(url, init, ca) : fetch(url, init));

@@ -1,6 +1,6 @@
 /**
- * The applications and users of the local issuer, with their tenants and grants. Their secrets are public: they only work
- * with an issuer on this machine, whose keys are created there.
+ * The applications and users of the local issuer, with their tenants and grants. Their secrets are public: they only
+ * work with an issuer on this machine, whose keys are created there.
  */
 import type { AppRole, TenantAccess } from "../../core/http/access.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";

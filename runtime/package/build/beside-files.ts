@@ -1,7 +1,7 @@
 /**
- * Files that a package's own code names relative to itself: `new URL("./resize.ts", import.meta.url)`, usually to start a
- * worker thread. Such code is packed as another entry. Bundled code can have another path than its source, so the bundle
- * contains a mark, which is replaced by the relative path when all paths are known.
+ * Files that a package's own code names relative to itself: `new URL("./resize.ts", import.meta.url)`, usually to start
+ * a worker thread. Such code is packed as another entry. Bundled code can have another path than its source, so the
+ * bundle contains a mark, which is replaced by the relative path when all paths are known.
  */
 import { statSync } from "node:fs";
 import { join, posix } from "node:path";

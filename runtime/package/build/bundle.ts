@@ -1,6 +1,6 @@
 /**
- * Bundles a package's source and its imports into a few JavaScript files. Native and listed modules stay imports. They are
- * returned, so that they can be copied beside the code.
+ * Bundles a package's source and its imports into a few JavaScript files. Native and listed modules stay imports. They
+ * are returned, so that they can be copied beside the code.
  */
 import { readFile } from "node:fs/promises";
 import { join, relative } from "node:path";

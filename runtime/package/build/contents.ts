@@ -1,6 +1,6 @@
 /**
- * The files of a package. Reads those that are packed unchanged, and makes the final checks: names that every system can
- * unpack, limits, missing programs.
+ * The files of a package. Reads those that are packed unchanged, and makes the final checks: names that every system
+ * can unpack, limits, missing programs.
  */
 import { lstat, readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";

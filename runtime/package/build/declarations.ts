@@ -1,6 +1,6 @@
 /**
- * Reads calls of `defineJob` and `scalableTimerJob` from the source, without running it. Their options are an object literal
- * whose values are constants.
+ * Reads calls of `defineJob` and `scalableTimerJob` from the source, without running it. Their options are an object
+ * literal whose values are constants.
  */
 import { posix } from "node:path";
 import ts from "typescript";

@@ -14,8 +14,8 @@ export interface AbsentModules {
 }
 
 /**
- * Optional modules that are not installed, such as database drivers. Their imports stay, so that the dependency gets the
- * error that it expects.
+ * Optional modules that are not installed, such as database drivers. Their imports stay, so that the dependency gets
+ * the error that it expects.
  */
 export function createAbsentModules(): AbsentModules {
   const absent = new Map<string, Set<string>>();
@@ -59,9 +59,9 @@ const OTHER_MODULE_LINE = /^\/\/ \S+\.[cm]?[jt]sx?$/;
 const OWN_PLACE_IN_BUNDLE = /\b__jobyard(?:Dirname|Filename)\b|\bimport\.meta\.(?:url|dirname|filename)\b/;
 
 /**
- * Warns of modules that look for files beside their own code. In a bundle their code has another path, without these files.
- * Most modules need the files for a rarely used feature, so the author decides. One warning for each module except the known
- * ones. `code`: bundled files.
+ * Warns of modules that look for files beside their own code. In a bundle their code has another path, without these
+ * files. Most modules need the files for a rarely used feature, so the author decides. One warning for each module
+ * except the known ones. `code`: bundled files.
  */
 export function placedModuleWarnings(code: readonly string[], known: readonly string[]): readonly PackProblem[] {
   const found = new Map<string, string>();

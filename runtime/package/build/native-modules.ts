@@ -1,7 +1,7 @@
 /**
- * Modules that are copied into a package instead of bundled: those with machine code, those that the author lists, and all
- * their dependencies. Machine code has one build per platform, inside the module or as optional dependencies. Only the build
- * for the target platform is copied.
+ * Modules that are copied into a package instead of bundled: those with machine code, those that the author lists, and
+ * all their dependencies. Machine code has one build per platform, inside the module or as optional dependencies. Only
+ * the build for the target platform is copied.
  */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,6 +1,7 @@
 /**
- * Inspects a package without unpacking it: opens the archive, reads the manifest, and makes all checks of a worker except
- * that of the platform. It runs before a package becomes visible, so that a broken package is refused at publishing.
+ * Inspects a package without unpacking it: opens the archive, reads the manifest, and makes all checks of a worker
+ * except that of the platform. It runs before a package becomes visible, so that a broken package is refused at
+ * publishing.
  */
 import { createHash } from "node:crypto";
 import { PackageError } from "../../core/errors.ts";
@@ -77,8 +78,8 @@ export interface ProgramFile {
 }
 
 /**
- * Checks that the package contains the files that start its jobs. `files`: the package's files by path. Throws PackageError
- * "EntryPointInvalid".
+ * Checks that the package contains the files that start its jobs. `files`: the package's files by path. Throws
+ * PackageError "EntryPointInvalid".
  */
 export function checkEntryPoints({ jobs, platform }: Manifest, files: ReadonlyMap<string, ProgramFile>): void {
   const invalid = (message: string): PackageError => new PackageError("EntryPointInvalid", message);

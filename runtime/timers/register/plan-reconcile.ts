@@ -1,6 +1,6 @@
 /**
- * Finds the differences between packages, the rows of timers and their subscriptions that an interrupted change has left.
- * Pure.
+ * Finds the differences between packages, the rows of timers and their subscriptions that an interrupted change has
+ * left. Pure.
  *
  * | found                                           | means                                 | repair                      |
  * |-------------------------------------------------|---------------------------------------|-----------------------------|

@@ -1,6 +1,6 @@
 /**
- * Registers the timers that packages declare. Each timer has a row with its settings, and a subscription that receives its
- * ticks. A repeat completes an interrupted registration.
+ * Registers the timers that packages declare. Each timer has a row with its settings, and a subscription that receives
+ * its ticks. A repeat completes an interrupted registration.
  *
  * | step of `sync`                           | a crash right after it leaves                         | repaired by            |
  * |------------------------------------------|-------------------------------------------------------|------------------------|
@@ -47,8 +47,9 @@ export interface TimerRegistration {
   check(place: PackagePlace, manifest: Manifest): Promise<void>;
   /**
    * Registers the timers that the package's current version declares, and removes all others. If the package does not
-   * exist, it removes all. Resolves to the registered timers. `known`: the version that is probably current, which saves a
-   * download. Throws UnavailableError, and PackageError for an invalid package that was not published by Jobyard.
+   * exist, it removes all. Resolves to the registered timers. `known`: the version that is probably current, which
+   * saves a download. Throws UnavailableError, and PackageError for an invalid package that was not published by
+   * Jobyard.
    */
   sync(place: PackagePlace, known?: InspectedPackage): Promise<readonly Timer[]>;
   /** Removes the timers of a package. Call it before the package is deleted, so that every tick finds its package. */
@@ -204,8 +205,8 @@ const versionKey = (stored: StoredPackage | undefined): string =>
 const AT_A_TIME = 8;
 
 /**
- * Runs a step for each item, a few at a time. Results are in the order of the items. After a failure no more steps begin, and
- * it rejects with the error when all running steps have ended.
+ * Runs a step for each item, a few at a time. Results are in the order of the items. After a failure no more steps
+ * begin, and it rejects with the error when all running steps have ended.
  */
 async function eachOf<T, R>(items: readonly T[], step: (item: T) => Promise<R>): Promise<readonly R[]> {
   const results: R[] = [];

@@ -1,4 +1,6 @@
-/** Submits the run of a timer with `runOnDeploy` for a version of its package, as an ordinary job of the timer's batch. */
+/**
+ * Submits the run of a timer with `runOnDeploy` for a version of its package, as an ordinary job of the timer's batch.
+ */
 import { InvariantError } from "../../core/errors.ts";
 import type { Job } from "../../core/job/job.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
@@ -19,7 +21,10 @@ export interface VersionRunDeps {
   readonly now: Clock["now"];
 }
 
-/** Submits one run per version, because its id is computed from the version and its first publishing. Throws UnavailableError. */
+/**
+ * Submits one run per version, because its id is computed from the version and its first publishing. Throws
+ * UnavailableError.
+ */
 export function createVersionRuns({ batches, jobs, outbox, events, now }: VersionRunDeps) {
   async function insert(timer: Timer, jobId: string, publishedAt: Date): Promise<Stored<Job>> {
     await wakeTimerBatch(batches, timer, now());

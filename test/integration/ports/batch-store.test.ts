@@ -1,4 +1,4 @@
-/** What core/ports/batch-store.ts promises. */
+/** The contract of core/ports/batch-store.ts. */
 import { describe, expect, it } from "vitest";
 import { InvalidRequestError } from "../../../runtime/core/errors.ts";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";

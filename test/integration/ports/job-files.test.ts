@@ -1,4 +1,4 @@
-/** What core/ports/job-files.ts promises. */
+/** The contract of core/ports/job-files.ts. */
 import { describe, expect, it } from "vitest";
 import { InvalidRequestError, InvariantError } from "../../../runtime/core/errors.ts";
 import { PARAMETERS_MAX_BYTES } from "../../../runtime/core/limits.ts";

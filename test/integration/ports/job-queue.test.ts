@@ -1,4 +1,4 @@
-/** What core/ports/job-queue.ts promises, dead letters too. */
+/** The contract of core/ports/job-queue.ts, dead letters included. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bellMessageId, bellOf } from "../../../runtime/core/job/bell.ts";
 import { InvalidRequestError, LockLostError } from "../../../runtime/core/errors.ts";
@@ -11,7 +11,7 @@ const LOCK_MS = 60_000;
 const SHORT_LOCK_MS = 500;
 /** Long enough for anything that does come. */
 const WAIT_MS = 10_000;
-/** Long enough to see that nothing comes: what was sent before has been accepted. */
+/** Long enough to see that no message arrives, because the broker has accepted all earlier ones. */
 const LOOK_MS = 20;
 
 function newBell(fields: Partial<OutgoingBell> = {}): OutgoingBell {

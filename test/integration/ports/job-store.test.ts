@@ -1,4 +1,4 @@
-/** What core/ports/job-store.ts promises. */
+/** The contract of core/ports/job-store.ts. */
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { InvalidRequestError, InvariantError } from "../../../runtime/core/errors.ts";

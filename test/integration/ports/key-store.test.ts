@@ -1,4 +1,4 @@
-/** What core/ports/key-store.ts promises. */
+/** The contract of core/ports/key-store.ts. */
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { keysExpireBefore } from "../../../runtime/core/job/keys.ts";

@@ -1,4 +1,4 @@
-/** What every store promises about rows that another release has written, whatever its port. */
+/** The contract of every store for rows that another release has written. */
 import { describe, expect, it } from "vitest";
 import { batchKeys } from "../../../runtime/azure/tables/batch-store.ts";
 import type { Cells } from "../../../runtime/azure/tables/columns.ts";

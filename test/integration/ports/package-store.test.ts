@@ -1,4 +1,4 @@
-/** What core/ports/package-store.ts promises: what stays of an upload, in which order, and that nobody's version is lost. */
+/** The contract of core/ports/package-store.ts: which versions are kept, in which order, and that none is lost. */
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { InvalidRequestError, PackageError } from "../../../runtime/core/errors.ts";
@@ -94,7 +94,7 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       expect(current).toMatchObject({ isCurrent: true, uploadedAt: last, publishedAt: first, jobTypes: ["Echo"] });
       expect(older).toMatchObject({ isCurrent: false, sha256: hash("two"), timerCount: 0 });
       expect((await store.get(tenant, "a.zip"))?.uploadedAt).toEqual(last);
-      // Times are told to the second.
+      // Times have a resolution of one second.
       expect(first.getMilliseconds()).toBe(0);
       expect(first.getTime()).toBeGreaterThan(startedAt - 2_000);
     });

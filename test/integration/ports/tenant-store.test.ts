@@ -1,4 +1,4 @@
-/** What core/ports/tenant-store.ts promises. */
+/** The contract of core/ports/tenant-store.ts. */
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { TenantGrant } from "../../../runtime/core/ports/tenant-store.ts";

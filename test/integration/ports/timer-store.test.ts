@@ -1,4 +1,4 @@
-/** What core/ports/timer-store.ts promises. */
+/** The contract of core/ports/timer-store.ts. */
 import { describe, expect, it } from "vitest";
 import { InvariantError } from "../../../runtime/core/errors.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";

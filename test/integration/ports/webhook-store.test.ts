@@ -1,4 +1,4 @@
-/** What core/ports/webhook-store.ts promises of webhooks and of deliveries to them. */
+/** The contract of core/ports/webhook-store.ts, for webhooks and their deliveries. */
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { WEBHOOK_DELIVERIES_KEPT } from "../../../runtime/core/limits.ts";

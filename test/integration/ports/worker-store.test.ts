@@ -1,4 +1,4 @@
-/** What core/ports/worker-store.ts promises. */
+/** The contract of core/ports/worker-store.ts. */
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";

@@ -1,4 +1,4 @@
-/** Batches in the checker: completed once per generation, with nothing running, and open again before anything starts. */
+/** The rules of the checker for batches: one completion per generation, without running jobs, and reopened before any start. */
 import { describe, expect, it } from "vitest";
 import { doubleCompletions, illegalBatchChanges, lostBatches } from "../../chaos/engine/check-batches.ts";
 import { staleWrites } from "../../chaos/engine/check-jobs.ts";

@@ -1,4 +1,4 @@
-/** The checker must find what is wrong: it is shown histories in which exactly one thing is. */
+/** The checker must report every fault. Each test gives it a history with exactly one fault. */
 import { describe, expect, it } from "vitest";
 import { judge, type Verdict } from "../../chaos/engine/checker.ts";
 import type { Command, JobAnswer } from "../../chaos/engine/commands.ts";

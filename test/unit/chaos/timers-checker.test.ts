@@ -1,4 +1,4 @@
-/** The checker of timers must find what is wrong: it is shown histories in which exactly one thing is. */
+/** The checker of timers must report every fault. Each test gives it a history with exactly one fault. */
 import { describe, expect, it } from "vitest";
 import { judgeTimers, type Rule } from "../../chaos/timers/checker.ts";
 import {

@@ -1,6 +1,7 @@
 /**
- * Builds the SDK clients for Azure or for the local stack; the difference ends here. Composition roots call it once and
- * hand the result to the adapters. Retries are set so that a service that restarts is met again within a second or two.
+ * Creates the SDK clients for Azure or for the local stack, and provisions local storage. No other file knows the
+ * difference. Programs call it once at their start and pass the clients to the adapters. The retry settings find a
+ * restarted service within a second or two.
  */
 import { TableClient, type TableServiceClientOptions } from "@azure/data-tables";
 import {
@@ -28,7 +29,7 @@ export type ServiceBusConnection =
   | {
       readonly kind: "connection-string";
       readonly serviceBus: string;
-      /** For administration, when it is another one. */
+      /** For administration, if it differs. */
       readonly serviceBusAdmin?: string | undefined;
     }
   | {
@@ -41,97 +42,21 @@ export type ServiceBusConnection =
 export interface TableAccess {
   readonly retrying: TableClient;
   /**
-   * Without the SDK's retries. After a lost answer they would turn a write that landed into a 409 or 412; this way the
-   * writer learns that the outcome is unknown and looks.
+   * Without the SDK's retries. After a lost answer, a retry of a successful write would get a 409 or 412. Without
+   * retries the writer sees that the outcome is unknown, and reads the row.
    */
   readonly once: TableClient;
 }
 
 export interface StorageClients {
-  /** The same clients for the same name. */
+  /** Returns the same clients for the same name. */
   table(name: string): TableAccess;
   readonly blobs: BlobServiceClient;
 }
 
-/** No table request takes this long; a connection that went silent is given up. */
-const TABLE_TIMEOUT_MS = 15_000;
-const TABLE_RETRIES = { maxRetries: 5, retryDelayInMs: 100, maxRetryDelayInMs: 1_000 };
-const BLOB_RETRIES = { maxTries: 5, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 };
-/**
- * None by the SDK, for two reasons. A receive that reconnects on its own reuses the link's name, after which messages
- * held from before are settled on a link that is gone, and hang. And it does not repeat what is refused at the door, as
- * while a local bus restarts. So the adapters repeat. `timeoutInMs` is for one answer: a lost connection loses answers.
- */
-const BUS_RETRIES = { maxRetries: 0, timeoutInMs: 5_000 };
-
-type PipelinePolicy = NonNullable<TableServiceClientOptions["additionalPolicies"]>[number]["policy"];
-
-const giveUpInTime: PipelinePolicy = {
-  name: "giveUpInTime",
-  sendRequest(request, next) {
-    request.timeout = TABLE_TIMEOUT_MS;
-    return next(request);
-  },
-};
-
-/**
- * Azurite finds the JSON of a transaction's operations by a regular expression whose dot stops at these two characters,
- * and answers 500. In JSON their escapes mean the same, and nothing else in a request may contain them.
- */
-const escapeLineSeparators: PipelinePolicy = {
-  name: "escapeLineSeparators",
-  sendRequest(request, next) {
-    if (typeof request.body === "string") {
-      request.body = request.body.replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
-    }
-    return next(request);
-  },
-};
-
-/** Passes on the time that each answer carries, also a refusal. */
-const readServiceTime = (onServiceTime: (date: string | undefined) => void): PipelinePolicy => ({
-  name: "readServiceTime",
-  async sendRequest(request, next) {
-    const response = await next(request);
-    onServiceTime(response.headers.get("date"));
-    return response;
-  },
-});
-
 export interface StorageOptions {
-  /** Called with the time of every answer about a table, as its header `Date` has it. */
+  /** Called with the `Date` header of every answer about a table. */
   readonly onServiceTime?: (date: string | undefined) => void;
-}
-
-const tableOptions = ({ onServiceTime }: StorageOptions) =>
-  ({
-    additionalPolicies: [
-      { policy: escapeLineSeparators, position: "perCall" },
-      { policy: giveUpInTime, position: "perRetry" },
-      ...(onServiceTime === undefined
-        ? []
-        : [{ policy: readServiceTime(onServiceTime), position: "perRetry" } as const]),
-    ],
-  }) as const satisfies TableServiceClientOptions;
-
-/** Azurite without a certificate. Credentials never go over such a connection: the SDK refuses. */
-const isInsecure = (connectionString: string): boolean =>
-  /=http(:\/\/|;)|UseDevelopmentStorage=true/i.test(connectionString);
-
-function tableClient(connection: StorageConnection, name: string, options: TableServiceClientOptions): TableClient {
-  return connection.kind === "connection-string"
-    ? TableClient.fromConnectionString(connection.storage, name, {
-        ...options,
-        allowInsecureConnection: isInsecure(connection.storage),
-      })
-    : new TableClient(connection.tablesUrl, name, connection.credential, options);
-}
-
-function blobClient(connection: StorageConnection): BlobServiceClient {
-  const options: StoragePipelineOptions = { retryOptions: BLOB_RETRIES };
-  return connection.kind === "connection-string"
-    ? BlobServiceClient.fromConnectionString(connection.storage, options)
-    : new BlobServiceClient(connection.blobsUrl, connection.credential, options);
 }
 
 /** Opens nothing yet: the first request connects. */
@@ -154,11 +79,18 @@ export function connectStorage(connection: StorageConnection, options: StorageOp
   };
 }
 
-/**
- * Between two tries of a receiver that reconnects by itself, which is one that only listens: whoever holds messages for
- * long must notice a lost link instead. A restarted broker is found again at once.
- */
-const LISTENING_RETRIES = { ...BUS_RETRIES, retryDelayInMs: 500 };
+/** Creates all tables and containers, on a laptop and in tests. In Azure the deployment creates them. Idempotent. */
+export async function provisionStorage(storage: StorageClients): Promise<void> {
+  try {
+    await Promise.all([
+      // Creating a table that exists succeeds.
+      ...Object.values(TABLES).map((name) => storage.table(name).retrying.createTable()),
+      ...Object.values(CONTAINERS).map((name) => storage.blobs.getContainerClient(name).createIfNotExists()),
+    ]);
+  } catch (error) {
+    throw storageError(error, "creating tables and containers");
+  }
+}
 
 /** Opens nothing yet: the first link connects. `listens`: its receivers reconnect by themselves. */
 export function connectServiceBus(connection: ServiceBusConnection, { listens = false } = {}): ServiceBusClient {
@@ -175,9 +107,92 @@ export function connectServiceBusAdmin(connection: ServiceBusConnection): Servic
   }
   const connectionString = connection.serviceBusAdmin ?? connection.serviceBus;
   const admin = new ServiceBusAdministrationClient(connectionString);
-  // The SDK writes https whatever the connection string says; the local broker speaks plain HTTP on this machine.
+  // The SDK always uses https. The local broker accepts plain HTTP on this machine.
   if (/UseDevelopmentEmulator=true/i.test(connectionString)) admin.pipeline.addPolicy(plainHttp);
   return admin;
+}
+
+/** Longer than any table request takes, so the connection is dead. */
+const TABLE_TIMEOUT_MS = 15_000;
+const TABLE_RETRIES = { maxRetries: 5, retryDelayInMs: 100, maxRetryDelayInMs: 1_000 };
+const BLOB_RETRIES = { maxTries: 5, retryDelayInMs: 200, maxRetryDelayInMs: 1_000 };
+/**
+ * The adapters retry, not the SDK, for two reasons. A receiver that reconnects reuses the link's name, and then the
+ * settlement of messages received before hangs, because their link is closed. And the SDK does not retry refused
+ * connections, which occur while the local bus restarts. `timeoutInMs` limits the wait for one answer.
+ */
+const BUS_RETRIES = { maxRetries: 0, timeoutInMs: 5_000 };
+
+/**
+ * For clients whose receivers only listen. They reconnect by themselves, so that they find a restarted broker at once.
+ * A receiver that holds messages for long must instead notice a lost link.
+ */
+const LISTENING_RETRIES = { ...BUS_RETRIES, retryDelayInMs: 500 };
+
+type PipelinePolicy = NonNullable<TableServiceClientOptions["additionalPolicies"]>[number]["policy"];
+
+const giveUpInTime: PipelinePolicy = {
+  name: "giveUpInTime",
+  sendRequest(request, next) {
+    request.timeout = TABLE_TIMEOUT_MS;
+    return next(request);
+  },
+};
+
+/**
+ * Azurite answers 500 to a transaction that contains one of these characters, because it parses the body with a regular
+ * expression whose dot does not match them. Their JSON escapes mean the same, and they cannot occur elsewhere in a
+ * request.
+ */
+const escapeLineSeparators: PipelinePolicy = {
+  name: "escapeLineSeparators",
+  sendRequest(request, next) {
+    if (typeof request.body === "string") {
+      request.body = request.body.replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
+    }
+    return next(request);
+  },
+};
+
+/** Reports the time in each answer, errors included. */
+const readServiceTime = (onServiceTime: (date: string | undefined) => void): PipelinePolicy => ({
+  name: "readServiceTime",
+  async sendRequest(request, next) {
+    const response = await next(request);
+    onServiceTime(response.headers.get("date"));
+    return response;
+  },
+});
+
+const tableOptions = ({ onServiceTime }: StorageOptions) =>
+  ({
+    additionalPolicies: [
+      { policy: escapeLineSeparators, position: "perCall" },
+      { policy: giveUpInTime, position: "perRetry" },
+      ...(onServiceTime === undefined
+        ? []
+        : [{ policy: readServiceTime(onServiceTime), position: "perRetry" } as const]),
+    ],
+  }) as const satisfies TableServiceClientOptions;
+
+/** Whether it is plain HTTP, for Azurite without a certificate. The SDK refuses to send credentials over it. */
+const isInsecure = (connectionString: string): boolean =>
+  /=http(:\/\/|;)|UseDevelopmentStorage=true/i.test(connectionString);
+
+function tableClient(connection: StorageConnection, name: string, options: TableServiceClientOptions): TableClient {
+  return connection.kind === "connection-string"
+    ? TableClient.fromConnectionString(connection.storage, name, {
+        ...options,
+        allowInsecureConnection: isInsecure(connection.storage),
+      })
+    : new TableClient(connection.tablesUrl, name, connection.credential, options);
+}
+
+function blobClient(connection: StorageConnection): BlobServiceClient {
+  const options: StoragePipelineOptions = { retryOptions: BLOB_RETRIES };
+  return connection.kind === "connection-string"
+    ? BlobServiceClient.fromConnectionString(connection.storage, options)
+    : new BlobServiceClient(connection.blobsUrl, connection.credential, options);
 }
 
 const plainHttp: PipelinePolicy = {
@@ -188,18 +203,3 @@ const plainHttp: PipelinePolicy = {
     return next(request);
   },
 };
-
-// --- Provisioning ----------------------------------------------------------------------------------------------------
-
-/** Creates the tables and containers of the topology, on a laptop and in tests. In Azure the deployment does. Idempotent. */
-export async function provisionStorage(storage: StorageClients): Promise<void> {
-  try {
-    await Promise.all([
-      // Creating a table that exists succeeds.
-      ...Object.values(TABLES).map((name) => storage.table(name).retrying.createTable()),
-      ...Object.values(CONTAINERS).map((name) => storage.blobs.getContainerClient(name).createIfNotExists()),
-    ]);
-  } catch (error) {
-    throw storageError(error, "creating tables and containers");
-  }
-}

@@ -1,9 +1,10 @@
-/** The adapters that implement core/ports/ on Azure, or on what stands in for it on a laptop. */
+/** The adapters that implement core/ports/ on Azure and on its local emulators. */
 export { createBatchStore } from "./tables/batch-store.ts";
 export {
   connectServiceBus,
   connectServiceBusAdmin,
   connectStorage,
+  provisionStorage,
   type ServiceBusConnection,
   type StorageClients,
   type StorageConnection,
@@ -18,13 +19,11 @@ export { createKeyStore } from "./tables/key-store.ts";
 export { createLeaderLease } from "./blobs/leader-lease.ts";
 export { createPackageCatalog } from "./blobs/package-catalog.ts";
 export { createPackageStore } from "./blobs/package-store.ts";
-export { provisionStorage } from "./connect.ts";
 export { createSharedSecret } from "./tables/shared-secret.ts";
 export { createTenantStore } from "./tables/tenant-store.ts";
 export { createDeliveryStore } from "./tables/webhook-delivery-store.ts";
 export { createWebhookStore } from "./tables/webhook-store.ts";
-export { createTimerSubscriptions } from "./bus/timer-topic.ts";
-export { createTickSender } from "./bus/timer-topic.ts";
+export { createTickSender, createTimerSubscriptions } from "./bus/timer-topic.ts";
 export { createTimerStore } from "./tables/timer-store.ts";
 export { createReleaseReader } from "./blobs/release-reader.ts";
 export { connectScaleSet } from "./machine/scale-set-services.ts";

@@ -1,14 +1,13 @@
 /**
- * The only place that knows what the SDKs' errors mean. Everything that leaves runtime/azure as an error has passed one
- * of these functions: callers see core errors, with the SDK's own as `cause` and none of its text in the message,
- * because that may quote a payload.
+ * Translates the SDKs' errors into core errors. Every error that leaves runtime/azure passes one of these functions.
+ * The SDK's error becomes the `cause`. Its text is not in the message, because it may quote a payload.
  */
 import { InvariantError, JobSystemError, LockLostError, UnavailableError } from "../core/errors.ts";
 
 const field = (value: unknown, name: string): unknown =>
   typeof value === "object" && value !== null && name in value ? (value as Record<string, unknown>)[name] : undefined;
 
-/** HTTP status of the answer; undefined when there was none. */
+/** HTTP status of the answer; undefined if there was no answer. */
 function statusOf(error: unknown): number | undefined {
   const status = field(error, "statusCode");
   return typeof status === "number" ? status : undefined;
@@ -20,7 +19,7 @@ function codeOf(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-/** A whole table or container is missing, which is a fault of the set-up and no answer about a row or blob. */
+/** A whole table or container is missing: a mistake in the set-up, not a missing row or blob. */
 const isUnprovisioned = (error: unknown): boolean =>
   ["TableNotFound", "ContainerNotFound"].includes(codeOf(error) ?? "");
 
@@ -33,17 +32,17 @@ export const isExisting = (error: unknown): boolean => statusOf(error) === 409;
 /** The blob still has the version the request named. */
 export const isUnchanged = (error: unknown): boolean => statusOf(error) === 304;
 
-/** The blob ends before the first byte that was asked for. Also of an error that has been translated. */
+/** The blob ends before the first requested byte. Also recognises a translated error. */
 export const isBeyondEnd = (error: unknown): boolean =>
   statusOf(error) === 416 || (isTranslated(error) && statusOf(error.cause) === 416);
 
-/** The service refused because of a row's key or ETag: nothing was written. */
+/** The service refused the write because of a row's key or ETag. Nothing was written. */
 export const isConditionFailed = (error: unknown): boolean =>
   statusOf(error) === 409 || statusOf(error) === 412 || isMissing(error);
 
 /**
- * The service answered that it did not carry the request out. Any other failure says nothing about it: an answer that
- * was lost, a timeout, a server error. Missing rights and throttling may pass, so they count as "try again" too.
+ * The service refused the request for good. After any other failure (a lost answer, a timeout, a server error) the
+ * outcome is unknown. Missing rights and throttling may pass, so they do not count as refused.
  */
 export function isRefused(error: unknown): boolean {
   const status = statusOf(error);
@@ -52,7 +51,7 @@ export function isRefused(error: unknown): boolean {
 
 const isTranslated = (error: unknown): error is JobSystemError => error instanceof JobSystemError;
 
-/** An error of tables or blobs that is no answer the adapter knows what to do with. `doing` completes "while …". */
+/** Any other error of tables or blobs, as a core error. `doing` completes "while …". */
 export function storageError(error: unknown, doing: string): JobSystemError {
   if (isTranslated(error)) return error;
   const status = statusOf(error);
@@ -73,7 +72,7 @@ export function busError(error: unknown, doing: string): JobSystemError {
       });
 }
 
-/** Service Bus answered that this very request will never do. Everything else may pass. */
+/** Errors of Service Bus that a repeat of the same request would meet again. All others may pass. */
 const LASTING_BUS_CODES: readonly string[] = [
   "MessageLockLost",
   "MessageNotFound",
@@ -83,7 +82,7 @@ const LASTING_BUS_CODES: readonly string[] = [
   "UnauthorizedAccess",
 ];
 
-/** There is a queue, topic, subscription or rule of this name. The administration client has codes of its own. */
+/** A queue, topic, subscription or rule of this name exists. The administration client has its own codes. */
 export const isEntityExisting = (error: unknown): boolean => codeOf(error) === "MessageEntityAlreadyExistsError";
 
 /** There is no such queue, topic, subscription or rule. */

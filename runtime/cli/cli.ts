@@ -1,4 +1,4 @@
-/** The `jobyard` command: parses a command line by the table, runs it, and reports the result. */
+/** The `jobyard` command: parses a command line by the table of commands, runs it, and reports the result. */
 import { readFileSync } from "node:fs";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { isJobServiceError } from "../client/job-service-error.ts";
@@ -86,11 +86,10 @@ function explain(error: unknown): string {
   return [message, ...lines.map((line) => `  ${line}`)].join("\n");
 }
 
-// Parses a command line by the table of commands, with Commander: help, defaults, errors.
-
 /** Tests check what the types cannot: an action receives the options in its row. */
 type AnyAction = (options: object, around: Surroundings, ...args: readonly unknown[]) => Promise<void>;
 
+/** Converts the table to commands of Commander, which does help, defaults and errors. */
 export function addCommands(to: Command, specs: readonly CommandSpec[], around: Surroundings): void {
   for (const spec of specs) to.addCommand(commandOf(spec, around));
 }

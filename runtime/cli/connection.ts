@@ -41,10 +41,10 @@ export async function connect(
   return clientAt(address, { ...patience, fetch, ...(credential && { credential }) });
 }
 
-/** The token that a command would send. Throws as `connect` does, and UsageError when there is nobody to get one for. */
+/** The token that a command would send. Throws like `connect`, and UsageError if no sign-in is stored. */
 export async function accessToken(options: ConnectionOptions, around: Surroundings): Promise<AccessToken> {
   const { address, credential } = await sessionOf(options, around);
-  // It knows the scope from what the service says of its issuer.
+  // Without scopes: the credential takes the scope from the service's data about its issuer.
   const token = await credential?.getToken([], { abortSignal: around.signal });
   if (!token) throw new UsageError(`You are not signed in at ${address}. Sign in with: jobyard login ${address}`);
   return token;
@@ -53,7 +53,7 @@ export async function accessToken(options: ConnectionOptions, around: Surroundin
 interface Session {
   readonly address: string;
   readonly fetch: Fetch;
-  /** Undefined: nobody is signed in there, or the service takes no tokens. */
+  /** Undefined: not signed in there, or the service accepts no tokens. */
   readonly credential: TokenCredential | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** Reads the files of a command line. An unreadable file is a usage error with a clear message. */
+/** Reads the files and JSON of a command line. An unreadable file is a usage error with a clear message. */
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { messageOf } from "../core/errors.ts";
@@ -27,14 +27,12 @@ export function unreadable(file: string, error: unknown): unknown {
   return reason === undefined ? error : new UsageError(`${reason} ${file}.`);
 }
 
-// Reads a command's JSON from an option, a file, or standard input.
-
 /** The value of `--parameters`: any JSON, or `@file`. Throws UsageError. */
 export async function parametersIn(given: string, around: Pick<Surroundings, "input">): Promise<unknown> {
   return given.startsWith("@") ? await jsonIn(given.slice(1), around) : parse(given, "--parameters");
 }
 
-/** `-` is standard input. Throws UsageError. */
+/** The JSON in a file. `-` is standard input. Throws UsageError. */
 export const jsonIn = async (file: string, { input }: Pick<Surroundings, "input">): Promise<unknown> =>
   file === "-" ? parse(await buffer(input), "Standard input") : parse(await readInput(file), file);
 

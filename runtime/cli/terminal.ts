@@ -26,9 +26,6 @@ export interface Surroundings {
   readonly signal: AbortSignal;
 }
 
-// The terminal of the process. Text comes from the service, jobs and packages, so control sequences are removed on a
-// terminal. Our own colours pass: `paint` marks them with a secret number.
-
 export interface StandardStreams {
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
@@ -39,6 +36,10 @@ export interface StandardTerminal extends Terminal {
   showRaw(): void;
 }
 
+/**
+ * The terminal of the process. Text comes from the service, jobs and packages, so control sequences are removed on a
+ * terminal. Our own colours stay, because `paint` marks them with a secret number.
+ */
 export function standardTerminal({ stdout, stderr }: StandardStreams): StandardTerminal {
   // Terminals and libraries that measure text ignore unknown parameters.
   const signature = Array.from({ length: 3 }, () => randomInt(1_000, 10_000)).join(";");
@@ -73,11 +74,12 @@ export function standardTerminal({ stdout, stderr }: StandardStreams): StandardT
   };
 }
 
-// Results as JSON that is safe on a terminal.
-
 const UNESCAPED = new RegExp(`[\\u007f-\\u009f${LINE_SEPARATORS}${DIRECTION_CONTROLS}]`, "g");
 
-/** Escapes characters that JSON keeps but terminals obey or readers take as the end of a line. The value is the same. */
+/**
+ * JSON that is safe on a terminal: escapes characters that JSON keeps but terminals obey or readers take as the end of
+ * a line. The value is the same.
+ */
 export const jsonLine = (value: unknown, indent = 0): string =>
   JSON.stringify(value, null, indent).replace(
     UNESCAPED,

@@ -143,7 +143,7 @@ function movingBar(stream: NodeJS.WriteStream): Progress {
   let isShown = false;
   return {
     look(counts) {
-      // Numbers, whatever the service sends, because the bar bypasses the terminal's filter.
+      // Converted to numbers, because the bar bypasses the terminal's filter.
       const numbers = numbersIn(counts);
       const { total, running, failed } = numbers;
       if (!isShown) bar.start(total, 0, { running, failed, jobs: total === 1 ? "job" : "jobs" });
@@ -156,13 +156,12 @@ function movingBar(stream: NodeJS.WriteStream): Progress {
   };
 }
 
-// Shows the progress of one job: a bar on a terminal, otherwise a line for every change.
-
 export interface JobProgress {
   look(job: JobView): void;
   stop(): void;
 }
 
+/** The progress of one job: a bar on a terminal, otherwise a line for every change. */
 const jobProgress = (terminal: Terminal): JobProgress =>
   terminal.screen === undefined ? changes(terminal) : movingLine(terminal.screen);
 

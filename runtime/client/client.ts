@@ -1,13 +1,14 @@
 /** The client of the service: management, monitoring, timers, notifications, waiting. */
 import type { AuthFacts } from "../core/http/auth-facts.ts";
 import type { BatchView, JobView } from "../core/http/views.ts";
-import { type AccessToken, type TokenCredential, clientSecretCredential } from "./credential.ts";
-import { JobServiceError, isJobServiceError } from "./job-service-error.ts";
+import { type TokenCredential, clientSecretCredential } from "./credential.ts";
+import { JobServiceError } from "./job-service-error.ts";
 import { type Management, createManagement } from "./management.ts";
 import { type Monitoring, createMonitoring } from "./monitoring.ts";
 import { type Notifications, createNotifications } from "./notifications.ts";
-import { type RetryOptions, type CallRetryPolicy, callRetryPolicy, withRetries } from "./with-retries.ts";
+import { type RetryOptions, callRetryPolicy } from "./with-retries.ts";
 import { type Timers, createTimers } from "./timer-management.ts";
+import { type TokenCache, type TokenOptions, createTokenCache } from "./token-cache.ts";
 import { type CallOptions, type Fetch, type Transport, createTransport } from "./transport.ts";
 import { type EntraFacts, assertOwnScopes, isPrivate } from "./trusted-authority.ts";
 import { type WaitForBatchOptions, type WaitForJobOptions, createWaits } from "./wait.ts";
@@ -16,16 +17,19 @@ export interface JobServiceClientOptions {
   /** The caller's credential. Without one, requests carry no token until `authenticate`. */
   readonly credential?: TokenCredential | undefined;
   readonly retry?: RetryOptions | undefined;
-  /** Time to wait for a response before the request is repeated. Default 100,000: commands on large batches take a minute. */
+  /**
+   * Time to wait for a response before the request is repeated. Default 100,000: commands on large batches take a
+   * minute.
+   */
   readonly answerWithinMs?: number | undefined;
   /**
-   * An issuer that may receive the secret of `authenticate`, `https://…`. Not needed for Microsoft's issuers and for one on
-   * this machine: the service names those.
+   * An issuer that may receive the secret of `authenticate`, `https://…`. Not needed for Microsoft's issuers and for
+   * one on this machine: the service names those.
    */
   readonly authority?: string | undefined;
   /**
-   * Client id of the service's registration. A service that names another one gets no token. Default: the one that it names.
-   * Without this option a hostile service could request tokens of another API that your credential may use.
+   * Client id of the service's registration. A service that names another one gets no token. Default: the one that it
+   * names. Without this option a hostile service could request tokens of another API that your credential may use.
    */
   readonly apiClientId?: string | undefined;
   /** Sends every request, also to the issuer. Default: the platform's `fetch`. */
@@ -49,7 +53,10 @@ export class JobServiceClient {
   #tokens: TokenCache | undefined;
   #facts: Promise<AuthFacts> | undefined;
 
-  /** `baseUrl`: the service's address, with or without a trailing slash. Sends no request. Throws TypeError for an invalid URL. */
+  /**
+   * `baseUrl`: the service's address, with or without a trailing slash. Sends no request. Throws TypeError for an
+   * invalid URL.
+   */
   constructor(baseUrl: string, options: JobServiceClientOptions = {}) {
     const url = new URL(baseUrl);
     const { protocol, origin, pathname } = url;
@@ -76,8 +83,9 @@ export class JobServiceClient {
   }
 
   /**
-   * Signs in as an application with its secret and requests a first token. Throws SignInFailed if the issuer refuses, or if
-   * the service names an issuer that must not receive the secret. A service without authentication needs no sign-in.
+   * Signs in as an application with its secret and requests a first token. Throws SignInFailed if the issuer refuses,
+   * or if the service names an issuer that must not receive the secret. A service without authentication needs no
+   * sign-in.
    */
   async authenticate(clientId: string, clientSecret: string, options: CallOptions = {}): Promise<void> {
     const facts = await this.getAuthFacts(options);
@@ -137,66 +145,4 @@ export class JobServiceClient {
     this.#tokens = createTokenCache({ credential, scope, policy: this.#transport.policy });
     return this.#tokens;
   }
-}
-
-// Keeps a credential's token until shortly before it expires, and requests one at a time.
-
-/** A token is renewed when less time is left than this, or less than half of a short life. Longer than any request takes. */
-const RENEW_BEFORE_MS = 5 * 60_000;
-
-export interface TokenCacheDeps {
-  readonly credential: TokenCredential;
-  /** The scopes of the service's tokens. */
-  readonly scope: () => Promise<string>;
-  readonly policy: CallRetryPolicy;
-  readonly nowMs?: () => number;
-}
-
-export interface TokenOptions {
-  /** Get another token, because this one was refused. */
-  readonly fresh?: boolean;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Throws SignInFailed, NetworkFailed, and what the credential throws. */
-export type TokenCache = (options?: TokenOptions) => Promise<string>;
-
-export function createTokenCache({ credential, scope, policy, nowMs = Date.now }: TokenCacheDeps): TokenCache {
-  let kept: { readonly token: string; readonly renewAt: number; readonly askedAt: number } | undefined;
-  let asking: Promise<string> | undefined;
-
-  async function ask(): Promise<string> {
-    const askedAt = nowMs();
-    const { token, expiresOnTimestamp } = await withRetries(policy, undefined, () => getToken());
-    const life = expiresOnTimestamp - askedAt;
-    kept = { token, renewAt: expiresOnTimestamp - Math.min(RENEW_BEFORE_MS, life / 2), askedAt };
-    return token;
-  }
-
-  async function getToken(): Promise<AccessToken> {
-    try {
-      const answer = await credential.getToken([await scope()]);
-      if (answer !== null) return answer;
-    } catch (cause) {
-      if (isJobServiceError(cause)) throw cause;
-      const message = cause instanceof Error ? cause.message : String(cause);
-      throw new JobServiceError("SignInFailed", `The credential returned no token: ${message}`, { cause });
-    }
-    throw new JobServiceError("SignInFailed", "The credential returned no token.");
-  }
-
-  // One caller's signal does not end it, because other callers wait for the same token.
-  return async ({ fresh = false, signal } = {}) => {
-    if (!fresh && kept !== undefined && nowMs() < kept.renewAt) return kept.token;
-    asking ??= ask().finally(() => (asking = undefined));
-    return signal === undefined ? asking : Promise.race([asking, aborted(signal)]);
-  };
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-  });
 }

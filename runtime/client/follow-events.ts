@@ -1,10 +1,10 @@
-/** One stream of events that reconnects after a break and continues after the last event. */
+/** Follows one stream of Server-Sent Events. It reconnects after a break and continues after the last event. */
 import { linesOf } from "./bytes.ts";
 import { type JobServiceError, isJobServiceError, networkFailed } from "./job-service-error.ts";
 import { delayAfter, sleepOrThrow } from "./with-retries.ts";
 import type { Transport } from "./transport.ts";
 
-/** What the stream follows: exactly one of these. */
+/** The target of a stream: exactly one of these. */
 export interface EventSelection {
   readonly jobId?: string;
   readonly batchId?: string;
@@ -68,8 +68,6 @@ const failed = (error: unknown): JobServiceError =>
 /** A function, because TypeScript narrows a property after its first check. */
 const isAborted = ({ aborted }: AbortSignal): boolean => aborted;
 
-// Parses the text of Server-Sent Events: https://html.spec.whatwg.org/multipage/server-sent-events.html
-
 export interface ServerSentEvent {
   readonly event: string;
   readonly data: string;
@@ -80,7 +78,10 @@ export interface ServerSentEvent {
 /** A comment or an empty event: the service is alive and sends no event. */
 export type Heartbeat = "heartbeat";
 
-/** Reads lines without their line breaks. An event that is cut off is dropped. */
+/**
+ * Parses lines without their line breaks. An event that is cut off is dropped.
+ * https://html.spec.whatwg.org/multipage/server-sent-events.html
+ */
 async function* eventsOf(lines: AsyncIterable<string>): AsyncGenerator<ServerSentEvent | Heartbeat> {
   let event = "message";
   let data: string[] = [];

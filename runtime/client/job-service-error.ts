@@ -1,4 +1,7 @@
-/** The one error class of the client, for errors of the service and of the connection. Test `code`, never the message. */
+/**
+ * The client's only error class, for errors of the service and of the connection. Test `code`, never the message.
+ * `networkFailed` explains why no response arrived.
+ */
 import type { ErrorCode, ErrorDetail } from "../core/errors.ts";
 
 /**
@@ -57,8 +60,8 @@ export class JobServiceError extends Error {
   /** For `NetworkFailed`: its kind. */
   readonly reason: NetworkReason | undefined;
   /**
-   * An earlier try was sent and its response was lost, so the refused command may already have been carried out. Calls for
-   * which this matters have checked it.
+   * An earlier try was sent and its response was lost, so the refused command may already have been carried out. Calls
+   * for which this matters have checked it.
    */
   isRepeated = false;
   /** All tries are used up. An outer call must not start them again. */
@@ -79,8 +82,6 @@ export class JobServiceError extends Error {
 
 export const isJobServiceError = (error: unknown): error is JobServiceError => error instanceof JobServiceError;
 
-// Explains why no response arrived. The platform only reports "fetch failed", with a code in a nested cause.
-
 const HOPELESS: ReadonlySet<NetworkReason> = new Set(["unknown-host", "certificate", "protocol"]);
 
 export interface NetworkFailureFacts {
@@ -92,6 +93,7 @@ export interface NetworkFailureFacts {
   readonly isKnown?: boolean;
 }
 
+/** The platform only reports "fetch failed". The reason is a code in a nested cause. */
 export function networkFailed(
   cause: unknown,
   { status, url, isKnown = false }: NetworkFailureFacts = {},

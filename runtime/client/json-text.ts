@@ -1,8 +1,8 @@
-/** The JSON text of a caller's value. A value that JSON would change or drop is refused by its field before it is sent. */
+/** Converts a caller's value to JSON. A value that JSON would change or drop is refused before it is sent. */
 import { JsonError, writeJson } from "../core/json.ts";
 import { JobServiceError } from "./job-service-error.ts";
 
-/** Throws InvalidRequest, whose `target` is the field, for what no JSON can say. */
+/** Throws InvalidRequest for a value that JSON cannot hold. Its `target` is the field. */
 export function jsonText(value: unknown): string {
   try {
     return writeJson(value) ?? "null";

@@ -1,8 +1,8 @@
-/** Lists of any length, page by page, as one sequence. */
+/** Reads a list of any length, page by page. */
 import type { CallOptions, Transport } from "./transport.ts";
 
 export interface PageOptions extends CallOptions {
-  /** Items a request brings. Default: the service's, 100. */
+  /** Items in one response. Default 100. */
   readonly pageSize?: number | undefined;
 }
 
@@ -11,9 +11,9 @@ export interface PageView<T> {
   readonly continuationToken?: string;
 }
 
-/** The items one by one; `pages` gives them as they came. */
+/** Iterates over single items. `pages` iterates over the responses. */
 export interface Listing<T> extends AsyncIterable<T> {
-  /** From the page the token of an earlier one names; default: the first. */
+  /** Starts after the page that returned the token. Default: the first page. */
   pages(continuationToken?: string): AsyncIterable<PageView<T>>;
 }
 

@@ -12,8 +12,8 @@ import { type CallOptions, type Transport, path, unlessDone } from "./transport.
 
 export interface SubmitOptions extends CallOptions {
   /**
-   * Makes the call repeatable, also by another process: the same key and request return the first one's id for seven days.
-   * Default: a new key for this call and its tries.
+   * Makes the call repeatable, also by another process: the same key and request return the first one's id for seven
+   * days. Default: a new key for this call and its tries.
    */
   readonly idempotencyKey?: string | undefined;
 }
@@ -67,8 +67,8 @@ export interface Management {
   putGrant(tenantName: string, principalId: string, grant: PutGrantBody, options?: CallOptions): Promise<GrantView>;
   deleteGrant(tenantName: string, principalId: string, options?: CallOptions): Promise<void>;
   /**
-   * Registers a webhook, or changes it. `secret` is present only when it was registered. If that response is lost, rotate
-   * the secret.
+   * Registers a webhook, or changes it. `secret` is present only when it was registered. If that response is lost,
+   * rotate the secret.
    */
   putWebhook(
     tenantName: string,
@@ -175,8 +175,6 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
 const webhookPath = (tenantName: string, webhookName: string): string =>
   path`/v1/tenants/${tenantName}/webhooks/${webhookName}`;
 
-// The body of an upload, with reports of its progress.
-
 export interface UploadProgress {
   readonly sentBytes: number;
   readonly totalBytes: number;
@@ -188,8 +186,8 @@ export type OnUploadProgress = (progress: UploadProgress) => void;
 const PIECE_BYTES = 64 * 1024;
 
 /**
- * Pieces that the network requests as it needs them. Browsers stream request bodies only over HTTP/2, so there the body is
- * sent as a whole, and only its start and end are reported.
+ * The body of an upload, in pieces that the network requests as it needs them. Browsers stream request bodies only over
+ * HTTP/2, so there the body is sent as a whole, and only its start and end are reported.
  */
 function uploadBody(bytes: Uint8Array<ArrayBuffer>, onProgress: OnUploadProgress | undefined): () => RequestInit {
   const totalBytes = bytes.byteLength;

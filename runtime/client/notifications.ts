@@ -131,8 +131,7 @@ export function createNotifications({ transport }: NotificationDeps): Notificati
 const keyOf = ({ jobId, batchId, tenantName }: EventSelection): string =>
   JSON.stringify([jobId ?? "", batchId ?? "", tenantName ?? ""]);
 
-// The events of jobs and batches by name. Their fields are declared once, in core. Only types, so no schema is bundled.
-
+/** The events of jobs and batches by name. Only types of core are used, so that no schema is bundled. */
 export type JobEvents = { readonly [N in EventType]: Extract<SystemEvent, { readonly eventType: N }> };
 export type JobEventName = keyof JobEvents;
 
@@ -153,8 +152,6 @@ const VERSION: SystemEvent["version"] = 1;
 
 const isKnownVersion = ({ version }: { readonly version: number }): boolean => version === VERSION;
 
-// Detects repeats of an event, from another subscription or after a break.
-
 export interface SeenEvents {
   /** Whether the event is newer than all earlier ones of its job or batch. It is then recorded. */
   isNew(id: string, sequence: number): boolean;
@@ -163,6 +160,7 @@ export interface SeenEvents {
 /** Number of jobs and batches kept. The least recently used one is removed first. */
 const REMEMBERED_MAX = 20_000;
 
+/** Detects repeats of an event, from another subscription or after a break. */
 function createSeenEvents(rememberedMax = REMEMBERED_MAX): SeenEvents {
   const latest = new Map<string, number>();
   return {

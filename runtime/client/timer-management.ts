@@ -26,7 +26,7 @@ export interface Timers {
   next(timer: TimerReference, options?: NextOptions): Promise<readonly Date[]>;
   /** Its ticks start no runs until it is resumed. */
   pause(timer: TimerReference, options?: CallOptions): Promise<TimerView>;
-  /** It ticks from now on. Ticks during the pause are not made up for. */
+  /** It ticks from now on. Ticks during the pause are not repeated. */
   resume(timer: TimerReference, options?: CallOptions): Promise<TimerView>;
   /** Overrides the declared schedule from now on. */
   setSchedule(timer: TimerReference, schedule: TimerScheduleInput, options?: CallOptions): Promise<TimerView>;

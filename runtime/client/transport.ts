@@ -1,4 +1,7 @@
-/** Sends requests to the service: address, token, time limit, retries, and the service's errors as errors. */
+/**
+ * Sends requests to the service, with its address, token, time limit and retries. Converts responses to values or
+ * errors.
+ */
 import type { ErrorDetail } from "../core/errors.ts";
 import { jsonText } from "./json-text.ts";
 import {
@@ -46,8 +49,8 @@ export interface Transport {
   /** The same, with the status. */
   answer<T>(request: Request): Promise<Answer<T>>;
   /**
-   * One response without retries, its body unread. `leftMs`: limits the time for the response further. Throws the service's
-   * error, and NetworkFailed.
+   * One response without retries, its body unread. `leftMs`: limits the time for the response further. Throws the
+   * service's error, and NetworkFailed.
    */
   open(request: Request, leftMs?: number): Promise<Response>;
   /** The same with retries until a response has started. */
@@ -177,8 +180,6 @@ export async function unlessDone<T>(call: Promise<T>, code: JobServiceErrorCode,
   }
 }
 
-// Interprets a response of the service: a value, or an error with the service's own code.
-
 /** The body of an error response. Any part may be missing. */
 interface ErrorBody {
   readonly error?: {
@@ -193,7 +194,9 @@ interface ErrorBody {
 /** The caller sent too many requests, or the service, a service behind it or a gateway before it is unavailable. */
 const TRY_LATER: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
-/** Reads the body. Throws NetworkFailed when part of it is missing. */
+/**
+ * Reads the error in a response, with the service's own code. Throws NetworkFailed when part of the body is missing.
+ */
 async function errorOf(response: Response): Promise<JobServiceError> {
   const { status } = response;
   const text = await wholeText(response);
@@ -212,7 +215,7 @@ async function errorOf(response: Response): Promise<JobServiceError> {
     : new JobServiceError(error.code, error.message ?? `The service returned status ${status}.`, facts);
 }
 
-/** Throws NetworkFailed when part of it is missing, AnswerInvalid when it is not JSON. */
+/** Reads a response's JSON. Throws NetworkFailed when part of it is missing, AnswerInvalid when it is not JSON. */
 async function jsonOf(response: Response): Promise<unknown> {
   const text = await wholeText(response);
   try {
@@ -223,6 +226,7 @@ async function jsonOf(response: Response): Promise<unknown> {
   }
 }
 
+/** Throws NetworkFailed when part of it is missing. */
 export async function wholeText(response: Response): Promise<string> {
   try {
     return await response.text();

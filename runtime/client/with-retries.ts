@@ -90,9 +90,7 @@ export async function withRetries<T>(
   }
 }
 
-// A wait that a signal can end.
-
-/** Rejects with the signal's reason as soon as it is aborted. */
+/** Waits. Rejects with the signal's reason as soon as it is aborted. */
 export function sleepOrThrow(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {

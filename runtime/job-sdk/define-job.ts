@@ -1,4 +1,7 @@
-/** Declares jobs in a package, and recognises the declarations after bundling. */
+/**
+ * Declares jobs in a package, and recognises the declarations after bundling. A declared job checks its parameters
+ * before it runs. With NonRetryableError a job declares that a retry cannot help.
+ */
 import type { RetryPolicy } from "../core/job/retry.ts";
 import type { Isolation } from "../core/package/manifest.ts";
 import type { Job, JobContext, JobResult } from "./job-context.ts";
@@ -47,7 +50,7 @@ export interface JobOptions<Parameters, Services> extends ExecutionOptions {
   readonly run: (job: Job<Parameters>, context: JobContext<Services>) => MaybePromise<JobResult | undefined>;
 }
 
-// A job without a result has no `return`, which TypeScript types as void.
+/** A job without a result has no `return`, which TypeScript types as void. */
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type
 export type MaybePromise<T> = T | void | Promise<T | void>;
 
@@ -103,9 +106,9 @@ export function markJob(definition: JobDefinition): JobDefinition {
 export const isJobDefinition = (value: unknown): value is JobDefinition =>
   typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[JOB_MARK] === JOB_SHAPE_VERSION;
 
-// Checks a job's parameters: with its own function, or with a schema of any validation library.
-
-/** The common interface of zod, valibot, arktype and others (https://standardschema.dev), reduced to the part used here. */
+/**
+ * The common interface of zod, valibot, arktype and others (https://standardschema.dev), reduced to the part used here.
+ */
 export interface ParameterSchema<Parameters> {
   readonly "~standard": {
     readonly validate: (value: unknown) => SchemaResult<Parameters> | Promise<SchemaResult<Parameters>>;
@@ -122,7 +125,10 @@ interface SchemaIssue {
 
 export type ParameterCheck<Parameters> = ((value: unknown) => Parameters) | ParameterSchema<Parameters>;
 
-/** Throws NonRetryableError, because a retry would have the same parameters. */
+/**
+ * Checks parameters with the job's own function or schema. Throws NonRetryableError, because a retry would have the
+ * same parameters.
+ */
 async function checkParameters<Parameters>(
   jobType: string,
   check: ParameterCheck<Parameters> | undefined,
@@ -147,8 +153,6 @@ function showIssue({ message, path = [] }: SchemaIssue): string {
   const keys = path.map((part) => String(typeof part === "object" ? part.key : part));
   return keys.length === 0 ? message : `${keys.join(".")}: ${message}`;
 }
-
-// Lets a job declare that a retry cannot help.
 
 /** A registered symbol, because every bundled package contains its own copy of this module. */
 const NON_RETRYABLE_MARK = Symbol.for("jobyard.nonRetryable");

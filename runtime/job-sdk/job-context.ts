@@ -42,18 +42,23 @@ export interface TimerFacts {
   readonly firstMissedAt?: Date | undefined;
   readonly lastMissedAt?: Date | undefined;
   /**
-   * Grows with every start of this timer, retries included. An outside system that keeps the largest number it has seen,
-   * and refuses smaller ones, is safe from a run that was given up. 0: the run was not started by the timer
+   * Grows with every start of this timer, retries included. An outside system that keeps the largest number it has
+   * seen, and refuses smaller ones, is safe from a run that was given up. 0: the run was not started by the timer
    * (`jobyard run`, or its job type submitted as an ordinary job).
    */
   readonly fence: number;
 }
 
-/** What a job may use while it runs. Paths are absolute. They are private to this try, except the package with isolation `reuse`. */
+/**
+ * The tools of a running job. Paths are absolute. They are private to this try, except the package with isolation
+ * `reuse`.
+ */
 export interface JobContext<Services = unknown> {
   /** A copy of the unpacked package: code and its data files. With isolation `reuse`, other jobs use the same copy. */
   readonly packagePath: string;
-  /** An empty directory for temporary files, removed afterwards. The current directory, except with isolation `reuse`. */
+  /**
+   * An empty directory for temporary files, removed afterwards. The current directory, except with isolation `reuse`.
+   */
   readonly workingPath: string;
   /** Files here are kept as artifacts under their relative paths when the job succeeds or fails. */
   readonly outputPath: string;

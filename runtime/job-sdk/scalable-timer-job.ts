@@ -45,18 +45,19 @@ export interface TimerOptions extends ExecutionOptions {
   /** Default: "normal". */
   readonly priority?: Priority;
   /**
-   * Default: a failed run is not tried again, because the next tick follows anyway. If given, its fields override those of
-   * the default policy (3 attempts, exponential backoff). A run that waits for its next attempt is still active.
+   * Default: a failed run is not tried again, because the next tick follows anyway. If given, its fields override those
+   * of the default policy (3 attempts, exponential backoff). A run that waits for its next attempt is still active.
    */
   readonly retry?: Partial<RetryPolicy>;
 }
 
 /**
- * Declares a timer. Export it, as default or by name, from any source file of the package. Publishing the package starts
- * the timer:
+ * Declares a timer. Export it, as default or by name, from any source file of the package. Publishing the package
+ * starts the timer:
  *
  * ```ts
- * export default scalableTimerJob({ cron: "0 30 2 * * *", timeZone: "Europe/Vienna" }, async (ctx: TimerContext<Services>) => {
+ * export default scalableTimerJob({ cron: "0 30 2 * * *", timeZone: "Europe/Vienna" }, async (ctx:
+ * TimerContext<Services>) => {
  *   ctx.log("Due at", ctx.timer.scheduledAt, "after", ctx.timer.missedCount, "missed");
  *   const rows = await ctx.services.reports.rowsOf(ctx.timer.scheduledAt, ctx.signal);
  *   await writeFile(join(ctx.outputPath, "report.json"), JSON.stringify(rows));
@@ -85,13 +86,12 @@ export function scalableTimerJob<Services = unknown>(
   });
 }
 
-// Reads the facts of a timer's run from the parameters of its job.
-
 const CAUSES: readonly unknown[] = ["schedule", "manual", "deploy"] satisfies readonly TimerCause[];
 
 /**
- * A job without parameters, from `jobyard run` or a plain submit, is a manual run at this moment. Throws
- * NonRetryableError for other parameters that are not a timer's, because a retry would have the same ones.
+ * Reads the facts of a timer's run from the parameters of its job. A job without parameters, from `jobyard run` or a
+ * plain submit, is a manual run at this moment. Throws NonRetryableError for other parameters that are not a timer's,
+ * because a retry would have the same ones.
  */
 export function timerFactsOf(
   { jobType, parameters, fence = 0 }: Pick<Job, "jobType" | "parameters" | "fence">,

@@ -1,4 +1,4 @@
-/** Free ports of this machine. */
+/** Finds free ports of this machine. */
 import { createServer } from "node:net";
 
 const HOST = "127.0.0.1";
@@ -8,7 +8,7 @@ export class PortTakenError extends Error {
   override readonly name = "PortTakenError";
 }
 
-/** `option`: the one that chooses another port; port 0 is always free. Throws PortTakenError. */
+/** Throws PortTakenError, which names the `option` for another port. Port 0 is always free. */
 export async function assertFree(port: number, option: string): Promise<void> {
   try {
     const { release } = await hold(port);
@@ -20,7 +20,7 @@ export async function assertFree(port: number, option: string): Promise<void> {
   }
 }
 
-/** Ports that are free now. They are held together, so that they differ. */
+/** Ports that are free now. All are opened at the same time, so that they differ. */
 export async function freePorts(count: number): Promise<readonly number[]> {
   const held = await Promise.all(Array.from({ length: count }, () => hold(0)));
   await Promise.all(held.map(({ release }) => release()));

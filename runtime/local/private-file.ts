@@ -1,4 +1,4 @@
-/** Files that hold keys: readable by this user alone, never half written. */
+/** Files with keys: readable only by this user, and written atomically. */
 import { readFile, rename, writeFile } from "node:fs/promises";
 
 const OWNER_ONLY_FILE = 0o600;
@@ -9,7 +9,7 @@ export async function writePrivateFile(path: string, text: string): Promise<void
   await rename(unfinished, path);
 }
 
-/** Undefined: there is no such file. */
+/** Undefined if there is no such file. */
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, "utf8");

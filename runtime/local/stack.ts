@@ -1,6 +1,6 @@
 /**
- * The local stack: storage, message broker, token issuer, API and workers as supervised processes. They start in the order
- * of their dependencies and stop in reverse order.
+ * The local stack: storage, message broker, token issuer, API and workers as supervised processes. They start in the
+ * order of their dependencies and stop in reverse order. `localClient` signs in to it.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -34,14 +34,18 @@ export interface StackOptions {
   readonly requestsPerMinute?: number;
   /** `start.mjs`, which runs a program of the project by name. */
   readonly launcher: string;
-  /** The environment of this process. The stack's processes get PATH, HOME, language, zone and their settings from it. */
+  /**
+   * The environment of this process. The stack's processes get PATH, HOME, language, zone and their settings from it.
+   */
   readonly environment: Environment;
   readonly onRestart: (name: string, how: string) => void;
   /** Called when a part of the stack is ready. */
   readonly onReady?: (part: StackPart) => void;
   /** Aborts the start: started processes stop, and the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Creates tables, containers and the first tenants. Runs after storage starts and before the programs that need them. */
+  /**
+   * Creates tables, containers and the first tenants. Runs after storage starts and before the programs that need them.
+   */
   readonly provision: (storageConnectionString: string) => Promise<void>;
 }
 
@@ -230,8 +234,7 @@ const picked = (environment: Environment, names: readonly string[]): Record<stri
     }),
   );
 
-// The normal client, signed in as an application of the local issuer.
-
+/** The normal client, signed in as an application of the local issuer. */
 export async function localClient(
   { apiUrl, issuer }: Pick<Stack, "apiUrl" | "issuer">,
   { clientId, secret }: LocalApplication,

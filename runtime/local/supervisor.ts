@@ -1,7 +1,7 @@
 /**
  * Starts the local stack's processes, restarts those that die, and stops them in order. Each process has its own
  * process group, so that Ctrl-C in a terminal reaches only the supervisor, and an IPC channel, so that it ends with its
- * supervisor in any case. The channel also tells each process which others must end first, so that the order is kept.
+ * supervisor in any case. Over the channel, each process also receives the list of processes that must end before it.
  *
  * | state of a program | meaning                              | leaves by                                     |
  * |--------------------|--------------------------------------|-----------------------------------------------|

@@ -1,2 +1,2 @@
-/** Makes every client of this process reach this machine without a proxy, whatever the environment says. */
+/** Lets every client of this process reach this machine without a proxy, also if the environment sets one. */
 export function keepLoopbackDirect(): void;

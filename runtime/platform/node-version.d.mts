@@ -1,2 +1,2 @@
-/** One sentence when this Node (or the given version) cannot run the project; undefined when it can. */
+/** The reason why this Node, or the given version, cannot run the project; undefined if it can. */
 export function nodeVersionProblem(version?: string): string | undefined;

@@ -1,10 +1,10 @@
-/** What a supervisor tells each of its programs beforehand: how to stop when the supervisor is gone. */
+/** The message of a supervisor to its programs: how to stop if the supervisor dies. */
 
 export interface OrphanOrders {
   readonly type: "orphan-orders";
-  /** Process ids of the programs that need this one: it stops when they have ended. */
+  /** Process ids of the programs that need this one. It stops after they have ended. */
   readonly stopAfter: readonly number[];
-  /** A program that has not stopped by then ends at once. */
+  /** After this time the program is killed. */
   readonly graceMs: number;
 }
 

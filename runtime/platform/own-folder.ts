@@ -1,7 +1,7 @@
 /**
- * A folder belongs to one process at a time. The claim is a lock that the operating system keeps on `owner.lock`, through
- * SQLite: it ends with its process, also after kill -9, cannot pass to another process that gets the same id, and is
- * never given to two processes at once. `owner.json` beside it names the owner, for people.
+ * Lets one process at a time use a folder. The claim is a lock of the operating system on `owner.lock`, taken through
+ * SQLite. It ends with its process, also after kill -9. A process that gets the same id later does not have it. Two
+ * processes never have it at once. `owner.json` beside it names the owner, for people.
  */
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,23 +9,23 @@ import { DatabaseSync } from "node:sqlite";
 import { sleep } from "../core/sleep.ts";
 
 export interface OwnFolderOptions {
-  /** Made if it is not there. */
+  /** Created if it does not exist. */
   readonly directory: string;
-  /** How long an owner gets to end. Default: not at all. */
+  /** Time to wait for the current owner to end. Default: none. */
   readonly waitMs?: number;
-  /** Called once, when there is an owner to wait for. */
+  /** Called once before waiting for an owner. */
   readonly onWait?: (owner: string) => void;
-  /** Ends the waiting: the signal's reason is thrown. */
+  /** Ends the wait. The signal's reason is thrown. */
   readonly signal?: AbortSignal;
 }
 
 export interface OwnedFolder {
   readonly directory: string;
-  /** Lets another process own it. A second call does nothing. */
+  /** Gives the folder back. A second call does nothing. */
   readonly release: () => void;
 }
 
-/** Another living process owns the folder; `owner` says which. */
+/** Another running process owns the folder. `owner` names it. */
 export class FolderInUseError extends Error {
   override readonly name = "FolderInUseError";
   readonly owner: string;
@@ -39,10 +39,10 @@ export class FolderInUseError extends Error {
 const LOOK_EVERY_MS = 100;
 const OWNER_ONLY = 0o600;
 const SQLITE_BUSY = 5;
-/** A lock that is not referred to would be collected, and with it the claim. */
+/** Keeps the locks referenced, because a garbage-collected lock would end its claim. */
 const held = new Set<DatabaseSync>();
 
-/** Throws FolderInUseError, and what the file system says. */
+/** Throws FolderInUseError, and errors of the file system. */
 export async function ownFolder({ directory, waitMs = 0, onWait, signal }: OwnFolderOptions): Promise<OwnedFolder> {
   const ownerFile = join(directory, "owner.json");
   mkdirSync(directory, { recursive: true });
@@ -74,9 +74,9 @@ export async function ownFolder({ directory, waitMs = 0, onWait, signal }: OwnFo
   }
 }
 
-/** Undefined: another connection has it, of this process or of another one. */
+/** Undefined if another connection has the lock, in this process or another one. */
 function lockOf(path: string): DatabaseSync | undefined {
-  // SQLite would let others read it, and a reader could keep the next owner waiting.
+  // Created here with these permissions. SQLite would let other users read it, and a reader could block the next owner.
   closeSync(openSync(path, "a", OWNER_ONLY));
   const lock = new DatabaseSync(path, { timeout: 0 });
   try {

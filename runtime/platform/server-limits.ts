@@ -1,6 +1,6 @@
 /**
- * Limits for the connections of any listening server, so that a stranger cannot hold them: their number, and how long one
- * stays after our side has ended it. What a connection may say is the server's own business.
+ * Limits for the connections of a listening server, so that a client cannot block it: the number of connections, the
+ * time until an ended connection is closed, slow headers and requests, and clients that do not read their responses.
  */
 import { type IncomingMessage, type Server, type ServerOptions, type ServerResponse, createServer } from "node:http";
 import type { Server as NetServer, Socket } from "node:net";
@@ -13,38 +13,11 @@ import {
 } from "../core/limits.ts";
 
 export interface SocketLimits {
-  /** Connections at a time. A further one is closed unheard. */
+  /** Maximum number of open connections. Further ones are closed at once. */
   readonly maxCount: number;
   /** Default SOCKET_LINGER_MS. */
   readonly lingerMs?: number | undefined;
 }
-
-/**
- * To be called before the server listens. An ended connection stays for one to two times the linger time: the peer may
- * read our last words. TCP alone would keep it for as long as the peer does not end its own side, or does not read.
- */
-function limitSockets(server: NetServer, { maxCount, lingerMs = SOCKET_LINGER_MS }: SocketLimits): void {
-  server.maxConnections = maxCount;
-  const sockets = new Set<Socket>();
-  const ending = new WeakSet<Socket>();
-  const track = (socket: Socket): void => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  };
-  // Over TLS there are two sockets for a connection: the one that is ended is the second.
-  server.on("connection", track).on("secureConnection", track);
-  // One timer for all sockets: it also sees a socket that was ended while its last bytes cannot be written.
-  const timer = setInterval(() => {
-    for (const socket of sockets) {
-      if (!socket.writableEnded) continue;
-      if (ending.has(socket)) socket.destroy();
-      else ending.add(socket);
-    }
-  }, lingerMs).unref();
-  server.once("close", () => clearInterval(timer));
-}
-
-// --- HTTP: slow headers, slow requests, answers that are not read, connections that are not ended --------------------
 
 export interface HttpLimits extends SocketLimits {
   /** Default HEADERS_TIMEOUT_MS. */
@@ -55,9 +28,9 @@ export interface HttpLimits extends SocketLimits {
   readonly stalledMs?: number | undefined;
 }
 
-/** How often slow requests are looked for. */
+/** Interval of the checks for slow requests. */
 const CHECK_EVERY_MS = 1_000;
-/** Azure's load balancer ends idle connections after 4 minutes, proxies reuse them for about one. */
+/** Azure's load balancer ends idle connections after 4 minutes. Proxies reuse them for about one minute. */
 const KEEP_ALIVE_MS = 65_000;
 
 /** For `createServer` of `node:http` and `node:https`. */
@@ -72,7 +45,7 @@ export const httpTimes = ({
   connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, headersTimeoutMs),
 });
 
-/** To be called before the server listens. */
+/** Call it before the server listens. */
 export function limitHttp(server: Server, limits: HttpLimits): void {
   limitSockets(server, limits);
   server.timeout = limits.stalledMs ?? ANSWER_STALLED_MS;
@@ -88,7 +61,32 @@ export function createLimitedServer(limits: HttpLimits, options: ServerOptions =
   return server;
 }
 
-/** A quiet connection may be waiting for us; one that has bytes waiting for it has a client that does not read. */
+/** A quiet connection may wait for the server. If unsent bytes wait for it, the client does not read. */
 export function endStalled(socket: Socket): void {
   if (socket.writableLength > 0) socket.destroy();
+}
+
+/**
+ * Call it before the server listens. An ended connection stays for one to two times the linger time, so that the peer
+ * can read the last data. TCP alone would keep it until the peer has read everything and has ended its own side.
+ */
+function limitSockets(server: NetServer, { maxCount, lingerMs = SOCKET_LINGER_MS }: SocketLimits): void {
+  server.maxConnections = maxCount;
+  const sockets = new Set<Socket>();
+  const ending = new WeakSet<Socket>();
+  const track = (socket: Socket): void => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  };
+  // A TLS connection has two sockets. The second one is ended.
+  server.on("connection", track).on("secureConnection", track);
+  // One timer for all sockets. It also finds an ended socket whose last bytes cannot be written.
+  const timer = setInterval(() => {
+    for (const socket of sockets) {
+      if (!socket.writableEnded) continue;
+      if (ending.has(socket)) socket.destroy();
+      else ending.add(socket);
+    }
+  }, lingerMs).unref();
+  server.once("close", () => clearInterval(timer));
 }

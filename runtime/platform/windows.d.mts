@@ -1,2 +1,2 @@
-/** One sentence on native Windows; undefined elsewhere. */
+/** The message for native Windows; undefined elsewhere. */
 export function windowsProblem(platform?: NodeJS.Platform): string | undefined;

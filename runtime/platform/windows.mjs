@@ -1,7 +1,7 @@
-/** Plain JavaScript, so that it can be said before anything else is loaded. */
+/** Checks the operating system. Plain JavaScript, so that it runs before anything else is loaded. */
 
-/** One sentence on native Windows, where job processes cannot be isolated; undefined elsewhere, WSL2 included. */
+/** The message for native Windows, where job processes cannot be isolated; undefined elsewhere, also in WSL2. */
 export const windowsProblem = (platform = process.platform) =>
   platform === "win32"
-    ? "Jobyard does not run on Windows itself, but it does in WSL2: open a Linux terminal with `wsl` (the first time `wsl --install`), and run npm ci && npm start in a clone there."
+    ? "Jobyard does not run on Windows itself, but in WSL2. Open a Linux terminal with `wsl` (the first time `wsl --install`), clone the repository there, and run npm ci && npm start."
     : undefined;

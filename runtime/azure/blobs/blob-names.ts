@@ -1,6 +1,6 @@
 /**
- * Names of blobs. A tenant's blobs lie below its name and an attempt's below its claim. Every part is checked again here,
- * so that no name leads out of its place.
+ * Names of blobs. A tenant's blobs have its name as prefix, an attempt's blobs also the id of its claim. Every part is
+ * checked here again, so that no name can reach the blobs of another tenant or claim.
  */
 import { InvalidRequestError, InvariantError } from "../../core/errors.ts";
 import { TENANT_NAME_PATTERN, parseJobId } from "../../core/job/ids.ts";
@@ -8,10 +8,10 @@ import { artifactPathProblem } from "../../core/ports/job-files.ts";
 
 const CLAIM_ID = /^[A-Za-z0-9-]{1,64}$/;
 
-/** A relative path with forward slashes that stays where it is put. */
+/** Whether it is a relative path with forward slashes that does not leave its folder. */
 export const isSafePath = (path: string): boolean => artifactPathProblem(path) === undefined;
 
-/** Undefined for a name no package can have. */
+/** Undefined for an invalid package name. */
 export function packageBlobName(tenantName: string, packageName: string): string | undefined {
   const safe = TENANT_NAME_PATTERN.test(tenantName) && isSafePath(packageName) && !packageName.includes("/");
   return safe ? `${tenantName}/${packageName}` : undefined;

@@ -1,6 +1,6 @@
 /**
- * Parameters, artifacts and logs of jobs, as blobs. Artifacts and logs lie under the id of the claim that made them,
- * because a blob, unlike a row, does not refuse a worker that has lost its job.
+ * Parameters, artifacts and logs of jobs, as blobs. The names of artifacts and logs contain the id of their claim: a
+ * worker that has lost its job can still write blobs, and must not overwrite those of its successor.
  */
 import type { AppendBlobClient } from "@azure/storage-blob";
 import { CONTAINERS } from "../../core/deployment/storage-layout.ts";
@@ -10,7 +10,7 @@ import { isBeyondEnd, isConditionFailed, isExisting, storageError } from "../tra
 import { artifactBlobName, artifactsPrefix, isSafePath, logBlobName, parametersBlobName } from "./blob-names.ts";
 import { openBlob, readAll } from "./open-blob.ts";
 
-/** Held in memory for each upload; a blob has at most 50,000 blocks. */
+/** Each upload keeps one block in memory. A blob has at most 50,000 blocks. */
 const BLOCK_BYTES = 4 * 1024 * 1024;
 
 export function createJobFiles({ storage }: { readonly storage: Pick<StorageClients, "blobs"> }): JobFiles {
@@ -50,7 +50,7 @@ export function createJobFiles({ storage }: { readonly storage: Pick<StorageClie
       };
       signal?.throwIfAborted();
       const { bytes } = content;
-      // Read here and not by the SDK: a file that cannot be read is no fault of storage.
+      // The SDK does not read the file, because an unreadable file is not a storage error.
       const blockAt = (start: number): Promise<Buffer> => content.read(start, Math.min(BLOCK_BYTES, bytes - start));
       if (bytes <= BLOCK_BYTES) {
         const whole = await blockAt(0);
@@ -103,18 +103,17 @@ export function createJobFiles({ storage }: { readonly storage: Pick<StorageClie
 const LOG_CONTENT_TYPE = "text/plain; charset=utf-8";
 const NOTHING: AsyncIterable<Uint8Array> = {
   async *[Symbol.asyncIterator]() {
-    // There is nothing to read.
+    // No content.
   },
 };
 
-/** Only a request that names a version is answered "unchanged". */
+/** These requests name no version, so "unchanged" does not occur. */
 const found = <T extends OpenedBlob>(answer: T | "unchanged" | undefined): T | undefined =>
   answer === "unchanged" ? undefined : answer;
 
-// --- Content types of artifacts: the few kinds that a browser or a tool shows directly -------------------------------
-
 const UNKNOWN = "application/octet-stream";
 
+/** The types that browsers and tools show directly. */
 const BY_ENDING: Readonly<Record<string, string>> = {
   avif: "image/avif",
   bmp: "image/bmp",
@@ -149,12 +148,11 @@ const BY_ENDING: Readonly<Record<string, string>> = {
   zip: "application/zip",
 };
 
+/** The content type of an artifact, by the ending of its name. */
 export function contentTypeOf(path: string): string {
   const ending = /\.([^./]+)$/.exec(path)?.[1]?.toLowerCase() ?? "";
   return Object.hasOwn(BY_ENDING, ending) ? (BY_ENDING[ending] ?? UNKNOWN) : UNKNOWN;
 }
-
-// --- Logs ------------------------------------------------------------------------------------------------------------
 
 interface LogAppender {
   append(blob: AppendBlobClient, chunk: Uint8Array): Promise<void>;
@@ -162,18 +160,18 @@ interface LogAppender {
 
 /** Blocks of an append blob: at most 4 MiB each, 50,000 in total. */
 const BLOCK_MAX_BYTES = 4 * 1024 * 1024;
-/** Logs whose end is remembered; another one costs a request to find its end. */
+/** Logs whose length is remembered. For other logs, an append costs one more request. */
 const REMEMBERED_LOGS = 1_000;
 const ANSWER_WITHIN_MS = 30_000;
 
 const soon = (): { abortSignal: AbortSignal } => ({ abortSignal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
 
 /**
- * Every append names its position, so that a chunk repeated after a lost answer is there once. A log has one writer: the
- * holder of the claim in its name.
+ * Appends chunks to logs. Every append names its position, so that a chunk repeated after a lost answer is written
+ * once. A log has one writer: the holder of the claim in its name.
  */
 function createLogAppender(): LogAppender {
-  /** Where the next chunk belongs, by blob name; least recently used first. */
+  /** Position of the next chunk, by blob name. Least recently used first. */
   const ends = new Map<string, number>();
 
   function remember(name: string, end: number): void {
@@ -220,7 +218,7 @@ async function appendAt(blob: AppendBlobClient, position: number, block: Uint8Ar
   try {
     await blob.appendBlock(block, block.length, { conditions: { appendPosition: position }, ...soon() });
   } catch (error) {
-    // Longer than where we stand: the block arrived, and only the answer was lost.
+    // The log already contains the block: only the answer was lost.
     if (isConditionFailed(error) && (await lengthOf(blob)) >= position + block.length) return;
     throw error;
   }

@@ -1,8 +1,8 @@
 /**
  * Elects one process for a duty by the lease of an empty blob in container `leases`.
  *
- * Acquiring under an id of one's own serves all three purposes: it takes a free lease, extends one's own, and after a
- * lost answer finds it taken by oneself. https://learn.microsoft.com/rest/api/storageservices/lease-blob
+ * Each process acquires the lease under its own id. The same request takes a free lease, extends the process's own
+ * lease, and succeeds again after a lost answer. https://learn.microsoft.com/rest/api/storageservices/lease-blob
  */
 import { InvariantError } from "../../core/errors.ts";
 import type { LeaderLease } from "../../core/ports/worker-store.ts";
@@ -13,16 +13,16 @@ import type { Clock } from "../../core/clock.ts";
 
 export interface LeaderLeaseDeps {
   readonly storage: Pick<StorageClients, "blobs">;
-  /** Of the duty, and so of the blob. */
+  /** Of the duty and of the blob. */
   readonly name: string;
-  /** Whole seconds, 15 to 60: limits of the service. */
+  /** Whole seconds, from 15 to 60 (the service's limits). */
   readonly durationMs: number;
   /** A GUID. */
   readonly newId: () => string;
   readonly monotonicNow: Clock["monotonicNow"];
 }
 
-/** An answer that takes longer was lost with its connection. */
+/** After this time an answer counts as lost. */
 const ANSWER_WITHIN_MS = 10_000;
 
 export function createLeaderLease({ storage, name, durationMs, newId, monotonicNow }: LeaderLeaseDeps): LeaderLease {
@@ -40,7 +40,7 @@ export function createLeaderLease({ storage, name, durationMs, newId, monotonicN
     try {
       await blob.upload("", 0, { ...inTime(), conditions: { ifNoneMatch: "*" } });
     } catch (error) {
-      // Somebody else has created it, and may hold it already.
+      // Another process has created it, and may hold the lease already.
       if (!isConditionFailed(error)) throw error;
     }
   }
@@ -56,7 +56,8 @@ export function createLeaderLease({ storage, name, durationMs, newId, monotonicN
   }
 
   async function tryToHold(): Promise<boolean> {
-    // From before the request: the lease began at some time after. A process that was paused meanwhile sees it here.
+    // Measured from before the request, so never later than the lease's start. Detects a process that was paused
+    // meanwhile.
     const startedAt = monotonicNow();
     try {
       await acquire();
@@ -80,7 +81,7 @@ export function createLeaderLease({ storage, name, durationMs, newId, monotonicN
       try {
         await lease.releaseLease(inTime());
       } catch (error) {
-        // No blob, or another's lease: there is nothing to release.
+        // No blob, or another process holds the lease: nothing to release.
         if (!isConditionFailed(error)) throw storageError(error, "releasing a lease");
       }
     },

@@ -1,4 +1,4 @@
-/** Reading blobs as streams, with "no such blob" and "not changed" as values. */
+/** Reads blobs as streams. A missing and an unchanged blob are values, not errors. */
 import { Readable } from "node:stream";
 import type { BlobClient } from "@azure/storage-blob";
 import { InvariantError } from "../../core/errors.ts";
@@ -9,19 +9,19 @@ export interface VersionedBlob extends OpenedBlob {
   /** Changes with every write. */
   readonly version: string;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Gives the connection up without reading to the end. */
+  /** Closes the connection without reading to the end. */
   close(): void;
 }
 
 export interface OpenOptions {
-  /** Answers "unchanged", without the content, while the blob has this version. */
+  /** Resolves to "unchanged", without the content, if the blob still has this version. */
   readonly knownVersion?: string | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Where to start. Default 0. */
+  /** The first byte to read. Default 0. */
   readonly fromByte?: number;
 }
 
-/** One request. Rejects with the signal's reason once it has fired. */
+/** Sends one request. Undefined if there is no such blob. Rejects with the signal's reason once it has fired. */
 export async function openBlob(
   blob: BlobClient,
   { knownVersion, signal, fromByte = 0 }: OpenOptions = {},
@@ -33,7 +33,7 @@ export async function openBlob(
     });
     const { readableStreamBody: body, contentLength, contentType, etag, metadata = {} } = response;
     if (!(body instanceof Readable) || contentLength === undefined || etag === undefined) {
-      throw new InvariantError("A blob was answered without content, length or version.");
+      throw new InvariantError("Storage returned a blob without content, length or version.");
     }
     return {
       bytes: contentLength,

@@ -1,20 +1,21 @@
-/** The blob of a package: where it lies, what its metadata say of the package, and whether its bytes are the published ones. */
+/**
+ * The blob of a package: its name, the facts in its metadata, and the check of its bytes against their recorded
+ * SHA-256. Metadata must be ASCII, so texts are encoded.
+ */
 import { webcrypto } from "node:crypto";
 import type { BlockBlobClient, ContainerClient } from "@azure/storage-blob";
 import { InvalidRequestError, PackageError } from "../../core/errors.ts";
 import type { PackageFacts } from "../../core/ports/package-store.ts";
 import { packageBlobName } from "./blob-names.ts";
 
-/** Throws InvalidRequestError for a name no package can have. */
+/** Throws InvalidRequestError for an invalid package name. */
 export function packageBlob(container: ContainerClient, tenantName: string, packageName: string): BlockBlobClient {
   const name = packageBlobName(tenantName, packageName);
   if (name === undefined) throw new InvalidRequestError("InvalidRequest", "Not a package name.");
   return container.getBlockBlobClient(name);
 }
 
-// --- Metadata: ASCII only, so texts are encoded ------------------------------------------------------------------------
-
-/** All metadata of a blob may have 8 KiB. A longer list of job types is left out. */
+/** The metadata of a blob is limited to 8 KiB. A longer list of job types is left out. */
 const JOB_TYPES_MAX_LENGTH = 6_000;
 
 const encode = (text: string): string => Buffer.from(text).toString("base64url");
@@ -30,7 +31,7 @@ export function metadataOf({ sha256, uploadedBy, jobTypes, timerCount = 0 }: Pac
   };
 }
 
-/** Nothing for a blob that was put there by other means, and none of what somebody else may have written. */
+/** Empty for a blob that was not uploaded by Jobyard. Invalid values are ignored. */
 export function factsOf(metadata: Readonly<Record<string, string>> = {}): Partial<PackageFacts> {
   const { sha256, uploadedby, jobtypes, timercount = "0" } = metadata;
   if (sha256 === undefined || !/^[0-9a-f]{64}$/.test(sha256)) return {};
@@ -48,22 +49,20 @@ function namesIn(json: string): readonly string[] | undefined {
     const names: unknown = JSON.parse(json);
     return Array.isArray(names) && names.every((name) => typeof name === "string") ? names : undefined;
   } catch {
-    // Not ours: as good as absent.
+    // Not written by Jobyard: ignored.
     return undefined;
   }
 }
 
-// --- Bytes -----------------------------------------------------------------------------------------------------------
-
-/** In hexadecimal. Does not block the event loop: a package has up to hundreds of megabytes. */
+/** In hexadecimal. Does not block the event loop, because a package can have hundreds of megabytes. */
 export async function sha256Of(bytes: Uint8Array): Promise<string> {
   return Buffer.from(await webcrypto.subtle.digest("SHA-256", bytes)).toString("hex");
 }
 
 /**
- * The SHA-256 of the bytes. Throws PackageError "PackageCorrupt" when another one was recorded: a process with write
- * access to the container can replace a package and leave its metadata, and such a package must not run. A package that
- * was put into the container by other means has no record to compare.
+ * The SHA-256 of the bytes. Throws PackageError "PackageCorrupt" if the recorded one differs: a process with write
+ * access to the container can replace the bytes and keep the metadata, and such a package must not run. A package that
+ * was put into the container by other means has no recorded SHA-256.
  */
 export async function checkedSha256(bytes: Uint8Array, recorded: string | undefined): Promise<string> {
   const sha256 = await sha256Of(bytes);

@@ -1,4 +1,4 @@
-/** The packages of a tenant as people look after them: listed, with their versions, restored, removed. */
+/** Management of a tenant's packages: lists packages and versions, restores and removes them. */
 import type { BlobItem, BlockBlobClient } from "@azure/storage-blob";
 import { CONTAINERS } from "../../core/deployment/storage-layout.ts";
 import { packageName as packageNameSchema } from "../../core/http/requests.ts";
@@ -35,13 +35,13 @@ export function createPackageCatalog({ storage }: PackageStoreDeps): PackageCata
     ...store,
 
     async list(tenantName, { pageSize, continuationToken }) {
-      // Whatever else lies in the folder is nothing a job could name.
+      // Blobs whose name is not a valid package name are left out.
       const isName = (name: string): boolean => packageNameSchema.safeParse(name).success;
       const after = continuationToken === undefined ? "" : decodePosition(continuationToken, 1, isName).after;
       const prefix = `${tenantName}/`;
       const items: StoredPackage[] = [];
       try {
-        // The service cannot start a list in its middle. A tenant has some dozens of packages, and 5,000 come at once.
+        // The service cannot start a list at a name. A tenant has dozens of packages, and one request returns 5,000.
         for await (const item of container.listBlobsFlat({ prefix, includeMetadata: true })) {
           const packageName = item.name.slice(prefix.length);
           if (packageName <= after || !isName(packageName)) continue;
@@ -96,7 +96,7 @@ export function createPackageCatalog({ storage }: PackageStoreDeps): PackageCata
       const found = await findVersion(blobOf(tenantName, packageName), sha256);
       if (found === undefined) return false;
       const { item, bytes } = found;
-      // The current one already.
+      // It is already the current version.
       if (!item.snapshot) return true;
       const { jobTypes, timerCount = 0 } = factsOf(item.metadata);
       await store.upload(tenantName, packageName, bytes, { sha256, jobTypes, timerCount, uploadedBy: restoredBy });
@@ -119,13 +119,13 @@ interface FoundVersion {
   readonly bytes: Uint8Array;
 }
 
-/** Undefined: it was deleted meanwhile. */
+/** Undefined if it was deleted meanwhile. */
 async function fetchItem(blob: BlockBlobClient, { snapshot }: BlobItem): Promise<Uint8Array | undefined> {
   const opened = await openBlob(snapshot ? blob.withSnapshot(snapshot) : blob);
   return opened === undefined || opened === "unchanged" ? undefined : readAll(opened);
 }
 
-/** Undefined: a blob that no job could name as its package. */
+/** Undefined if the blob's name is not that of a package. */
 function placeOf(blobName: string): { readonly tenantName: string; readonly packageName: string } | undefined {
   const [tenantName = "", packageName = ""] = blobName.split("/", 2);
   const isOne =

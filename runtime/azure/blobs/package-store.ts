@@ -1,6 +1,6 @@
 /**
- * Reads and writes job packages in container `jobprocessorfiles`: one blob per tenant and package name, whose ETag tells
- * versions apart. What an upload replaces is kept as a snapshot.
+ * Reads and writes job packages in container `jobprocessorfiles`: one blob per tenant and package name. Its ETag
+ * identifies the version. An upload keeps the previous version as a snapshot.
  */
 import type { BlockBlobClient } from "@azure/storage-blob";
 import { CONTAINERS } from "../../core/deployment/storage-layout.ts";
@@ -18,7 +18,7 @@ export interface PackageStoreDeps {
   readonly storage: Pick<StorageClients, "blobs">;
 }
 
-/** Another upload of the same package can come in between. So often in a row is no coincidence. */
+/** Another upload of the same package can conflict. So many conflicts in a row are an error. */
 const UPLOAD_TRIES = 10;
 
 export function createPackageStore({ storage }: PackageStoreDeps): PackageStore {
@@ -56,7 +56,9 @@ export function createPackageStore({ storage }: PackageStoreDeps): PackageStore 
   };
 }
 
-/** When it was written. Undefined: the blob was written by another upload since its snapshot was made, and is unchanged. */
+/**
+ * Resolves to the time of the write; undefined, without a write, if another upload changed the blob after its snapshot.
+ */
 async function overwrite(
   blob: BlockBlobClient,
   bytes: Uint8Array,

@@ -1,4 +1,4 @@
-/** Reads the pointer to the code that workers should run, as the latest deployment wrote it. */
+/** Reads the pointer to the code that workers should run. The latest deployment wrote it. */
 import { RELEASES } from "../../core/deployment/storage-layout.ts";
 import { InvariantError } from "../../core/errors.ts";
 import {
@@ -18,7 +18,9 @@ export function createReleaseReader({ storage }: { readonly storage: Pick<Storag
       if (opened === undefined || opened === "unchanged") return undefined;
       if (opened.bytes > RELEASE_POINTER_MAX_BYTES) {
         opened.close();
-        throw new InvariantError(`The release pointer has ${opened.bytes} bytes; it cannot be one.`);
+        throw new InvariantError(
+          `The release pointer has ${opened.bytes} bytes; at most ${RELEASE_POINTER_MAX_BYTES} are allowed.`,
+        );
       }
       const pointer = parseReleasePointer((await readAll(opened)).toString());
       if (pointer === undefined) throw new InvariantError("The release pointer lacks version, blob or sha256.");

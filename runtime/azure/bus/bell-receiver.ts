@@ -1,6 +1,6 @@
 /**
- * Receives bells from one queue, one at a time, over a link that is replaced when it is worn or broken. No message is
- * lost by a replacement or by closing: what arrives too late is given back, or returns when its lock ends.
+ * Receives bells from one queue, one at a time, and settles them. The link is replaced when it is worn or broken. No
+ * message is lost by a replacement or by closing: a late message is given back, or returns when its lock ends.
  */
 import type { ServiceBusClient, ServiceBusReceivedMessage } from "@azure/service-bus";
 import { InvariantError, LockLostError, UnavailableError } from "../../core/errors.ts";
@@ -10,7 +10,7 @@ import { busError } from "../translate-error.ts";
 import { type ReceiverLink, openLink } from "./receiver-link.ts";
 import { retryBusCall } from "./retry-bus-call.ts";
 
-/** What closing waits for messages on their way, when the broker does not answer. */
+/** Closing waits this long for messages in transit if the broker does not answer. */
 const SWEEP_WITHIN_MS = 2_000;
 
 export function createBellReceiver(bus: ServiceBusClient, queue: string): BellReceiver {
@@ -45,14 +45,14 @@ export function createBellReceiver(bus: ServiceBusClient, queue: string): BellRe
       retire();
       if (isFresh) throw busError(error, "receiving");
     }
-    // Perhaps only that link was broken; the service closes idle ones, for instance. A new one tells.
+    // Perhaps only this link was broken: the service closes idle links, for example. Try a new one.
     return receiveOne(Math.max(0, waitMs - (performance.now() - startedAt)));
   }
 
   async function receiveOver(from: ReceiverLink, waitMs: number): Promise<ReceivedMessage | undefined> {
     const messages = await from.sdk.receiveMessages(1, { maxWaitTimeInMs: waitMs, abortSignal: closing.signal });
     const [delivery, ...surplus] = messages.map((message) => accept(from, message));
-    // Asked for one; the SDK would rather hand over a second than drop it.
+    // The request was for one message, but the SDK can return more.
     for (const unasked of surplus) await giveBack(unasked);
     return delivery;
   }
@@ -63,8 +63,8 @@ export function createBellReceiver(bus: ServiceBusClient, queue: string): BellRe
   }
 
   /**
-   * The receive that was broken off has left its credit with the broker, and a message may be on its way. Receiving
-   * once more drains the link: the broker answers when nothing can come any more.
+   * The aborted receive has left its credit with the broker, so a message may be in transit. Another receive drains the
+   * link: the broker answers when no more messages can come.
    */
   async function sweep({ sdk, worn }: ReceiverLink): Promise<void> {
     if (worn) return;
@@ -72,7 +72,7 @@ export function createBellReceiver(bus: ServiceBusClient, queue: string): BellRe
       const options = { maxWaitTimeInMs: 1, abortSignal: AbortSignal.timeout(SWEEP_WITHIN_MS) };
       for (const message of await sdk.receiveMessages(1, options)) await sdk.abandonMessage(message);
     } catch {
-      // The broker gives it back by itself when the lock ends.
+      // The message returns when its lock ends.
     }
   }
 
@@ -91,17 +91,16 @@ export function createBellReceiver(bus: ServiceBusClient, queue: string): BellRe
 }
 
 async function giveBack(delivery: ReceivedMessage): Promise<void> {
-  // The broker gives it back by itself when the lock ends.
+  // After a failure, the message returns when its lock ends.
   await delivery.abandon().catch(() => undefined);
 }
 
-// --- Received messages -----------------------------------------------------------------------------------------------
-
-/** A limit of the service for the reason and for the description. */
+/** The service's limit for the reason and for the description. */
 const DEAD_LETTER_TEXT_MAX_LENGTH = 4_096;
-/** A renewal that takes longer is worth less than a new try. */
+/** A slower renewal is given up, so that the caller can try again. */
 const RENEW_WITHIN_MS = 5_000;
 
+/** The port's view of a message that was received over a link. */
 export function receivedMessageOf(
   link: ReceiverLink,
   message: ServiceBusReceivedMessage,
@@ -127,7 +126,7 @@ export function receivedMessageOf(
     messageId: String(message.messageId),
     queue,
     sequenceNumber: message.sequenceNumber.toString(),
-    // On the wire it counts the deliveries before this one.
+    // AMQP counts the deliveries before this one.
     deliveryCount: (message.deliveryCount ?? 0) + 1,
     lockedUntil: message.lockedUntilUtc.getTime(),
     async renew() {

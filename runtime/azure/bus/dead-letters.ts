@@ -1,6 +1,6 @@
 /**
- * Takes dead letters of queues under lock, over links of their own that stay open until their last letter is settled.
- * How many there are is asked first, so that nobody waits for letters that do not exist.
+ * Takes dead letters of queues under lock, and peeks at messages without a lock. Each take uses a new link that stays
+ * open until its last letter is settled. It peeks first, so that it does not wait for letters that do not exist.
  */
 import type { ServiceBusClient, ServiceBusReceivedMessage } from "@azure/service-bus";
 import Long from "long";
@@ -12,11 +12,11 @@ import { type ReceiverLink, openLink } from "./receiver-link.ts";
 import { retryBusCall } from "./retry-bus-call.ts";
 
 export interface DeadLetters {
-  /** Oldest first, up to `maxCount`; fewer when there are no more that nobody else holds. */
+  /** Oldest first, up to `maxCount`; fewer if there are no more, or if other processes hold the rest. */
   take(queue: string, maxCount: number): Promise<readonly ReceivedMessage[]>;
 }
 
-/** For letters that are there: long enough to open a link, short enough when another process holds them all. */
+/** Long enough to open a link, and short in case another process holds all letters. */
 const WAIT_MS = 1_000;
 
 export function createDeadLetters(bus: ServiceBusClient): DeadLetters {
@@ -43,7 +43,7 @@ export function createDeadLetters(bus: ServiceBusClient): DeadLetters {
         return receivedMessageOf(link, message, queue);
       });
     } finally {
-      // Settles what it has given and closes with the last one.
+      // The link closes after the settlement of its last message.
       retire(link);
     }
   }
@@ -60,7 +60,7 @@ export function createDeadLetters(bus: ServiceBusClient): DeadLetters {
         if (last === undefined) break;
         const received = await retryBusCall("taking dead letters", () => receive(queue, letters.length));
         taken.push(...received);
-        // The rest is under somebody else's lock.
+        // Another process holds the rest.
         if (received.length < letters.length) break;
         fromSequenceNumber = String(BigInt(last.sequenceNumber) + 1n);
       }
@@ -69,14 +69,15 @@ export function createDeadLetters(bus: ServiceBusClient): DeadLetters {
   };
 }
 
-// --- Peeking ---------------------------------------------------------------------------------------------------------
-
-/** More the service does not give at a time. */
+/** The service's limit for one request. */
 const PEEK_MAX_COUNT = 250;
-/** Where numbering begins. Always given: without it the SDK goes on where the connection's last peek ended. */
+/** The lowest number. Always given, because the SDK otherwise continues after the connection's last peek. */
 const FIRST_SEQUENCE_NUMBER = "1";
 
-/** Reads messages of a queue, or its dead letters, without a lock. Throws InvalidRequestError for a text that is no sequence number. */
+/**
+ * Reads messages of a queue, or its dead letters, without a lock. Throws InvalidRequestError for an invalid sequence
+ * number.
+ */
 export async function peekMessages(
   bus: ServiceBusClient,
   queue: string,
@@ -93,12 +94,12 @@ export async function peekMessages(
     );
     return messages.map(peekedMessage);
   } finally {
-    // Nothing depends on the answer.
+    // The result is not needed.
     receiver.close().catch(() => undefined);
   }
 }
 
-/** A sequence number has 64 bits, more than a number of JavaScript keeps. */
+/** A sequence number has 64 bits, more than a JavaScript number can hold. */
 function sequenceNumberOf(text: string): Long {
   if (/^\d{1,19}$/.test(text)) {
     const number = Long.fromString(text);

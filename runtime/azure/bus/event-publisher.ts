@@ -1,6 +1,6 @@
 /**
- * Sends events to the topic in the order they came, as many per message batch as the broker takes, one batch under way at
- * a time. While the broker is away they wait, up to a limit; beyond it the oldest go, are counted, and the log says so.
+ * Sends events to the topic in order, one message batch at a time. Each batch contains as many events as the broker
+ * accepts. While the broker is unavailable the events wait. Above a limit the oldest are dropped, counted and logged.
  */
 import type { ServiceBusClient, ServiceBusMessage, ServiceBusMessageBatch, ServiceBusSender } from "@azure/service-bus";
 import { messageOf } from "../../core/errors.ts";
@@ -19,11 +19,11 @@ export interface EventPublisherDeps {
   readonly waitingMaxCount?: number;
 }
 
-/** An acknowledgement that takes longer was lost with its connection. */
+/** After this time an acknowledgement counts as lost. */
 const ACCEPT_WITHIN_MS = 5_000;
-/** Wait after a failed send, so that an outage is not answered with a flood. */
+/** Pause after a failed send, so that an outage does not cause a flood of requests. */
 const RETRY_MS = 500;
-/** What the last events get when the process ends. */
+/** Closing waits this long for the last events to be sent. */
 const CLOSE_WITHIN_MS = 2_000;
 
 export function createEventPublisher({
@@ -36,7 +36,7 @@ export function createEventPublisher({
   let sending: Promise<void> | undefined;
   let isAway = false;
   let closed = false;
-  /** Since the log said so last. */
+  /** Since the last log entry about dropped events. */
   let droppedCount = 0;
   let wake: () => void = () => undefined;
 
@@ -60,19 +60,26 @@ export function createEventPublisher({
     }
   }
 
-  /** Sends as many as fit into one transfer. An answer that was lost costs a repeat, which the broker swallows. */
+  /**
+   * Sends as many as fit into one transfer. After a lost answer they are sent again, and the broker drops the
+   * duplicates.
+   */
   async function sendSome(events: readonly PublishedEvent[], from: number): Promise<number> {
     const batch = await sender().createMessageBatch();
     let to = from;
     while (to < events.length && add(batch, events[to])) to++;
     if (to > from) await sender().sendMessages(batch, { abortSignal: AbortSignal.timeout(ACCEPT_WITHIN_MS) });
-    // One alone is too large for any transfer: nobody will ever get it.
+    // A single event is too large for any transfer.
     else droppedCount++;
     return Math.max(1, to - from);
   }
 
   function keep(events: readonly PublishedEvent[], error: unknown): void {
-    if (!isAway) log.warn({ error: messageOf(busError(error, "publishing")) }, "events are not accepted; they wait");
+    if (!isAway)
+      log.warn(
+        { error: messageOf(busError(error, "publishing")) },
+        "events are not accepted; they are kept and sent later",
+      );
     isAway = true;
     waiting = [...events, ...waiting];
     const surplus = waiting.length - waitingMaxCount;
@@ -97,7 +104,7 @@ export function createEventPublisher({
 
   function start(): void {
     sending ??= sendAll()
-      .catch((error: unknown) => log.error({ error: messageOf(error) }, "publishing broke off"))
+      .catch((error: unknown) => log.error({ error: messageOf(error) }, "publishing events failed unexpectedly"))
       .finally(() => {
         sending = undefined;
         if (waiting.length > 0 && !closed) start();
@@ -124,7 +131,7 @@ export function createEventPublisher({
       const lost = waiting.length + droppedCount;
       if (lost > 0) log.warn({ count: lost }, "events were not sent before the process ended");
       waiting = [];
-      // Nothing depends on the answer.
+      // The result is not needed.
       await bus.close().catch(() => undefined);
     },
   };

@@ -1,6 +1,6 @@
 /**
- * Hears all events on a subscription of this process's own. The subscription is made by the first call and removed at the
- * end; one whose process died removes itself. Messages are completed one by one, so that a lost connection loses none.
+ * Receives all events on a subscription of this process. The first call creates the subscription, and closing deletes
+ * it. After a crash the broker deletes it. Messages are completed one by one, so that a lost connection loses none.
  */
 import type { ServiceBusAdministrationClient, ServiceBusClient, ServiceBusReceiver } from "@azure/service-bus";
 import { messageOf, UnreadableError } from "../../core/errors.ts";
@@ -16,14 +16,14 @@ export interface EventSourceDeps {
   /** Reconnects its receivers by itself. The source owns it: closing closes it. */
   readonly bus: ServiceBusClient;
   readonly admin: ServiceBusAdministrationClient;
-  /** Of the subscription: no two processes may share one. At most 50 letters, digits, dots, hyphens. */
+  /** Of the subscription, unique per process. At most 50 letters, digits, dots, hyphens. */
   readonly name: string;
-  /** Told of messages that are no events this release knows. */
+  /** Called for messages that this release cannot read. */
   readonly onUnreadable: OnUnreadable;
   readonly log: Logger;
 }
 
-/** Messages under way: enough to hide the way to another data centre. */
+/** Enough to hide the latency to another data centre. */
 const CONCURRENT_MESSAGES = 200;
 
 export function createEventSource({ bus, admin, name, onUnreadable, log }: EventSourceDeps): EventSource {
@@ -44,14 +44,17 @@ export function createEventSource({ bus, admin, name, onUnreadable, log }: Event
     }
   }
 
-  /** An outage longer than the subscription's patience, or a broker that lost its memory. */
+  /** After an outage in which the idle subscription expired, or after the broker lost its data. */
   async function createAgain(onGap: () => void): Promise<void> {
     try {
       await create();
-      log.warn({ subscription: name }, "the subscription for events was gone and has been made again");
+      log.warn({ subscription: name }, "the subscription for events was missing and has been created again");
       onGap();
     } catch (error) {
-      log.warn({ error: messageOf(busError(error, "subscribing to events")) }, "cannot hear events; trying again");
+      log.warn(
+        { error: messageOf(busError(error, "subscribing to events")) },
+        "the subscription for events cannot be created; trying again",
+      );
     } finally {
       creating = undefined;
     }
@@ -61,13 +64,13 @@ export function createEventSource({ bus, admin, name, onUnreadable, log }: Event
     async listen(onEvent, onGap) {
       await retryBusCall("subscribing to events", create);
       receiver = bus.createReceiver(EVENTS_TOPIC, name, { receiveMode: "peekLock" });
-      // Reconnects by itself, for ever.
+      // It reconnects by itself, without a limit.
       receiver.subscribe(
         {
           processMessage: (message) => {
             const { messageId } = message;
             const parsed = parseEvent(message.body);
-            // Of another release, or somebody else's: nothing that a repeat could mend.
+            // Of another release or another sender. A repeat would fail too, so the message is completed.
             if (parsed.ok) onEvent({ id: String(messageId), event: parsed.event });
             else onUnreadable(String(messageId), new UnreadableError("event", parsed.reason));
             return Promise.resolve();
@@ -76,7 +79,10 @@ export function createEventSource({ bus, admin, name, onUnreadable, log }: Event
             if (closed) return Promise.resolve();
             if (codeOf(error) === "MessagingEntityNotFound") creating ??= createAgain(onGap);
             else
-              log.warn({ errorSource, error: messageOf(busError(error, "hearing events")) }, "hearing events failed");
+              log.warn(
+                { errorSource, error: messageOf(busError(error, "receiving events")) },
+                "receiving events failed",
+              );
             return creating ?? Promise.resolve();
           },
         },
@@ -86,7 +92,7 @@ export function createEventSource({ bus, admin, name, onUnreadable, log }: Event
     async close() {
       if (closed) return;
       closed = true;
-      // What cannot be ended properly ends by itself: the link with its connection, the subscription when it is idle.
+      // Failures are ignored: the link ends with its connection, and the broker deletes an idle subscription.
       await receiver?.close().catch(() => undefined);
       await admin.deleteSubscription(EVENTS_TOPIC, name).catch(() => undefined);
       await bus.close().catch(() => undefined);

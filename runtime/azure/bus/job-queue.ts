@@ -1,4 +1,4 @@
-/** Bells on Service Bus queues: one connection, a sender per queue, a link per receiver. */
+/** The queues of bells on Service Bus: one connection, one sender per queue, one link per receiver. */
 import type { ServiceBusClient, ServiceBusMessage, ServiceBusMessageBatch, ServiceBusSender } from "@azure/service-bus";
 import { InvariantError } from "../../core/errors.ts";
 import type { JobQueue, OutgoingBell } from "../../core/ports/job-queue.ts";
@@ -41,21 +41,19 @@ export function createJobQueue({ bus }: JobQueueDeps): JobQueue {
   };
 }
 
-// --- Sending ---------------------------------------------------------------------------------------------------------
-
 interface BellSender {
-  /** Resolves when the broker has accepted every one. */
+  /** Resolves when the broker has accepted all of them. */
   send(bells: readonly OutgoingBell[]): Promise<void>;
 }
 
-/** Transfers under way at the same time: enough to hide the way to another data centre. */
+/** Concurrent transfers: enough to hide the latency to another data centre. */
 const PARALLEL_TRANSFERS = 8;
-/** An acknowledgement that takes longer was lost with its connection. */
+/** After this time an acknowledgement counts as lost. */
 const ACCEPT_WITHIN_MS = 2_000;
 
 /**
- * Sends bells to one queue, as many per message as the broker takes. Every bell has a MessageId that the broker remembers,
- * so that sending again after a lost acknowledgement does no harm.
+ * Sends bells to one queue, as many per message as the broker accepts. The broker remembers each bell's MessageId, so a
+ * repeat after a lost acknowledgement is safe.
  */
 function createBellSender(bus: ServiceBusClient, queue: string): BellSender {
   let opened: ServiceBusSender | undefined;

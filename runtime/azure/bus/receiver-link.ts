@@ -1,10 +1,11 @@
 /**
- * One link to a queue and the messages received over it that are not settled yet.
+ * One link to a queue, and the messages received over it that are not settled yet.
  *
- * The AMQP library keeps deliveries in a ring of 2,048 per link, freed from the oldest on: while one message stays
- * unsettled, no more than that many others arrive after it, ever. A link says when it is worn, long before, and is then
- * replaced; it stays open until its last message is settled. So is a link whose connection was lost: messages from before
- * are settled through the queue's management link, which works as long as the old link is not opened again.
+ * The AMQP library keeps deliveries in a ring buffer of 2,048 entries per link and frees them from the oldest on. While
+ * one message stays unsettled, at most 2,048 more messages can arrive. So the link reports long before that it is worn,
+ * and is replaced. It stays open until its last message is settled. A link that lost its connection is replaced in the
+ * same way: its messages are settled through the queue's management link, which works as long as the old link is not
+ * opened again.
  *
  * | state    | receives | settles | leaves by                                                       |
  * |----------|----------|---------|-----------------------------------------------------------------|
@@ -22,37 +23,28 @@ import type {
 export interface ReceiverLink {
   readonly sdk: ServiceBusReceiver;
   readonly turns: SettlementTurns;
-  /** To be replaced before the next receive. */
+  /** It must be replaced before the next receive. */
   readonly worn: boolean;
   readonly closed: boolean;
   received(message: ServiceBusReceivedMessage): void;
-  /** The broker has answered for good: settled, or the lock is lost. */
+  /** The message is settled, or its lock is lost. */
   settled(message: ServiceBusReceivedMessage): void;
   retire(): void;
-  /** Messages whose locks ended long ago and that nobody settled need no link any more. */
+  /** Forgets unsettled messages whose locks ended long ago: they need no link any more. */
   forgetLapsed(): void;
 }
 
 /** Deliveries after the oldest unsettled one. */
 const WORN_AFTER = 1_000;
-/** No lock is longer than five minutes, so neither is the time in which a renewal may still matter. */
+/** No lock is longer than five minutes, so by then no settlement can succeed. */
 const LAPSED_AFTER_MS = 10 * 60_000;
-
-/**
- * Whether the link a message came over is gone. The SDK tells nobody about a lost connection, but its messages carry
- * the AMQP delivery they came in. If a later version hides that, settling such a message becomes slow, not wrong.
- */
-function isCutOff(message: ServiceBusReceivedMessage): boolean {
-  const { delivery } = message as { readonly delivery?: { readonly link?: { is_open?: () => boolean } } };
-  return delivery?.link?.is_open?.() === false;
-}
 
 export function openLink(
   bus: ServiceBusClient,
   queue: string,
   options: Pick<ServiceBusReceiverOptions, "subQueueType"> = {},
 ): ReceiverLink {
-  // Locks are kept by the worker's watchdog, which also knows what to do when one is lost.
+  // The worker's watchdog renews locks, and handles lost ones.
   const sdk = bus.createReceiver(queue, { ...options, receiveMode: "peekLock", maxAutoLockRenewalDurationInMs: 0 });
   /** Unsettled messages, oldest first, each with its number among the link's deliveries. */
   const unsettled = new Map<ServiceBusReceivedMessage, number>();
@@ -63,7 +55,7 @@ export function openLink(
   function closeIfDone(): void {
     if (!retired || unsettled.size > 0 || closed) return;
     closed = true;
-    // Nothing depends on the answer: a link that cannot be closed is gone already.
+    // The result is not needed: a link that cannot be closed has lost its connection.
     sdk.close().catch(() => undefined);
   }
 
@@ -98,10 +90,17 @@ export function openLink(
   };
 }
 
-// --- Settlement turns ------------------------------------------------------------------------------------------------
+/**
+ * Whether the link of a message is closed. The SDK does not report a lost connection, but its messages contain their
+ * AMQP delivery. If a later version hides the delivery, settling such a message becomes slow, not wrong.
+ */
+function isCutOff(message: ServiceBusReceivedMessage): boolean {
+  const { delivery } = message as { readonly delivery?: { readonly link?: { is_open?: () => boolean } } };
+  return delivery?.link?.is_open?.() === false;
+}
 
 interface SettlementTurns {
-  /** Runs the settlement in its turn. `isCompletion`: it may leave with others of its kind. */
+  /** Runs the settlement in its turn of the event loop. `isCompletion`: it can share a turn with other completions. */
   run(isCompletion: boolean, settle: () => Promise<void>): Promise<void>;
 }
 
@@ -111,17 +110,17 @@ interface Waiting {
 }
 
 /**
- * Settlements of one link that must not leave together get different turns of the event loop.
+ * Runs different settlements of one link in different turns of the event loop.
  *
- * The AMQP library (rhea 3.0.5, `write_dispositions`) gathers what is settled in one turn into ranges of deliveries, and
- * adds the second of a range without comparing outcomes: of two messages received one after the other, the second would be
- * completed when it should be dead-lettered, or dead-lettered for the reason of the first. So only completions share a turn.
+ * The AMQP library (rhea 3.0.5, `write_dispositions`) merges the settlements of one turn into ranges of deliveries and
+ * does not compare their outcomes. Of two consecutive messages, the second would get the outcome of the first:
+ * completed instead of dead-lettered, or dead-lettered with the wrong reason. So only completions share a turn.
  */
 function createSettlementTurns(): SettlementTurns {
   let waiting: Waiting[] = [];
   let turn: "none" | "completions" | "other" = "none";
 
-  /** The library writes what was settled before the loop goes on to the next immediate. */
+  /** The library writes the settlements of this turn before the next immediate runs. */
   function takeTurn(): void {
     const [first] = waiting;
     if (first === undefined) {

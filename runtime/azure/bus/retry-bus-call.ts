@@ -1,9 +1,9 @@
-/** Repeats a step on Service Bus that may be repeated after an unknown outcome, over about the time a restart takes. */
+/** Repeats an idempotent step on Service Bus, for about as long as a restart of the broker takes. */
 import { busError, isPassing } from "../translate-error.ts";
 import { sleep } from "../../core/sleep.ts";
 
 const PAUSES_MS: readonly number[] = [100, 200, 400, 800];
-/** When the tries themselves took long, the caller decides. */
+/** No new try begins after this time. */
 const WITHIN_MS = 8_000;
 
 /** Rejects with a core error. `doing` completes "while …". */

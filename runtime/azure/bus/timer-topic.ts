@@ -1,6 +1,6 @@
 /**
- * The topic of timers. Ticks are sent with the time they are due and the listener whose subscription lets them through;
- * subscriptions are made while the system runs.
+ * The topic of timers. The sender gives each tick its due time and its listener. The subscription of that listener
+ * forwards it to a queue. Subscriptions are created and removed at run time.
  */
 import type {
   CreateSubscriptionOptions,
@@ -25,7 +25,7 @@ export interface TickSenderDeps {
   readonly bus: ServiceBusClient;
 }
 
-/** An acknowledgement that takes longer was lost with its connection; the broker swallows the repeat. */
+/** After this time an acknowledgement counts as lost. The tick is sent again, and the broker drops a duplicate. */
 const ACCEPT_WITHIN_MS = 5_000;
 
 export function createTickSender({ bus }: TickSenderDeps): TickSender {
@@ -72,12 +72,10 @@ const messageOf = ({ tick, messageId, listener, enqueueAt }: OutgoingTick): Serv
   scheduledEnqueueTimeUtc: enqueueAt,
 });
 
-// --- Subscriptions ---------------------------------------------------------------------------------------------------
-
-/** In `userMetadata`, where people see it too. */
+/** Marks our subscriptions in `userMetadata`, which the portal shows. */
 const OURS = "jobyard: registered at run time";
 
-/** Somebody else may make or remove the same one meanwhile; so often in a row is no coincidence. */
+/** Another process can create or remove the same subscription meanwhile. So many conflicts in a row are an error. */
 const TRIES = 5;
 
 export interface TimerSubscriptionsDeps {
@@ -90,8 +88,8 @@ interface Rule {
 }
 
 /**
- * Each subscription is created together with its only rule, so that no tick of another timer ever passes. Subscriptions
- * without our mark belong to a deployment and are left as they are.
+ * Each subscription is created together with its only rule, so that it never receives ticks of another timer.
+ * Subscriptions without our mark belong to a deployment and are not changed.
  */
 export function createTimerSubscriptions({ admin }: TimerSubscriptionsDeps): TimerSubscriptions {
   async function find(name: string): Promise<WithResponse<SubscriptionProperties> | undefined> {
@@ -117,7 +115,7 @@ export function createTimerSubscriptions({ admin }: TimerSubscriptionsDeps): Tim
     return rules;
   }
 
-  /** The right rule first: until the others are gone too many ticks pass, but never too few. */
+  /** Writes the right rule before it deletes the others, so that no tick is lost in between. */
   async function mendRules(name: string, { name: ruleName, expression }: Rule): Promise<void> {
     const rules = await rulesOf(name);
     const filter = { sqlExpression: expression };
@@ -150,7 +148,7 @@ export function createTimerSubscriptions({ admin }: TimerSubscriptionsDeps): Tim
             if (!filtersRight) await mendRules(name, rule);
             return "mended";
           } catch (error) {
-            // Made or removed by somebody else between two of these requests: it is looked at again.
+            // Another process created or removed it between two of these requests. Try again.
             if (!isEntityExisting(error) && !isEntityMissing(error)) throw error;
           }
         }
@@ -187,7 +185,7 @@ export function createTimerSubscriptions({ admin }: TimerSubscriptionsDeps): Tim
 
 const isOurs = ({ userMetadata }: SubscriptionProperties): boolean => userMetadata === OURS;
 
-/** The service gives the whole address; names of queues have no slash. */
+/** The service returns the whole address. Queue names have no slash. */
 const queueOf = ({ forwardTo }: SubscriptionProperties): string | undefined => forwardTo?.split("/").at(-1);
 
 function ruleOf({ name, rules = [] }: SubscriptionSettings): Rule {

@@ -1,6 +1,6 @@
 /**
- * The instance metadata service, by which a machine in Azure reads which instance it is, its scheduled events and tokens.
- * It answers on a link-local address, to this machine only.
+ * The client of the instance metadata service. A machine in Azure reads its own identity, scheduled events and tokens
+ * from it. The service has a link-local address that only this machine can reach.
  * https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service
  *
  * | call            | given up after                                                   | repeated                          |
@@ -16,9 +16,11 @@ import { jsonOf, request, type PlatformAnswer, type PlatformRequest } from "./pl
 import { type MachineMetadata, PlatformError } from "../../core/ports/machine.ts";
 
 export interface MetadataService extends MachineMetadata {
-  /** A token for the resource; the same one until it is about to expire. Throws PlatformError, or the signal's reason. */
+  /**
+   * A token for the resource; the same one until it is about to expire. Throws PlatformError, or the signal's reason.
+   */
   token(resource: string, signal: AbortSignal): Promise<string>;
-  /** That token was not accepted: the next one is a new one. */
+  /** Call it after a token was refused. The next call of `token` requests a new one. */
   forgetToken(resource: string): void;
 }
 
@@ -34,12 +36,12 @@ const EVENTS_VERSION = "2020-07-01";
 
 const TIMEOUT_MS = 5_000;
 const EVENTS_TIMEOUT_MS = 10_000;
-/** The first call turns scheduled events on, which may take two minutes. */
+/** The first call turns on scheduled events, which can take two minutes. */
 const FIRST_EVENTS_TIMEOUT_MS = 150_000;
 const RETRY_PAUSES_MS: readonly number[] = [500, 1_000, 3_000, 10_000];
-/** Busy, or an update of the service under way: the call should be repeated. */
+/** The service is busy or being updated. The call should be repeated. */
 const PASSING_STATUS: readonly number[] = [404, 410, 429];
-/** A token is replaced this long before its end. */
+/** A token is renewed this long before it expires. */
 const TOKEN_MARGIN_MS = 5 * 60_000;
 
 const instanceSchema = z.object({
@@ -65,7 +67,7 @@ const eventsSchema = z.object({
 
 interface HeldToken {
   readonly text: string;
-  /** By the monotonic clock. */
+  /** Time of the monotonic clock. */
   readonly until: number;
 }
 
@@ -79,7 +81,7 @@ export function createMetadataService({ url, identityClientId, monotonicNow }: M
       headers: { Metadata: "true" },
     });
 
-  /** Repeats what may pass; the last failure is thrown. */
+  /** Repeats calls that failed for a passing reason. Throws the last failure. */
   async function retried(what: string, step: () => Promise<PlatformAnswer>, signal: AbortSignal): Promise<string> {
     for (let tries = 0; ; tries++) {
       const failure = await step().then(
@@ -157,7 +159,7 @@ export function createMetadataService({ url, identityClientId, monotonicNow }: M
   };
 }
 
-/** A repeated call would be answered the same: a wrong identity, for instance. */
+/** A repeated call would get the same answer, for example because the identity is wrong. */
 class RefusedError extends PlatformError {
   readonly lasting = true;
 }
@@ -165,19 +167,19 @@ class RefusedError extends PlatformError {
 const isAnswer = (value: unknown): value is PlatformAnswer =>
   typeof value === "object" && value !== null && "text" in value && "status" in value;
 
-/** The body is left out: it may hold a token. */
+/** Without the body, because it may contain a token. */
 function refusal(what: string, { status }: PlatformAnswer): PlatformError {
-  const message = `The metadata service answered ${status} when asked for ${what}.`;
+  const message = `The metadata service answered ${status} to the request for ${what}.`;
   return PASSING_STATUS.includes(status) || status >= 500 ? new PlatformError(message) : new RefusedError(message);
 }
 
 function parsed<T>(schema: z.ZodType<T>, text: string, what: string): T {
   const result = schema.safeParse(jsonOf(text));
   if (result.success) return result.data;
-  throw new PlatformError(`The metadata service answered something else than ${what}.`);
+  throw new PlatformError(`The metadata service sent an unreadable answer to the request for ${what}.`);
 }
 
-/** Milliseconds since the epoch; undefined: none given. */
+/** Milliseconds since the epoch; undefined if there is none. */
 function timeOf(text: string | null | undefined): number | undefined {
   const time = Date.parse(text ?? "");
   return Number.isNaN(time) ? undefined : time;

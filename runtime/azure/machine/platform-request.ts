@@ -1,4 +1,6 @@
-/** One HTTP request to the platform, with an end: an answer of any status, or a PlatformError when there was none. */
+/**
+ * One HTTP request to the platform, with a time limit. Resolves to an answer of any status, or throws PlatformError.
+ */
 import { messageOf } from "../../core/errors.ts";
 import { PlatformError } from "../../core/ports/machine.ts";
 
@@ -18,7 +20,7 @@ export interface PlatformAnswer {
   readonly text: string;
 }
 
-/** Follows no redirect: a token is for the host it was requested for. Throws the signal's reason once it has fired. */
+/** Follows no redirect, because a token must not reach another host. Throws the signal's reason once it has fired. */
 export async function request(url: string, options: PlatformRequest): Promise<PlatformAnswer> {
   const { method = "GET", headers, body, timeoutMs, signal } = options;
   signal.throwIfAborted();
@@ -34,17 +36,17 @@ export async function request(url: string, options: PlatformRequest): Promise<Pl
     return { status: response.status, header: (name) => response.headers.get(name) ?? undefined, text };
   } catch (error) {
     signal.throwIfAborted();
-    // The path names no secret; the query may, so it stays out.
+    // Without the query, because it may contain a secret.
     const { origin, pathname } = new URL(url);
     throw new PlatformError(`${method} ${origin}${pathname} was not answered: ${reasonOf(error)}.`, { cause: error });
   }
 }
 
-/** What `fetch` hides in its cause. */
+/** `fetch` puts the reason into its error's cause. */
 const reasonOf = (error: unknown): string =>
   messageOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
 
-/** Undefined for what is no JSON. */
+/** Undefined if the text is not JSON. */
 export function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);

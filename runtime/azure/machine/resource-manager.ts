@@ -1,9 +1,9 @@
 /**
- * Requests of Azure Resource Manager to protect this instance from scale-in, or to end that, and what the answers mean.
- * The body names nothing but the policy: a whole model would need rights to everything in it, and a read before.
+ * Requests to Azure Resource Manager that protect this instance from scale-in or end the protection, and the meaning of
+ * the answers. The body contains only the policy: a whole model would need a read before, and rights to all its parts.
  * https://learn.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-instance-protection
  *
- * One request is given up after 30 s; a change that Azure carries out later is followed for two minutes. Nothing is
+ * A request is given up after 30 s. A change that Azure carries out later is followed for two minutes. Nothing is
  * repeated here: the state machine in scale-in-protection.ts decides how often a change is requested.
  */
 import { z } from "zod";
@@ -24,10 +24,10 @@ export interface InstanceProtectionDeps {
 
 const API_VERSION = "2024-07-01";
 const REQUEST_TIMEOUT_MS = 30_000;
-/** How long a change that Azure has accepted is followed. */
+/** A change that Azure has accepted is followed for this long. */
 const OPERATION_MS = 120_000;
 const OPERATION_POLL_MS = 2_000;
-/** The instance is being deleted, or is deleted. A 404 with another code may be a right that is still missing. */
+/** The instance is deleted or being deleted. A 404 with another code can mean that a right is missing. */
 const GONE_CODES: readonly string[] = [
   "ResourceNotFound",
   "ResourceGroupNotFound",
@@ -39,7 +39,7 @@ const NOT_ACTIVE = /is not an active Virtual Machine Scale Set VM/i;
 const INSTANCE_ID =
   /^\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\/Microsoft\.Compute\/virtualMachineScaleSets\/[^/]+\/virtualMachines\/[^/]+$/i;
 
-/** Whether it belongs to a Uniform scale set, whose instances alone can be protected this way. */
+/** Whether it belongs to a Uniform scale set. Only their instances can be protected this way. */
 export const isUniformInstance = ({ resourceId }: Instance): boolean => INSTANCE_ID.test(resourceId);
 
 const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string().default("") }) });
@@ -80,7 +80,7 @@ export function createInstanceProtection(deps: InstanceProtectionDeps): Instance
     first: PlatformAnswer,
     signal: AbortSignal,
   ): Promise<ChangeAnswer> {
-    // A token is sent to Resource Manager only, whatever an answer says.
+    // A token is sent to Resource Manager only, also if an answer names another host.
     if (URL.parse(address)?.origin !== resourceManagerUrl) {
       throw new PlatformError("Resource Manager named another host for the progress of a change.");
     }
@@ -99,7 +99,7 @@ export function createInstanceProtection(deps: InstanceProtectionDeps): Instance
       if (status === "Succeeded") return { kind: "done" };
       if (status === "Failed" || status === "Canceled") return meaningOfError(409, error);
     }
-    throw new PlatformError("Resource Manager accepted a change and did not carry it out in time.");
+    throw new PlatformError("Resource Manager accepted a change but did not carry it out in time.");
   }
 
   return {
@@ -107,9 +107,9 @@ export function createInstanceProtection(deps: InstanceProtectionDeps): Instance
       try {
         return await put(protect, signal);
       } catch (error) {
-        // The worker ends: this answer is no longer needed.
+        // The worker ends and does not need the answer.
         if (signal.aborted) return { kind: "failed", why: "unanswered", retryAfterMs: undefined };
-        if (!(error instanceof PlatformError)) log.error({ err: error }, "a change of protection broke off");
+        if (!(error instanceof PlatformError)) log.error({ err: error }, "a change of protection failed unexpectedly");
         else log.warn({ error: error.message, protect }, "a change of protection was not answered");
         return { kind: "failed", why: "unanswered", retryAfterMs: undefined };
       }
@@ -136,7 +136,7 @@ export function createInstanceProtection(deps: InstanceProtectionDeps): Instance
   }
 }
 
-/** Undefined without the header, or with a date in it. */
+/** Undefined if there is no such header, or if it contains a date. */
 function retryAfterMs(answer: PlatformAnswer): number | undefined {
   const seconds = Number(answer.header("Retry-After") ?? Number.NaN);
   return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1_000 : undefined;

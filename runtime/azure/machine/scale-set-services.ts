@@ -1,4 +1,4 @@
-/** The platform's services for one worker on an instance of a scale set: its metadata, and its protection from scale-in. */
+/** The platform's services for a worker on a scale set instance: its metadata, and its protection from scale-in. */
 import type { ScaleSetSettings } from "../../core/settings/machine-settings.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { ScaleSetServices } from "../../core/ports/machine.ts";

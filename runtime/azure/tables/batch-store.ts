@@ -1,7 +1,7 @@
 /**
- * Batches in table `batches`. PartitionKey is the tenant, RowKey the batch id, which sorts newest first. The properties have
- * the names of the fields: batchName, priority, pool, state, generation, completedGeneration, completedAt, unannounced,
- * atRest, shardCount, createdAt, createdBy.
+ * Batches in table `batches`. PartitionKey is the tenant, RowKey the batch id, which sorts newest first. Properties
+ * have the names of the fields: batchName, priority, pool, state, generation, completedGeneration, completedAt,
+ * unannounced, atRest, shardCount, createdAt, createdBy.
  */
 import { odata } from "@azure/data-tables";
 import * as z from "zod";
@@ -33,7 +33,10 @@ import {
 } from "./columns.ts";
 import { type RowKeys, type StoredRow, decodePosition, encodePosition, putRow, readRow, readable } from "./rows.ts";
 
-/** A missing property equals nothing, so rows older than it count too: https://github.com/Azure/azure-storage-net/issues/696 */
+/**
+ * A missing property is not equal to true, so rows without it are included:
+ * https://github.com/Azure/azure-storage-net/issues/696
+ */
 const ACTIVE = odata`not (atRest eq ${true})`;
 
 export function createBatchStore({ storage }: { readonly storage: Pick<StorageClients, "table"> }): BatchStore {
@@ -49,7 +52,7 @@ export function createBatchStore({ storage }: { readonly storage: Pick<StorageCl
   return {
     async create(batch) {
       try {
-        // The SDK may repeat it: a repeated insert finds its own row, which is as good.
+        // The SDK may repeat it. A repeated insert finds its own row, which is a success too.
         await table.retrying.createEntity({ ...batchKeys(batch.batchId), ...batchCells(batch) });
         return batch;
       } catch (error) {
@@ -102,12 +105,10 @@ export function createBatchStore({ storage }: { readonly storage: Pick<StorageCl
 
 const storedBatch = ({ cells, etag }: StoredRow): Stored<Batch> => ({ value: batchOf(cells), etag });
 
-// --- Rows ------------------------------------------------------------------------------------------------------------
-
-/** The id holds the rest. */
+/** The batch id contains the other fields. */
 type StoredBatch = Omit<Batch, "batchId" | "tenantName">;
 
-/** Whoever takes one off the list writes the rest again: fields of a later release must stay. */
+/** Removing one entry writes the others again, so fields of a later release must stay. */
 const endSchema: z.ZodType<BatchEnd> = z.looseObject({
   generation: z.int().min(1),
   state: z.enum(BATCH_STATES),
@@ -135,7 +136,7 @@ const BATCH_COLUMNS: Columns<StoredBatch> = {
   createdBy: text("createdBy"),
 };
 
-/** Where a batch's row lies. Throws InvariantError for a text that is no batch id. */
+/** The keys of a batch's row. Throws InvariantError for an invalid batch id. */
 export function batchKeys(batchId: string): RowKeys {
   const parts = parseBatchId(batchId);
   if (parts === undefined) throw new InvariantError("Not a batch id.");
@@ -144,7 +145,7 @@ export function batchKeys(batchId: string): RowKeys {
 
 export const batchCells = (batch: Batch): Cells => writeCells(BATCH_COLUMNS, batch);
 
-/** The cells of a merge: a field that is there and undefined becomes an absent one. */
+/** The cells of a merge. A field that is present with the value undefined is written as absent. */
 export const changedBatchCells = (changes: BatchChanges): Cells =>
   writeCells(BATCH_COLUMNS, changes as Partial<StoredBatch>);
 

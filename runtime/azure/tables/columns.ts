@@ -1,7 +1,7 @@
 /**
- * How values become table properties and come back: one column per field, a few for a compound one. A merge cannot
- * remove a property, so this is where it is decided that an empty string means "absent"; every optional column reads
- * it, and a missing property, as undefined.
+ * Columns convert values to table properties and back: one property per field, several for a compound field or a list.
+ * A merge cannot remove a property, so an empty string means "absent". Every optional column reads an empty string and
+ * a missing property as undefined.
  */
 import { z } from "zod";
 import { UnreadableError } from "../../core/errors.ts";
@@ -9,11 +9,12 @@ import type { FormatName } from "../../core/formats.ts";
 
 export type Cell = string | number | boolean | Date;
 export type Cells = Readonly<Record<string, Cell>>;
-/** A row as read: values are checked column by column. */
+/** A row as read. Each column checks its values. */
 export type Row = Readonly<Record<string, unknown>>;
 
 export interface Column<T> {
-  // Function properties, not methods: TypeScript checks the parameters of those both ways, and a column of the wrong type must not fit.
+  // Function properties, not methods: TypeScript checks parameters of methods less strictly, and would accept a column
+  // of a wrong type.
   readonly write: (value: T) => Cells;
   readonly read: (row: Row) => T;
 }
@@ -22,13 +23,13 @@ const ABSENT = "";
 
 const isAbsent = (cell: unknown): cell is undefined | typeof ABSENT => cell === undefined || cell === ABSENT;
 
-/** Another release wrote the row, or somebody has edited it. Names the property, never its value. */
+/** Another release wrote the row, or a person edited it. The message names the property, never its value. */
 class UnreadableCell extends Error {}
 
 const unreadable = (name: string, cause?: unknown): UnreadableCell =>
   new UnreadableCell(`Table property ${name} is missing or not readable.`, { cause });
 
-/** A column that always has a value of the type `is` recognises. */
+/** A column whose value must be of the type that `is` recognises. */
 const required = <T extends Cell>(name: string, is: (cell: unknown) => cell is T): Column<T> => ({
   write: (value) => ({ [name]: value }),
   read(row) {
@@ -52,7 +53,7 @@ export const flag = (name: string): Column<boolean> => required(name, (cell) => 
 export const instant = (name: string): Column<Date> =>
   required(name, (cell): cell is Date => cell instanceof Date && !Number.isNaN(cell.getTime()));
 
-/** A column added later: a row written before it existed reads as `before`. */
+/** A column that was added later. Rows written before it existed are read as `before`. */
 export const added = <T extends Cell>(name: string, column: Column<T>, before: T): Column<T> => ({
   write: column.write,
   read: (row) => (row[name] === undefined ? before : column.read(row)),
@@ -61,11 +62,11 @@ export const added = <T extends Cell>(name: string, column: Column<T>, before: T
 export const optionalText = (name: string): Column<string | undefined> => optional(name, text(name));
 export const optionalInstant = (name: string): Column<Date | undefined> => optional(name, instant(name));
 
-/** A text that is one of a few words. */
+/** One of a few words. */
 export const word = <T extends string>(name: string, words: readonly T[]): Column<T> =>
   required(name, (cell): cell is T => (words as readonly unknown[]).includes(cell));
 
-/** A small object as JSON text, which table tools show as it is. */
+/** A small object as JSON text, which table tools can show. */
 export const json = <T>(name: string, schema: z.ZodType<T>): Column<T> => ({
   write: (value) => ({ [name]: JSON.stringify(value) }),
   read: (row) => parseCell(name, row[name], schema),
@@ -89,7 +90,7 @@ export function parseCell<T>(name: string, cell: unknown, schema: z.ZodType<T>):
 /** A column for every field of T: a new field without one does not compile. */
 export type Columns<T> = { readonly [K in keyof T]-?: Column<T[K]> };
 
-/** The cells of the fields that are there. */
+/** The cells of the given fields. */
 export function writeCells<T extends object>(columns: Columns<T>, fields: Partial<T>): Cells {
   const cells: Record<string, Cell> = {};
   for (const name of Object.keys(columns) as (keyof T)[]) {
@@ -98,7 +99,7 @@ export function writeCells<T extends object>(columns: Columns<T>, fields: Partia
   return cells;
 }
 
-/** All fields of a row. Throws UnreadableError when this release does not know what one of them holds. */
+/** All fields of a row. Throws UnreadableError if this release cannot read one of them. */
 export function readCells<T extends object>(format: FormatName, columns: Columns<T>, row: Row): T {
   const fields: Partial<T> = {};
   try {
@@ -110,15 +111,15 @@ export function readCells<T extends object>(format: FormatName, columns: Columns
   return fields as T;
 }
 
-// --- Lists -----------------------------------------------------------------------------------------------------------
-
-/** https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model */
+/**
+ * A property holds 64 KiB of UTF-16.
+ * https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
+ */
 const PROPERTY_MAX_LENGTH = 32_000;
 
 /**
- * A list of any length in one row: JSON lists in the properties `{name}_0`, `{name}_1` and so on, because a property holds
- * 64 KiB of UTF-16. An empty property ends the list. A merge removes nothing, so pieces of a longer list may follow it and
- * do not count.
+ * A list of any length in one row, as JSON lists in the properties `{name}_0`, `{name}_1` and so on. An empty property
+ * ends the list. A merge removes nothing, so pieces of an earlier, longer list may follow. They are ignored.
  */
 export const listColumn = <T>(name: string, schema: z.ZodType<T>): Column<readonly T[]> => ({
   write: (items) =>

@@ -1,13 +1,13 @@
 /**
- * The row of a job: which property of table `jobs` holds which field. PartitionKey is `{batchId}.{shard}`, RowKey the
- * job id; batch and tenant are read from the id. The names below are public: operators read them with any table tool.
+ * The row of a job in table `jobs`. PartitionKey is `{batchId}.{shard}`, RowKey the job id, which contains batch and
+ * tenant. The names below are public: operators read them with any table tool.
  *
  * | property                                               | holds                                                      |
  * |--------------------------------------------------------|------------------------------------------------------------|
- * | state, ring, attempts, interruptions, executions       | where the job stands                                       |
- * | claimId, claimWorker, claimBoot, claimQueue, claimSeq, | who runs it; all empty when nobody does                    |
+ * | state, ring, attempts, interruptions, executions       | the state of the job                                       |
+ * | claimId, claimWorker, claimBoot, claimQueue, claimSeq, | the worker that runs it; all empty without one             |
  * | claimSince                                             |                                                            |
- * | cancelWanted, reopen, runAt                            | what is asked of whoever touches the job next              |
+ * | cancelWanted, reopen, runAt                            | wishes for the next process that writes the job            |
  * | clientJobId, jobType … timeoutMs, expiresAt,           | the request                                                |
  * | submittedAt, submittedBy                               |                                                            |
  * | startedAt, endedAt, progress, output, artifactCount,   | the latest attempt                                         |
@@ -59,7 +59,7 @@ const failureSchema = z.object({
   retryable: z.boolean(),
 });
 
-/** Written anew by whoever closes it: fields of a later release stay. */
+/** The end of an attempt writes its entry again, so fields of a later release must stay. */
 const historySchema: z.ZodType<HistoryEntry> = z.looseObject({
   execution: z.int(),
   attempt: z.int(),
@@ -76,7 +76,7 @@ const claimParts = {
   workerId: text("claimWorker"),
   bootId: text("claimBoot"),
   queue: text("claimQueue"),
-  /** A text, because a sequence number has 64 bits. */
+  /** As text, because a sequence number has 64 bits. */
   sequenceNumber: text("claimSeq"),
   since: instant("claimSince"),
 } satisfies Columns<Claim>;
@@ -91,7 +91,7 @@ const claim: Column<Claim | undefined> = {
 
 const ATTEMPT_PROPERTY = /^attempt_\d{3}$/;
 
-/** The property of a start: the oldest of more than `HISTORY_MAX_ENTRIES` is overwritten. */
+/** The property of a start. After `HISTORY_MAX_ENTRIES` starts, the oldest entry is overwritten. */
 const attemptProperty = (execution: number): string =>
   `attempt_${String(((execution - 1) % HISTORY_MAX_ENTRIES) + 1).padStart(3, "0")}`;
 
@@ -108,7 +108,7 @@ const history: Column<readonly HistoryEntry[]> = {
       .sort((a, b) => a.execution - b.execution),
 };
 
-/** What the ids say is not stored twice. */
+/** The ids are stored in the keys only. */
 type StoredJob = Omit<Job, "jobId" | "batchId" | "tenantName">;
 
 const JOB_COLUMNS: Columns<StoredJob> = {
@@ -143,20 +143,20 @@ const JOB_COLUMNS: Columns<StoredJob> = {
   history,
 };
 
-/** Where a job's row lies. Throws InvariantError for a text that is no job id. */
+/** The keys of a job's row. Throws InvariantError for an invalid job id. */
 export function jobKeys(jobId: string): RowKeys {
   const parts = parseJobId(jobId);
   if (parts === undefined) throw new InvariantError("Not a job id.");
   return { partitionKey: parts.partition, rowKey: jobId };
 }
 
-/** The cells of a new row. Absent fields get no property at all. */
+/** The cells of a new row. Undefined fields get no property. */
 export function jobCells(job: Job): Cells {
   const present = Object.fromEntries(Object.entries(job).filter(([, value]) => value !== undefined));
   return writeCells(JOB_COLUMNS, present as Partial<StoredJob>);
 }
 
-/** The cells of a merge: a field that is there and undefined becomes an absent one. */
+/** The cells of a merge. A field that is present with the value undefined is written as absent. */
 export const changedCells = (to: JobState, changes: JobChanges): Cells => ({
   ...writeCells(JOB_COLUMNS, changes as Partial<StoredJob>),
   state: to,

@@ -1,6 +1,6 @@
 /**
- * Jobs and their counts in table `jobs`. Writes go through one group-committing writer per partition; reads are point
- * reads and range queries. What a refused write means is the caller's to decide, by the protocol.
+ * Jobs and their counts in table `jobs`. Writes go through one group-committing writer per partition. Reads are point
+ * reads and range queries. The caller decides by the protocol what a refused write means.
  */
 import { odata } from "@azure/data-tables";
 import { InvariantError, UnavailableError } from "../../core/errors.ts";
@@ -36,17 +36,17 @@ import { COUNTER_PREFIX, countsOf } from "./writer-counter.ts";
 export interface JobStoreDeps {
   readonly storage: Pick<StorageClients, "table">;
   /**
-   * Names this process in counter rows: letters, digits, dots, hyphens and underscores. No two processes may use one
-   * at the same time (they would only slow each other down), and one that comes back should use its old one, because
-   * every name leaves a row per partition it wrote to.
+   * Names this process in counter rows: letters, digits, dots, hyphens and underscores. Two processes with the same id
+   * slow each other down. A restarted process should use its id again, because every id leaves a row in each partition
+   * that it wrote to.
    */
   readonly writerId: string;
 }
 
-/** As many as the service gives at a time. */
+/** The service's limit for one request. */
 const SCAN_PAGE_SIZE = 1_000;
 
-/** A writer's counter row as it was read. */
+/** A writer's counter row. */
 interface CounterRow {
   readonly counts: StateCounts;
   readonly version: string;
@@ -57,7 +57,7 @@ export function createJobStore({ storage, writerId }: JobStoreDeps): JobStore {
   const table = storage.table(TABLES.jobs);
   const writers = createPartitionWriters(table, writerId);
 
-  /** The rows of one shard after a row key, a service page at a time. */
+  /** The rows of one shard after a row key, in pages of the service. */
   async function* pages(shard: string, after: string, state: JobState | undefined, pageSize: number) {
     const inState = state === undefined ? "" : odata` and state eq ${state}`;
     const filter = odata`PartitionKey eq ${shard} and RowKey gt ${after} and RowKey lt ${COUNTER_PREFIX}` + inState;
@@ -100,7 +100,7 @@ export function createJobStore({ storage, writerId }: JobStoreDeps): JobStore {
       const write = { rowKey, cells: jobCells(job), etag: undefined, change };
       const result = asJob(await writers.of(partitionKey).write(write));
       if (result.written || result.current !== undefined) return result;
-      // A refused insert finds a row. Without a row no try was answered, and one of them may still land.
+      // A refused insert finds a row. Without a row no try was answered, and one of them may still succeed later.
       throw new UnavailableError(
         "StorageUnavailable",
         "The outcome of the insert is unknown. Retry with an idempotency key.",
@@ -154,7 +154,7 @@ const storedJob = ({ cells, etag }: StoredRow): Stored<Job> => ({ value: jobOf(c
 const asJob = (result: RowResult): WriteResult =>
   result.written ? result : { written: false, current: result.current && storedJob(result.current) };
 
-/** Where a page starts. Only a position inside this very batch is accepted. */
+/** The start of a page. Accepts only positions in this batch. */
 const positionIn = (batch: Batch, token: string): PagePosition =>
   decodePosition(token, batch.shardCount, (after, shard) => {
     const parts = parseJobId(after);

@@ -1,10 +1,10 @@
 /**
- * Callers' keys in table `keys`. PartitionKey is the tenant. RowKey is the SHA-256 of kind and key, because a key may hold
- * characters that no RowKey takes. The properties have the names of the fields: kind, id, requestHash, createdAt.
+ * Callers' keys in table `keys`. PartitionKey is the tenant. RowKey is the SHA-256 of kind and key, because a key can
+ * contain characters that a RowKey cannot. Properties have the names of the fields: kind, id, requestHash, createdAt.
  *
- * Keys are inserted, up to a transaction at a time, and never changed; only an expired key is replaced. So after a refused
- * or unanswered write the rows are read: a key that is there stands for what its row names, and a key that is not there
- * is tried again with the same id.
+ * Keys are inserted in transactions and never changed. Only an expired key is replaced. So after a refused or
+ * unanswered write the rows are read. A key that exists has the id in its row. A missing key is tried again with the
+ * same id. Expired keys are removed page by page.
  */
 import { createHash } from "node:crypto";
 import { type TransactionAction, odata } from "@azure/data-tables";
@@ -20,12 +20,12 @@ import { sleep } from "../../core/sleep.ts";
 
 /** Below the 100 operations a transaction takes. */
 const GROUP_MAX_ROWS = 99;
-/** A refused try finds a key that was not there before, and an unanswered one is read back. So many are an outage. */
+/** Each refused or unanswered try is followed by a read. So many in a row are an outage. */
 const TRIES = 10;
-/** After the nth failed try n times this long. */
+/** The pause after the nth failed try is n times this. */
 const PAUSE_MS = 20;
 
-/** A wish whose key is not known to be taken, and the expired row it is to replace. */
+/** A key still to be written, and the expired row that it replaces. */
 interface Open {
   readonly wish: KeyWish;
   readonly expired: StoredRow | undefined;
@@ -48,7 +48,7 @@ export function createKeyStore({ storage }: { readonly storage: Pick<StorageClie
     let open: readonly Open[] = wishes.map((wish) => ({ wish, expired: undefined }));
     for (let tries = 0; open.length > 0; tries++) {
       if (tries === TRIES)
-        throw new UnavailableError("StorageUnavailable", "Storage did not take the keys. Retry later.");
+        throw new UnavailableError("StorageUnavailable", "The keys could not be written. Retry later.");
       await sleep(tries * PAUSE_MS);
       if (await insert(table, tenantName, open)) break;
       const rows = await Promise.all(open.map(({ wish }) => read(tenantName, wish)));
@@ -85,11 +85,14 @@ export function createKeyStore({ storage }: { readonly storage: Pick<StorageClie
   };
 }
 
-/** True: all were written. False: none was, or the outcome is unknown. Throws an error that a repeat would meet again. */
+/**
+ * True: all were written. False: none was written, or the outcome is unknown. Throws errors that a repeat would meet
+ * again.
+ */
 async function insert(table: TableAccess, tenantName: string, open: readonly Open[]): Promise<boolean> {
   const actions = open.map(({ wish, expired }): TransactionAction => {
     const entity = { ...keyKeys(tenantName, wish), ...keyCells(wish) };
-    // Another request's from now on: nothing of the old one may stay.
+    // The key now belongs to another request, so no property of the old row may stay.
     return expired === undefined ? ["create", entity] : ["update", entity, "Replace", { etag: expired.etag }];
   });
   try {
@@ -101,8 +104,6 @@ async function insert(table: TableAccess, tenantName: string, open: readonly Ope
   }
 }
 
-// --- Rows ------------------------------------------------------------------------------------------------------------
-
 const KEY_COLUMNS: Columns<KeyRecord> = {
   kind: word("kind", KEY_KINDS),
   id: text("id"),
@@ -110,7 +111,7 @@ const KEY_COLUMNS: Columns<KeyRecord> = {
   createdAt: instant("createdAt"),
 };
 
-/** No kind holds a colon, so no two of kind and key make the same text. */
+/** No kind contains a colon, so different pairs of kind and key have different texts. */
 export const keyKeys = (tenantName: string, { kind, key }: KeyName): RowKeys => ({
   partitionKey: tenantName,
   rowKey: createHash("sha256").update(`${kind}:${key}`).digest("hex"),
@@ -121,11 +122,9 @@ export const keyCells = (record: KeyRecord): Cells => writeCells(KEY_COLUMNS, re
 /** Throws UnreadableError when the row cannot be read. */
 export const keyOf = (row: Row): KeyRecord => readCells("key", KEY_COLUMNS, row);
 
-// --- Expired keys ----------------------------------------------------------------------------------------------------
-
-/** As many as the service gives at a time. */
+/** The service's limit for one request. */
 const PAGE_SIZE = 1_000;
-/** Requests under way at a time. One by one, because the SDK's transactions delete whatever version is there. */
+/** Concurrent requests. No transaction, because the SDK's transactions delete a row whatever its version. */
 const AT_ONCE = 25;
 
 interface SeenRow {
@@ -134,7 +133,7 @@ interface SeenRow {
   readonly etag: string;
 }
 
-/** Removes one page. Each row is removed on the version that was seen expired. */
+/** Removes one page. Each row is removed only if it still has the version that was seen expired. */
 async function removeExpiredKeys(
   table: TableAccess,
   expiredBefore: Date,
@@ -169,7 +168,7 @@ async function removeAll(table: TableAccess, rows: readonly SeenRow[]): Promise<
   return removed;
 }
 
-/** False: it has been given to a new request since, or is gone. */
+/** False if a new request has taken the key since, or if the row is already removed. */
 async function remove(table: TableAccess, { partitionKey, rowKey, etag }: SeenRow): Promise<boolean> {
   try {
     await table.retrying.deleteEntity(partitionKey, rowKey, { etag });

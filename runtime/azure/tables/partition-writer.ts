@@ -1,6 +1,6 @@
 /**
- * Group commit: all writes to one partition that wait at the same moment leave as one transaction, with the writer's
- * counter in it. One transaction is in flight at a time; nothing waits on a clock for company.
+ * Group commit: all writes to one partition that wait at the same moment are sent as one transaction, together with the
+ * writer's counter. One transaction is in flight at a time. No write is delayed to wait for others.
  *
  * | state      | meaning                                      | leaves by                                          |
  * |------------|----------------------------------------------|----------------------------------------------------|
@@ -11,12 +11,12 @@
  * | outcome of a transaction | what follows                                                                         |
  * |--------------------------|--------------------------------------------------------------------------------------|
  * | landed                   | every row is written                                                                 |
- * | refused                  | nothing was written. The counter had moved: again with the true one. Else some row   |
- * |                          | does not fit and fails innocents with it: halves, down to the single rows at fault   |
- * | unknown (no answer)      | rows are read: a changed one is reported as it is now, an untouched one tried again  |
+ * | refused                  | nothing was written. If the counter had changed: again with its current value. Else  |
+ * |                          | a row was refused: the group is halved, down to the refused rows                     |
+ * | unknown (no answer)      | rows are read: a changed row is reported, an unchanged row is tried again            |
  *
- * Trying an untouched row again is safe even if the unanswered transaction lands late: both are conditional on the same
- * ETag, so one of them is refused (writer-counter.ts says why the counter stays exact).
+ * Trying an unchanged row again is safe even if the unanswered transaction lands late: both are conditional on the same
+ * ETag, so one of them is refused. writer-counter.ts explains why the counter stays exact.
  */
 import type { TransactionAction } from "@azure/data-tables";
 import { JOB_STATES, NO_COUNTS, type StateCounts, addCounts } from "../../core/job/states.ts";
@@ -30,16 +30,47 @@ import { sleep } from "../../core/sleep.ts";
 export interface RowWrite {
   readonly rowKey: string;
   readonly cells: Cells;
-  /** The row must still have it; undefined: there must be no row yet. */
+  /** The row must still have this ETag. Undefined: there must be no row yet. */
   readonly etag: string | undefined;
-  /** What the write adds to the counter. */
+  /** The write adds this to the counter. */
   readonly change: StateCounts;
 }
 
 interface PartitionWriter {
-  /** Throws UnavailableError when storage cannot even be read. */
+  /** Throws UnavailableError if the row can be neither written nor read. */
   write(write: RowWrite): Promise<RowResult>;
   readonly idle: boolean;
+}
+
+interface PartitionWriters {
+  of(partition: string): PartitionWriter;
+}
+
+/** A writer needs a few hundred bytes. A forgotten one costs a refused transaction and a read at its next use. */
+const KEPT_WRITERS = 5_000;
+
+/** The writers of a process, one per partition. The least recently used idle ones are forgotten. */
+export function createPartitionWriters(table: TableAccess, writerId: string, kept = KEPT_WRITERS): PartitionWriters {
+  /** Least recently used first. */
+  const writers = new Map<string, PartitionWriter>();
+
+  function forgetIdle(): void {
+    for (const [partition, writer] of writers) {
+      if (writers.size <= kept) return;
+      // A busy writer stays, because two writers of a partition would conflict on the counter.
+      if (writer.idle) writers.delete(partition);
+    }
+  }
+
+  return {
+    of(partition) {
+      const writer = writers.get(partition) ?? createPartitionWriter(table, partition, writerId);
+      writers.delete(partition);
+      writers.set(partition, writer);
+      forgetIdle();
+      return writer;
+    },
+  };
 }
 
 interface Pending {
@@ -54,12 +85,12 @@ type Outcome =
   | { readonly kind: "landed"; readonly results: readonly RowResult[] }
   | { readonly kind: "refused" | "unknown"; readonly error: unknown };
 
-/** A transaction takes 100 operations and 4 MiB; one operation is the counter's. */
+/** A transaction has at most 100 operations and 4 MiB. One operation is the counter's. */
 const GROUP_MAX_ROWS = 99;
 const GROUP_MAX_BYTES = 4 * 1024 * 1024;
-/** Request line, headers and the keys in the address of one operation. */
+/** Request line, headers and keys of one operation. */
 const ROW_OVERHEAD_BYTES = 1_500;
-/** Waits before a group whose fate was unknown is tried again. After the last, callers decide. */
+/** Pauses before a group with an unknown outcome is tried again. After the last try the callers decide. */
 const RETRY_PAUSES_MS = [50, 250] as const;
 const TRIES = RETRY_PAUSES_MS.length + 1;
 
@@ -70,7 +101,9 @@ function createPartitionWriter(table: TableAccess, partition: string, writerId: 
   let waiting: Pending[] = [];
   let busy = false;
 
-  /** The longest waiting writes that fit into one transaction. A row occurs once; its next write waits, and order holds. */
+  /**
+   * The longest waiting writes that fit into one transaction. Each row occurs once, so that its writes stay in order.
+   */
   function takeGroup(): Pending[] {
     const group: Pending[] = [];
     const rest: Pending[] = [];
@@ -102,7 +135,7 @@ function createPartitionWriter(table: TableAccess, partition: string, writerId: 
       try {
         await commit(group, TRIES);
       } catch (error) {
-        // Settled ones among them stay as they are.
+        // This does not change writes that are already resolved.
         for (const pending of group) pending.reject(error);
       }
     }
@@ -133,7 +166,7 @@ function createPartitionWriter(table: TableAccess, partition: string, writerId: 
     try {
       const { subResponses } = await table.once.submitTransaction(actions);
       const etags = subResponses.flatMap(({ etag }) => (etag === undefined ? [] : [etag]));
-      // An answer that does not say what became of every operation is none.
+      // Without the result of every operation the outcome is unknown.
       if (etags.length !== actions.length) return { kind: "unknown", error: undefined };
       counting?.landed(etags.at(-1));
       return { kind: "landed", results: etags.slice(0, group.length).map((etag) => ({ written: true, etag })) };
@@ -151,7 +184,7 @@ function createPartitionWriter(table: TableAccess, partition: string, writerId: 
     if (counterMoved && tries > 1) return commit(group, tries - 1);
     const [single] = group;
     if (single !== undefined && group.length === 1) {
-      // Neither key nor ETag was the reason: the row itself is unacceptable, and no second look would change that.
+      // If neither key nor ETag was the reason, the row itself is not acceptable, and a repeat would be refused too.
       if (isConditionFailed(error)) single.resolve({ written: false, current: await read(single) });
       else single.reject(storageError(error, "writing a row"));
       return;
@@ -191,37 +224,4 @@ function createPartitionWriter(table: TableAccess, partition: string, writerId: 
 function actionOf(partitionKey: string, { rowKey, cells, etag }: RowWrite): TransactionAction {
   const entity = { partitionKey, rowKey, ...cells };
   return etag === undefined ? ["create", entity] : ["update", entity, "Merge", { etag }];
-}
-
-// --- The writers of a process ----------------------------------------------------------------------------------------
-
-interface PartitionWriters {
-  of(partition: string): PartitionWriter;
-}
-
-/** A few hundred bytes each. A forgotten one costs a refused transaction and a read at its next use. */
-const KEPT_WRITERS = 5_000;
-
-/** One writer per partition. The least recently used idle ones are forgotten. */
-export function createPartitionWriters(table: TableAccess, writerId: string, kept = KEPT_WRITERS): PartitionWriters {
-  /** Least recently used first. */
-  const writers = new Map<string, PartitionWriter>();
-
-  function forgetIdle(): void {
-    for (const [partition, writer] of writers) {
-      if (writers.size <= kept) return;
-      // A busy one stays: two writers at once would refuse each other's counter.
-      if (writer.idle) writers.delete(partition);
-    }
-  }
-
-  return {
-    of(partition) {
-      const writer = writers.get(partition) ?? createPartitionWriter(table, partition, writerId);
-      writers.delete(partition);
-      writers.set(partition, writer);
-      forgetIdle();
-      return writer;
-    },
-  };
 }

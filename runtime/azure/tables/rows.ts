@@ -1,6 +1,6 @@
 /**
- * How rows of every table are read, written and paged. "No such row" is a value. A scan can pass over rows that this release
- * cannot read.
+ * Reads, writes and pages rows of every table. A missing row is a value, not an error. A scan can skip rows that this
+ * release cannot read. Continuation tokens are our own, so that they can be checked completely.
  */
 import type { TableClient } from "@azure/data-tables";
 import { InvalidRequestError, InvariantError } from "../../core/errors.ts";
@@ -15,7 +15,7 @@ export interface StoredRow {
   readonly etag: string;
 }
 
-/** Throws UnavailableError when the table cannot be read. */
+/** Undefined if there is no such row. Throws UnavailableError if the table cannot be read. */
 export async function readRow(table: TableAccess, partition: string, rowKey: string): Promise<StoredRow | undefined> {
   try {
     const row = await table.retrying.getEntity(partition, rowKey);
@@ -26,13 +26,13 @@ export async function readRow(table: TableAccess, partition: string, rowKey: str
   }
 }
 
-/** Every row read from a table carries one. */
+/** Every row that was read from a table has an ETag. */
 export function etagOf(row: { readonly etag?: string }): string {
   if (row.etag === undefined) throw new InvariantError("A row was read without its ETag.");
   return row.etag;
 }
 
-/** What a row of a scan holds; nothing, when that cannot be read and there is somebody to tell. */
+/** The value in a row of a scan. An unreadable row is skipped if there is an `onUnreadable` to report it to. */
 export function readable<T>(
   row: Row & { readonly etag?: string },
   read: (row: StoredRow) => T,
@@ -47,8 +47,6 @@ export function readable<T>(
   }
 }
 
-// --- Writing ---------------------------------------------------------------------------------------------------------
-
 export interface RowKeys {
   readonly partitionKey: string;
   readonly rowKey: string;
@@ -56,14 +54,15 @@ export interface RowKeys {
 
 export type RowResult =
   | { readonly written: true; readonly etag: string }
-  /** Refused, or its fate is unknown: the row as read afterwards. */
+  /** Refused, or the outcome is unknown. `current`: the row as read afterwards. */
   | { readonly written: false; readonly current: StoredRow | undefined };
 
 /**
- * The way a row is written: on the version it was made from; `etag` undefined: there must be no row. It merges, so that
- * columns which a later release has added stay. A column that this release wants gone is written as absent (columns.ts).
+ * Writes a row if it still has this ETag; `etag` undefined: if there is no row. It merges, so that columns of a later
+ * release stay. To remove a column, write it as absent (columns.ts).
  *
- * Only a row that begins a new life is replaced with all that is on it: a key that is taken anew, a worker that starts.
+ * "Replace" is only for a row that begins a new life, such as that of a worker that starts. It removes all old
+ * properties.
  */
 export const putRow = (
   table: TableAccess,
@@ -79,8 +78,9 @@ export const putRow = (
   );
 
 /**
- * Sends one conditional write, once. After anything but success the row is read: refused or unanswered, the caller decides
- * by what is there now. Throws UnavailableError when the row cannot even be read, InvariantError when it can never be written.
+ * Sends a conditional write once. If it is refused or unanswered, the row is read, and the caller decides by the
+ * current row. Throws UnavailableError if the row cannot be read either, and InvariantError if the row can never be
+ * written.
  */
 export async function writeOnce(
   table: TableAccess,
@@ -91,24 +91,22 @@ export async function writeOnce(
     const { etag } = await write(table.once);
     if (etag !== undefined) return { written: true, etag };
   } catch (error) {
-    // Neither key nor ETag was the reason: no second look would change that.
+    // If neither key nor ETag was the reason, a repeat would be refused too.
     if (isRefused(error) && !isConditionFailed(error)) throw storageError(error, "writing a row");
   }
   return { written: false, current: await readRow(table, partitionKey, rowKey) };
 }
 
-// --- Pages: tokens of our own, which can be checked completely -------------------------------------------------------
-
 export interface PagePosition {
   readonly shard: number;
-  /** Row key after which the next page starts; empty: at the shard's begin. */
+  /** The row key before the next page. Empty: the page starts at the begin of the shard. */
   readonly after: string;
 }
 
 export const encodePosition = ({ shard, after }: PagePosition): string =>
   Buffer.from(`1:${shard}:${after}`).toString("base64url");
 
-/** Throws InvalidRequestError for a text `encodePosition` did not make, or whose row `isOurs` does not accept. */
+/** Throws InvalidRequestError for a text not from `encodePosition`, or if `isOurs` does not accept its row. */
 export function decodePosition(
   token: string,
   shardCount: number,
@@ -122,6 +120,6 @@ export function decodePosition(
     if (encodePosition(position) === token) return position;
   }
   throw new InvalidRequestError("InvalidRequest", "The continuation token does not belong to this list.", {
-    details: [{ target: "continuationToken", message: "must be the one a page of this very list ended with" }],
+    details: [{ target: "continuationToken", message: "must be the token of a page of the same list" }],
   });
 }

@@ -1,6 +1,7 @@
 /**
- * A secret that all processes with access to a table share: whoever needs it first makes it. It lies in table `tenants`,
- * which no worker may read, under `secret` and its name; whoever removes the row and restarts the API has changed it.
+ * A secret that all processes of the API share. The first process that needs it creates it. It is in table `tenants`,
+ * which workers cannot read, with the keys `secret` and its name. To change the secret, delete the row and restart the
+ * API.
  */
 import { randomBytes } from "node:crypto";
 import { InvariantError } from "../../core/errors.ts";
@@ -11,7 +12,7 @@ import { isExisting, storageError } from "../translate-error.ts";
 const PARTITION = "secret";
 const BYTES = 32;
 
-/** The same bytes at every call, in every process. Throws UnavailableError. */
+/** Returns the same bytes for every call in every process. Throws UnavailableError. */
 export function createSharedSecret(storage: StorageClients, name: string): () => Promise<Uint8Array> {
   const table = storage.table(TABLES.tenants).retrying;
   let found: Promise<Uint8Array> | undefined;
@@ -24,9 +25,9 @@ export function createSharedSecret(storage: StorageClients, name: string): () =>
         value: randomBytes(BYTES).toString("base64url"),
       });
     } catch (error) {
-      if (!isExisting(error)) throw storageError(error, "making a secret");
+      if (!isExisting(error)) throw storageError(error, "creating a secret");
     }
-    // Read in any case: of a write that was repeated, the first may have landed.
+    // Read in any case: if the SDK repeated the write, the first one may have succeeded.
     try {
       const { value } = await table.getEntity<{ value?: unknown }>(PARTITION, name);
       if (typeof value !== "string") throw new InvariantError(`Secret ${name} has no value.`);

@@ -7,7 +7,7 @@
  * | a grant   | `grant.{principalId}` | tenantName | access, name, grantedAt, grantedBy    |
  * | a secret  | `secret`              | its name   | value; see shared-secret.ts           |
  *
- * The grants of a principal are one partition, because every request of a caller reads exactly those.
+ * The grants of a principal are one partition, because every request reads the grants of its caller.
  */
 import { odata } from "@azure/data-tables";
 import { TABLES } from "../../core/deployment/storage-layout.ts";
@@ -21,7 +21,7 @@ import { isExisting, isMissing, storageError } from "../translate-error.ts";
 import { type Cells, type Columns, type Row, instant, readCells, text, word, writeCells } from "./columns.ts";
 import { type RowKeys, decodePosition, encodePosition, readRow } from "./rows.ts";
 
-/** Each time somebody else has made the tenant, and somebody has removed it again. */
+/** Each failed try means that others created the tenant and removed it again. */
 const CREATE_TRIES = 10;
 
 export function createTenantStore({ storage }: { readonly storage: Pick<StorageClients, "table"> }): TenantStore {
@@ -42,7 +42,7 @@ export function createTenantStore({ storage }: { readonly storage: Pick<StorageC
     }
   }
 
-  /** One page of what a filter finds; `keyOf` names the key the next page starts after. */
+  /** One page of the rows that match the filter. `keyOf`: the key of the page's last item, for its token. */
   async function pageOf<T>(
     filter: string,
     pageSize: number,
@@ -60,7 +60,7 @@ export function createTenantStore({ storage }: { readonly storage: Pick<StorageC
     return { items, continuationToken: undefined };
   }
 
-  /** The SDK may repeat it: then a row the first try took is missing, which tells the caller less than the truth. */
+  /** False if there is no such row, or if the SDK repeated the request after a lost answer. */
   async function removeRow({ partitionKey, rowKey }: RowKeys): Promise<boolean> {
     try {
       await table.deleteEntity(partitionKey, rowKey);
@@ -83,7 +83,7 @@ export function createTenantStore({ storage }: { readonly storage: Pick<StorageC
         } catch (error) {
           if (!isExisting(error)) throw storageError(error, "creating a tenant");
         }
-        // Not there: somebody has just removed it.
+        // If it is missing, it was removed just now.
         const stored = await get(tenant.tenantName);
         if (stored !== undefined) return stored;
       }
@@ -102,7 +102,7 @@ export function createTenantStore({ storage }: { readonly storage: Pick<StorageC
     },
 
     async remove(tenantName) {
-      // Grants first: what is left after a crash is a tenant without callers, not a grant on nothing.
+      // Grants first: a crash must leave a tenant without grants, not grants without a tenant.
       for await (const row of rows(grantsOn(tenantName, GRANT_PREFIX))) await removeRow(grantKeys(grantOf(row)));
       return removeRow(tenantKeys(tenantName));
     },
@@ -132,16 +132,14 @@ export function createTenantStore({ storage }: { readonly storage: Pick<StorageC
   };
 }
 
-/** The key a page starts after; empty: at the begin. Throws InvalidRequestError for a token no list here gave. */
+/** The key before a page; empty for the first page. Throws InvalidRequestError for an invalid token. */
 function positionOf(token: PageRequest["continuationToken"], key: RegExp): string {
   return token === undefined ? "" : decodePosition(token, 1, (after) => key.test(after)).after;
 }
 
-// --- Rows ------------------------------------------------------------------------------------------------------------
-
 export const TENANT_PARTITION = "tenant";
 export const GRANT_PREFIX = "grant.";
-/** The first key after all those with the prefix. */
+/** The first key after all keys with the prefix. */
 const AFTER_GRANTS = "grant/";
 
 const TENANT_COLUMNS: Columns<Omit<Tenant, "tenantName">> = {
@@ -160,7 +158,7 @@ export const tenantKeys = (tenantName: string): RowKeys => ({ partitionKey: TENA
 
 export const grantPartition = (principalId: string): string => `${GRANT_PREFIX}${principalId}`;
 
-/** Throws InvariantError for a text that is no object id: it must not become a key. */
+/** Throws InvariantError for an invalid object id, which must not become a key. */
 export function grantKeys({ principalId, tenantName }: Pick<TenantGrant, "principalId" | "tenantName">): RowKeys {
   if (!PRINCIPAL_ID_PATTERN.test(principalId)) throw new InvariantError("Not an object id.");
   return { partitionKey: grantPartition(principalId), rowKey: tenantName };

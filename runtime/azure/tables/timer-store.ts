@@ -1,7 +1,7 @@
 /**
- * Timers in table `timers`. PartitionKey is the tenant. What a timer should do has the RowKey `{package}.{timer}`, the
- * package without its `.zip`; what it does has `~{id}`, the id from its batch. The properties have the names of the fields
- * of Timer and TimerRun in core/timer/timer.ts.
+ * Timers in table `timers`. PartitionKey is the tenant. The row of a Timer has the RowKey `{package}.{timer}`, with the
+ * package's name without `.zip`. The row of a TimerRun has the RowKey `~{id}`, with the id from its batch. Properties
+ * have the names of the fields in core/timer/timer.ts.
  */
 import { odata } from "@azure/data-tables";
 import * as z from "zod";
@@ -76,7 +76,7 @@ export function createTimerStore({ storage }: { readonly storage: Pick<StorageCl
         await client.deleteEntity(keys.partitionKey, keys.rowKey, { etag });
         return {};
       });
-      // A removal has no new version to tell of, so that every one ends in a look: nothing there is as good as removed.
+      // A removal returns no ETag, so the row is always read afterwards. A missing row counts as removed.
       return { removed: result.written || result.current === undefined };
     },
 
@@ -86,7 +86,7 @@ export function createTimerStore({ storage }: { readonly storage: Pick<StorageCl
       const prefix = packageName.replace(/zip$/, "");
       const found: Stored<Timer>[] = [];
       const filter = odata`PartitionKey eq ${tenantName} and RowKey ge ${prefix} and RowKey lt ${afterPrefix(prefix)}`;
-      // Names of packages have dots: those of `a.b` lie among those of `a`.
+      // Package names can contain dots, so the rows of `a.b` are among those of `a`.
       for await (const stored of rows(filter)) if (stored.value.packageName === packageName) found.push(stored);
       return found;
     },
@@ -125,11 +125,11 @@ interface RowsOptions {
   readonly onUnreadable?: OnUnreadable | undefined;
 }
 
-/** The first key after all those with the prefix, which ends in a dot. */
+/** The first key after all keys with the prefix, which ends in a dot. */
 const afterPrefix = (prefix: string): string => `${prefix.slice(0, -1)}/`;
 
 function keysOf(keys: RowKeys | undefined): RowKeys {
-  if (keys === undefined) throw new InvariantError("Not the name of a timer.");
+  if (keys === undefined) throw new InvariantError("Not a timer name.");
   return keys;
 }
 
@@ -140,9 +140,7 @@ const storedRun = (batchId: string, { cells, etag }: StoredRow): Stored<TimerRun
   etag,
 });
 
-// --- Rows ------------------------------------------------------------------------------------------------------------
-
-/** The first key after those of timers: what they do follows. */
+/** The first key after those of timers. The rows of runs follow. */
 export const AFTER_TIMERS = "~";
 const ZIP = ".zip";
 
@@ -188,7 +186,7 @@ const RUN_COLUMNS: Columns<Omit<TimerRun, "batchId">> = {
   missedTicks: listColumn("missedTicks", instantSchema),
 };
 
-/** Undefined for names no timer can have. */
+/** Undefined for invalid names. */
 export function timerKeys({ tenantName, packageName, timerName }: TimerName): RowKeys | undefined {
   if (!packageName.endsWith(ZIP) || timerName.includes(".")) return undefined;
   const rowKey = `${packageName.slice(0, -ZIP.length)}.${timerName}`;
@@ -198,7 +196,7 @@ export function timerKeys({ tenantName, packageName, timerName }: TimerName): Ro
 /** https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model */
 const FORBIDDEN_IN_KEYS = /[/\\#?~\u0000-\u001f\u007f-\u009f]/;
 
-/** Undefined for a text that is no batch id. */
+/** Undefined for an invalid batch id. */
 export function timerRunKeys(batchId: string): RowKeys | undefined {
   const parts = parseBatchId(batchId);
   if (parts === undefined) return undefined;
@@ -211,10 +209,10 @@ export const timerRunCells = (run: TimerRun): Cells => writeCells(RUN_COLUMNS, r
 /** Throws UnreadableError when the row cannot be read. */
 export function timerOf(row: Row): Timer {
   const { partitionKey, rowKey } = row;
-  // No timer's name has a dot, and a package's may.
+  // A timer's name has no dots. A package's name can.
   const dot = typeof rowKey === "string" ? rowKey.lastIndexOf(".") : -1;
   if (typeof partitionKey !== "string" || typeof rowKey !== "string" || dot < 1) {
-    throw new InvariantError("A timer's row has no name of a timer as key.");
+    throw new InvariantError("A timer's row has no timer name as key.");
   }
   const packageName = `${rowKey.slice(0, dot)}${ZIP}`;
   return {

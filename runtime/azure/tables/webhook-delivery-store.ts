@@ -1,4 +1,7 @@
-/** Deliveries to webhooks in table `webhooks`: the ones that wait in one partition, the ended ones by their webhook. */
+/**
+ * Deliveries to webhooks in table `webhooks`. All waiting deliveries are one partition. The ended ones of a webhook are
+ * another.
+ */
 import { odata } from "@azure/data-tables";
 import { WEBHOOK_DELIVERIES_KEPT } from "../../core/limits.ts";
 import type { DeliveryStore, WebhookKey } from "../../core/ports/webhook-store.ts";
@@ -21,11 +24,11 @@ import {
 } from "./webhook-entity.ts";
 
 export interface RemoveDeliveries {
-  /** All of a webhook's that is no more. */
+  /** Removes all deliveries of a deleted webhook. */
   removeAll(webhook: WebhookKey): Promise<void>;
 }
 
-/** Pages of a list: first the deliveries that wait, then those that have ended. */
+/** A list has two parts: first the waiting deliveries, then the ended ones. */
 const PARTS = 2;
 const KEY_PATTERN = /^[0-9a-z]{1,60}$/;
 
@@ -61,7 +64,7 @@ export function createDeliveryStore({
     }
   }
 
-  /** Those that wait for a webhook, from behind one of them. */
+  /** The waiting deliveries of a webhook, after a key. */
   const waitingOf = (webhook: WebhookKey, after = ""): string => {
     const prefix = waitingPrefix(webhook);
     return odata`PartitionKey eq ${WAITING_PARTITION} and RowKey gt ${prefix + after} and RowKey lt ${behind(prefix)}`;
@@ -69,7 +72,7 @@ export function createDeliveryStore({
   const endedOf = (webhook: WebhookKey, after = ""): string =>
     odata`PartitionKey eq ${endedPartition(webhook)} and RowKey gt ${after}`;
 
-  /** Only the latest are kept. */
+  /** Keeps only the latest ended deliveries. */
   async function prune(webhook: WebhookKey): Promise<void> {
     let count = 0;
     for await (const row of rows(endedOf(webhook), { pageSize: PAGE_MAX, keysOnly: true })) {
@@ -126,7 +129,7 @@ export function createDeliveryStore({
       } catch (error) {
         throw storageError(error, "ending a delivery");
       }
-      // Last: after a crash in between it is sent once more, and not forgotten.
+      // Last, so that a crash in between repeats the delivery and does not lose it.
       await removeRow(waitingKeys(delivery));
       await prune(delivery);
     },
@@ -143,7 +146,7 @@ export function createDeliveryStore({
         const filter = part === 0 ? waitingOf(webhook, from) : endedOf(webhook, from);
         for await (const row of rows(filter, { pageSize })) {
           const delivery = webhookDeliveryOf(row);
-          // Between the two steps of its end it is in both.
+          // A delivery that is just ending can be in both parts.
           if (part === 1 && items.some(({ key }) => key === delivery.key)) continue;
           items.push(delivery);
           if (items.length === pageSize) {
@@ -171,8 +174,8 @@ interface RowsOptions {
   readonly keysOnly?: boolean;
 }
 
-/** The most the service gives at once. */
+/** The service's limit for one request. */
 const PAGE_MAX = 1_000;
 
-/** The first key after all those that begin with a prefix that ends in a dot. */
+/** The first key after all keys with the prefix, which ends in a dot. */
 const behind = (prefix: string): string => `${prefix.slice(0, -1)}/`;

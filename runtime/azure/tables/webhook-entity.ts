@@ -7,7 +7,7 @@
  * | a delivery that waits     | `~waiting`                 | `{tenantName}.{webhookId}.{key}`     |
  * | a delivery that has ended | `{tenantName}.{webhookId}` | key: newest first                    |
  *
- * All deliveries that wait lie together, so that whoever sends them finds what is due in one query.
+ * All waiting deliveries are one partition, so that one query finds those that are due.
  */
 import * as z from "zod";
 import { InvariantError } from "../../core/errors.ts";
@@ -33,7 +33,7 @@ import type { RowKeys } from "./rows.ts";
 
 export const WAITING_PARTITION = "~waiting";
 
-/** Written anew with each change of the webhook: fields of a later release stay. */
+/** Each change of the webhook writes its secrets again, so fields of a later release must stay. */
 const secretSchema = z
   .looseObject({ value: z.string(), validUntil: z.iso.datetime().optional() })
   .transform(({ validUntil, ...secret }) => ({ ...secret, validUntil: validUntil ? new Date(validUntil) : undefined }));
@@ -87,7 +87,7 @@ export const waitingKeys = ({ key, ...webhook }: DeliveryKey): RowKeys => ({
   rowKey: `${waitingPrefix(webhook)}${key}`,
 });
 
-/** What the RowKeys of a webhook's waiting deliveries begin with. */
+/** The prefix of the RowKeys of a webhook's waiting deliveries. */
 export const waitingPrefix = ({ tenantName, webhookId }: WebhookKey): string => `${tenantName}.${webhookId}.`;
 
 export const endedPartition = ({ tenantName, webhookId }: WebhookKey): string => `${tenantName}.${webhookId}`;
@@ -99,18 +99,18 @@ export const endedKeys = (delivery: DeliveryKey): RowKeys => ({
 
 export const deliveryCells = (delivery: WebhookDelivery): Cells => writeCells(DELIVERY_COLUMNS, delivery);
 
-/** The cells of a merge: a field that is there and undefined becomes an absent one. */
+/** The cells of a merge. A field that is present with the value undefined is written as absent. */
 export const changedDeliveryCells = (changes: DeliveryChanges): Cells =>
   writeCells(DELIVERY_COLUMNS, changes as Partial<StoredDelivery>);
 
-/** Of either kind of row. Throws UnreadableError when the row cannot be read. */
+/** The delivery in a waiting or ended row. Throws UnreadableError when the row cannot be read. */
 export function webhookDeliveryOf(row: Row): WebhookDelivery {
   const partitionKey = keyOf(row, "partitionKey");
   const rowKey = keyOf(row, "rowKey");
   const path = partitionKey === WAITING_PARTITION ? rowKey : `${partitionKey}.${rowKey}`;
   const [tenantName, webhookId, key] = path.split(".");
   if (tenantName === undefined || webhookId === undefined || key === undefined) {
-    throw new InvariantError("A delivery's row has keys that are none.");
+    throw new InvariantError("A delivery's row has invalid keys.");
   }
   return { tenantName, webhookId, key, ...readCells("delivery", DELIVERY_COLUMNS, row) };
 }

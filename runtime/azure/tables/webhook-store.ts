@@ -1,4 +1,4 @@
-/** Webhooks of tenants in table `webhooks`: those of one tenant are a partition. */
+/** Webhooks of tenants in table `webhooks`. Each tenant has a partition. */
 import { odata } from "@azure/data-tables";
 import type { Page } from "../../core/ports/stored.ts";
 import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store.ts";
@@ -53,7 +53,7 @@ export function createWebhookStore({ storage, deliveries }: WebhookStoreDeps): W
       } catch (error) {
         if (!isExisting(error)) throw storageError(error, "creating a webhook");
       }
-      // The SDK may have repeated it: ids are never used twice, so the row tells whose it is.
+      // The SDK may have repeated the insert. Ids are never used twice, so the row's id shows whether it is ours.
       return (await get(webhook.tenantName, webhook.webhookName))?.value.webhookId === webhook.webhookId;
     },
 
@@ -81,12 +81,12 @@ export function createWebhookStore({ storage, deliveries }: WebhookStoreDeps): W
       } catch (error) {
         if (!isMissing(error)) throw storageError(error, "removing a webhook");
       }
-      // What is left after a crash belongs to nobody: its id never comes again.
+      // After a crash here the remaining deliveries are unreachable, because the id is never used again.
       await deliveries.removeAll(stored.value);
       return true;
     },
   };
 }
 
-/** As many as the service gives at once; a tenant has far fewer. */
+/** The service's limit for one request. A tenant has far fewer. */
 const ALL = 1_000;

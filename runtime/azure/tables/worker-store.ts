@@ -1,15 +1,15 @@
 /**
- * Workers in table `workers`. PartitionKey is the pool, RowKey the worker id. The worker writes its row with each heartbeat;
- * others only add intents. Every write is conditional on the version it was made from, so no heartbeat can overwrite an
- * intent it has not seen, not even one that lands late.
+ * Workers in table `workers`. PartitionKey is the pool, RowKey the worker id. The worker writes its row with each
+ * heartbeat. Other processes only add intents. Every write is conditional on the version that it was made from, so a
+ * heartbeat, even a late one, cannot overwrite an intent that it has not seen.
  *
  * | property                                          | holds                                                           |
  * |---------------------------------------------------|-----------------------------------------------------------------|
- * | bootId, startedAt, heartbeatAt, state, slots,     | what the worker reports                                         |
+ * | bootId, startedAt, heartbeatAt, state, slots,     | the report of the worker                                        |
  * | version                                           |                                                                 |
- * | claims_0, claims_1 …                              | ids of the claims it holds, some 800 in each, as JSON           |
- * | cancel_0, cancel_1 …                              | jobs to be canceled, some 200 in each, as JSON                  |
- * | drain                                             | whether it is to drain and stop                                 |
+ * | claims_0, claims_1 …                              | ids of the claims it holds, about 800 in each, as JSON          |
+ * | cancel_0, cancel_1 …                              | jobs to be canceled, about 200 in each, as JSON                 |
+ * | drain                                             | whether it should drain and stop                                |
  */
 import { odata } from "@azure/data-tables";
 import * as z from "zod";
@@ -35,14 +35,16 @@ import {
 import { type RowKeys, type StoredRow, putRow, readRow } from "./rows.ts";
 import { sleep } from "../../core/sleep.ts";
 
-/** Each time somebody else has written the row of a worker that is just starting. */
+/** Each failed try means that another process has written the row of a worker that is just starting. */
 const FIRST_BEAT_TRIES = 8;
 
 export function createWorkerStore({ storage }: { readonly storage: Pick<StorageClients, "table"> }): WorkerStore {
   const table = storage.table(TABLES.workers);
   const intentWriter = createIntentWriter(table);
 
-  /** An earlier boot's row is replaced with all that is on it; one of this very boot is a lost answer's, and kept. */
+  /**
+   * Replaces the row of an earlier boot. Keeps a row of this boot: an earlier try wrote it, and its answer was lost.
+   */
   async function firstBeat(record: WorkerRecord): Promise<BeatResult> {
     const { partitionKey, rowKey } = workerKeys(record);
     let row = await readRow(table, partitionKey, rowKey);
@@ -90,22 +92,20 @@ export function createWorkerStore({ storage }: { readonly storage: Pick<StorageC
   };
 }
 
-/** Whether a row can have it as key; a request for one that cannot would be refused instead of answered. */
+/** Whether a row can have this key. The service refuses requests with an invalid key. */
 const isKey = (text: string): boolean => /^[^/\\#?\u0000-\u001f\u007f-\u009f]{1,255}$/.test(text);
 
 const storedWorker = ({ cells, etag }: StoredRow) => ({ value: workerOf(cells), etag });
 
-// --- Rows ------------------------------------------------------------------------------------------------------------
-
 /**
- * Intents on one row; later ones are not kept. Nothing is lost with them: a job's own row says that it is to be
- * canceled, its worker only learns it later.
+ * Intents on one row. Further intents are dropped. A job's own row also records the cancel request, so its worker only
+ * sees it later.
  */
 const CANCEL_INTENTS_MAX = 1_000;
 
 const intentSchema: z.ZodType<CancelIntent> = z.object({ jobId: z.string(), claimId: z.string() });
 
-/** What the keys say is not stored twice. */
+/** Pool and worker id are stored in the keys only. */
 type StoredWorker = Omit<WorkerRecord, "pool" | "workerId">;
 
 const WORKER_COLUMNS: Columns<StoredWorker> = {
@@ -127,7 +127,7 @@ export const workerKeys = ({ pool, workerId }: Pick<WorkerRecord, "pool" | "work
 
 export const workerCells = (record: WorkerRecord): Cells => writeCells<StoredWorker>(WORKER_COLUMNS, record);
 
-/** Whether a row was written by this very run of the process. */
+/** Whether this run of the process has written the row. */
 export const isOfBoot = (row: Row, bootId: string): boolean => row["bootId"] === bootId;
 
 /** The worker in a row. Throws UnreadableError when the row cannot be read. */
@@ -139,7 +139,7 @@ export function workerOf(row: Row): WorkerRecord {
   return { pool, workerId, ...readCells<StoredWorker>("worker", WORKER_COLUMNS, row) };
 }
 
-/** What others want of a worker. */
+/** Requests of other processes to a worker. */
 export interface Intents {
   readonly cancel: readonly CancelIntent[];
   readonly drain: boolean;
@@ -147,7 +147,7 @@ export interface Intents {
 
 const INTENT_COLUMNS: Columns<Intents> = { cancel: WORKER_COLUMNS.cancel, drain: WORKER_COLUMNS.drain };
 
-/** The cells of a merge that adds intents to a row; undefined when all of them are there already. */
+/** The cells of a merge that adds intents to a row; undefined if the row already has all of them. */
 export function addedIntentCells(row: Row, wanted: readonly Intents[]): Cells | undefined {
   const stored = readCells<Intents>("worker", INTENT_COLUMNS, row);
   const cancel = [...stored.cancel];
@@ -160,33 +160,31 @@ export function addedIntentCells(row: Row, wanted: readonly Intents[]): Cells | 
   return writeCells<Intents>(INTENT_COLUMNS, { cancel, drain });
 }
 
-// --- Intents ---------------------------------------------------------------------------------------------------------
-
 type WorkerName = Pick<WorkerRecord, "pool" | "workerId">;
 
 interface IntentWriter {
-  /** Resolves when the worker's row has it, or when there is no such row. Throws UnavailableError. */
+  /** Resolves when the worker's row contains the intents, or if there is no such row. Throws UnavailableError. */
   leave(worker: WorkerName, intents: Intents): Promise<void>;
 }
 
-/** Each time somebody else has written the row; a worker does so every five seconds. */
+/** Each failed try means that another process has written the row. The worker writes it every five seconds. */
 const TRIES = 12;
-/** After the nth failed try n times this long: some processes may be at it. */
+/** The pause after the nth failed try is n times this. */
 const PAUSE_MS = 10;
 
-/** Intents that leave together, once those before them have left. */
+/** Intents that are written together, after the write before them has ended. */
 interface Group {
   readonly intents: Intents[];
   readonly left: Promise<void>;
 }
 
 /**
- * Adds intents to a worker's row: reads it, adds what is missing, writes on the version read, and starts again after a
- * conflict with the heartbeat or another process. Intents for one worker that come during a write wait for it and are
- * written together: canceling a batch may add a thousand.
+ * Adds intents to a worker's row. It reads the row, adds the missing intents, and writes with the ETag of the read.
+ * After a conflict it starts again. Intents for one worker that arrive during a write wait and are then written
+ * together, because canceling a batch can add a thousand.
  */
 function createIntentWriter(table: TableAccess): IntentWriter {
-  /** By row: the group that still takes intents, and the one to leave last. */
+  /** By row: the group that still accepts intents, and the latest write. */
   const gathering = new Map<string, Group>();
   const last = new Map<string, Promise<void>>();
 

@@ -1,18 +1,18 @@
 /**
- * One writer's counter row in one partition: how many jobs it has moved into each state, minus those it moved out. The
+ * One writer's counter row in one partition: the jobs that it has moved into each state, minus those it moved out. The
  * sum over all writers is the batch's counts, without contention between writers.
  *
- * Why it stays exact (R11). A change of jobs and the counter's new value go into one transaction, and that is conditional
- * on the counter's ETag as well as on the jobs'. The new value is computed from the value that ETag stands for, and ETags
- * never return (A5). So whenever a transaction lands, early, late or unnoticed, it adds exactly its own change to exactly
- * the value it was computed from; if the row moved meanwhile, the transaction does not land at all, its jobs included.
- * What is known here is therefore only a guess that saves a read: a wrong one is refused, never counted.
+ * Why it stays exact (R11). A change of jobs and the counter's new value are one transaction, which is conditional on
+ * the ETags of the jobs and of the counter. The new value is computed from the value with that ETag, and ETags are
+ * never used again (A5). So a transaction that lands, even late, adds exactly its change to exactly the value it was
+ * computed from. If the counter changed meanwhile, the whole transaction is refused. The value that is known here is
+ * therefore only a guess that saves a read. A transaction with a wrong guess is refused.
  *
  * | known         | means                                          | leaves by                                  |
  * |---------------|------------------------------------------------|--------------------------------------------|
  * | absent, guess | first use: most partitions are new to a writer | `landed` → value; `reread` → the truth     |
- * | value         | as last written or read                        | `landed`, `reread`; `forget` → nothing     |
- * | nothing       | a transaction's fate is unknown                | the next `add` reads                       |
+ * | value         | the value last written or read                 | `landed`, `reread`; `forget` → nothing     |
+ * | nothing       | a transaction's outcome is unknown             | the next `add` reads                       |
  */
 import type { TableEntity, TransactionAction } from "@azure/data-tables";
 import { InvariantError, UnreadableError } from "../../core/errors.ts";
@@ -21,7 +21,7 @@ import { type Columns, integer, readCells, type Row, writeCells } from "./column
 import type { TableAccess } from "../connect.ts";
 import { readRow } from "./rows.ts";
 
-/** Sorts behind every job id, so that jobs and counters of a partition are one range each. */
+/** Sorts after every job id, so that the jobs and the counters of a partition are one range each. */
 export const COUNTER_PREFIX = "~";
 
 const COUNTER_COLUMNS: Columns<StateCounts> = {
@@ -35,34 +35,37 @@ const COUNTER_COLUMNS: Columns<StateCounts> = {
 const knownCountsOf = (row: Row): StateCounts => readCells("counter", COUNTER_COLUMNS, row);
 
 /**
- * The counts in a counter row. Throws UnreadableError when jobs are counted in a state that this release does not know:
- * without them a batch could look complete.
+ * The counts in a counter row. Throws UnreadableError if it counts jobs in a state that this release does not know,
+ * because without them a batch could look complete.
  */
 export function countsOf(row: Row): StateCounts {
   const isOther = ([name, cell]: [string, unknown]): boolean =>
     typeof cell === "number" && cell !== 0 && !(name in COUNTER_COLUMNS);
   const other = Object.entries(row).find(isOther);
-  if (other !== undefined) throw new UnreadableError("counter", `Jobs are counted as ${other[0]}, which is not known.`);
+  if (other !== undefined) throw new UnreadableError("counter", `It counts jobs in the unknown state ${other[0]}.`);
   return knownCountsOf(row);
 }
 
 export interface WriterCounter {
-  /** The action that adds a change, and what to call when its transaction has landed. */
+  /** The action that adds a change. Call `landed` when its transaction has landed. */
   add(change: StateCounts): Promise<{ readonly action: TransactionAction; landed(etag: string | undefined): void }>;
-  /** Says whether the row is another one than the last `add` built upon. */
+  /** Reads the row. True if it has changed since the value that the last `add` used. */
   reread(): Promise<boolean>;
   forget(): void;
 }
 
 interface Known {
-  /** Undefined: there is no row. */
+  /** Undefined if there is no row. */
   readonly etag: string | undefined;
   readonly counts: StateCounts;
 }
 
 const NO_ROW: Known = { etag: undefined, counts: NO_COUNTS };
 
-/** A writer id is part of a row key: https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model */
+/**
+ * A writer id is part of a row key:
+ * https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
+ */
 const WRITER_ID = /^[A-Za-z0-9._-]{1,100}$/;
 
 export function createWriterCounter(table: TableAccess, partition: string, writerId: string): WriterCounter {

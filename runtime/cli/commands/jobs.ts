@@ -1,4 +1,6 @@
-/** `jobyard jobs <id>`: lists the jobs of a batch, or shows one job with its history. */
+/**
+ * `jobyard jobs`, `jobyard cancel` and `jobyard requeue`: lists and shows jobs, ends them, and runs ended jobs again.
+ */
 import type { JobState, JobView } from "../../client/index.ts";
 import { parseBatchId } from "../../core/job/ids.ts";
 import { openOf } from "../../core/job/states.ts";
@@ -24,6 +26,7 @@ interface JobsOptions extends RemoteOptions {
   readonly limit: number;
 }
 
+/** Lists the jobs of a batch, or shows one job with its history. */
 export async function jobs(options: JobsOptions, around: Surroundings, id: string): Promise<void> {
   const { terminal, signal } = around;
   const { monitoring } = await connect(options, around);
@@ -108,8 +111,7 @@ const historyOf = (history: JobView["history"], { columns }: Terminal): string =
     { columns: columns - 2, empty: "" },
   );
 
-// `jobyard cancel <id>`: ends a job or all jobs of a batch.
-
+/** Ends a job, or all jobs of a batch. */
 export async function cancel(options: RemoteOptions, around: Surroundings, id: string): Promise<void> {
   const { terminal, signal } = around;
   const { management } = await connect(options, around, LONG);
@@ -126,12 +128,11 @@ export async function cancel(options: RemoteOptions, around: Surroundings, id: s
   );
 }
 
-// `jobyard requeue <id>…`: runs ended jobs again, or the failed ones of a batch.
-
 interface RequeueOptions extends RemoteOptions {
   readonly state: "failed" | "canceled";
 }
 
+/** Runs ended jobs again, or the failed or canceled ones of a batch. */
 export async function requeue(options: RequeueOptions, around: Surroundings, ids: readonly string[]): Promise<void> {
   const { terminal, signal } = around;
   const batches = ids.filter((id) => parseBatchId(id) !== undefined);

@@ -1,4 +1,4 @@
-/** `jobyard pack <directory>`: makes a package and prints its contents. */
+/** `jobyard pack <directory>`: makes a package, and prints its contents and the next ticks of its timers. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import type { ManifestJob, ManifestTimer, PackagePlatform } from "../../core/package/manifest.ts";
@@ -74,8 +74,6 @@ const showPlatform = (platform: PackagePlatform | "any"): string =>
 
 const showEntry = ({ entry }: ManifestJob): string =>
   entry.kind === "module" ? entry.file : [entry.command, ...(entry.args ?? [])].join(" ");
-
-// The next ticks of a timer, in the local time of its zone.
 
 /** The next ticks after a moment; fewer if there are no more within 40 years. */
 export function nextOccurrences(timer: Pick<ManifestTimer, "cron" | "timeZone">, after: Date, count: number): Date[] {

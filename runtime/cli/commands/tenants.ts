@@ -1,4 +1,4 @@
-/** `jobyard tenants`: lists, creates and deletes tenants, for administrators. */
+/** `jobyard tenants` and `jobyard grants`: manage tenants and the access to them, for administrators. */
 import type { TenantAccess } from "../../core/http/access.ts";
 import { LONG, type RemoteOptions, connect, firstOf, show, showInstant } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
@@ -10,6 +10,7 @@ interface TenantsOptions extends RemoteOptions {
   readonly delete?: string;
 }
 
+/** Lists, creates or deletes tenants. */
 export async function tenants(options: TenantsOptions, around: Surroundings): Promise<void> {
   const { terminal, signal } = around;
   const { create, delete: gone } = options;
@@ -33,8 +34,6 @@ export async function tenants(options: TenantsOptions, around: Surroundings): Pr
   }
 }
 
-// `jobyard grants <tenant>`: lists and changes the grants of a tenant; for administrators.
-
 interface GrantsOptions extends RemoteOptions {
   readonly grant?: string;
   readonly access: TenantAccess;
@@ -42,6 +41,7 @@ interface GrantsOptions extends RemoteOptions {
   readonly revoke?: string;
 }
 
+/** Lists or changes the grants of a tenant. */
 export async function grants(options: GrantsOptions, around: Surroundings, tenantName: string): Promise<void> {
   const { terminal, signal } = around;
   const { grant, access, name, revoke } = options;

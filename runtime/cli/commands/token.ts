@@ -1,4 +1,4 @@
-/** `jobyard token`: the access token of who is signed in, for curl and other programs. */
+/** `jobyard token`: prints the current sign-in's access token, for curl and other programs. */
 import { show, type RemoteOptions } from "../command.ts";
 import { accessToken } from "../connection.ts";
 import type { Surroundings } from "../terminal.ts";

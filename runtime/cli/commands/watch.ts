@@ -1,4 +1,4 @@
-/** `jobyard watch <id>`: watches a batch or a job until it ends. */
+/** `jobyard watch` and `jobyard logs`: follow a job or a batch. */
 import { parseBatchId } from "../../core/job/ids.ts";
 import { type RemoteOptions, connect } from "../command.ts";
 import type { Surroundings } from "../terminal.ts";
@@ -8,6 +8,7 @@ interface WatchOptions extends RemoteOptions {
   readonly timeout?: number;
 }
 
+/** Watches a batch or a job until it ends. */
 export async function watch(given: WatchOptions, around: Surroundings, id: string): Promise<void> {
   const { timeout, ...options } = given;
   const client = await connect(options, around);
@@ -15,14 +16,13 @@ export async function watch(given: WatchOptions, around: Surroundings, id: strin
   await follow(client, id, { ...options, timeoutMs: timeout === undefined ? undefined : timeout * 1_000 }, around);
 }
 
-// `jobyard logs <jobId>`: prints or follows the log of a job.
-
 interface LogsOptions {
   readonly url?: string;
   readonly follow?: true;
   readonly start?: number;
 }
 
+/** Prints or follows the log of a job. */
 export async function logs(options: LogsOptions, around: Surroundings, jobId: string): Promise<void> {
   const { terminal, signal } = around;
   const { monitoring } = await connect(options, around);

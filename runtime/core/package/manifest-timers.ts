@@ -92,7 +92,7 @@ export const poolSchema = matching(
   `the name of a pool: 1 to ${POOL_NAME_MAX_LENGTH} lower-case letters, digits and inner hyphens`,
 );
 
-export const manifestPrioritySchema = z.enum(
+const manifestPrioritySchema = z.enum(
   PRIORITIES,
   `expected ${PRIORITIES.map((name) => `"${name}"`).join(", ")}`,
 );

@@ -1,6 +1,6 @@
 /**
- * The demo: submits a batch of thumbnails and a year end over HTTP, and copies the results to a folder. Without the sample
- * packages it submits nothing.
+ * The demo: submits a batch of thumbnails and a year end over HTTP, and copies the results to a folder. Without the
+ * sample packages it submits nothing.
  */
 import { createWriteStream, existsSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
@@ -13,10 +13,10 @@ import type { Report } from "./report.ts";
 
 /** The tenant of the demo. */
 export const DEMO_TENANT = "demo";
-/** A progress bar. */
+/** Interval of the progress bar. */
 const LOOK_EVERY_MS = 200;
 
-/** Publishes for the demo's tenant. Its timers run from then on. */
+/** Publishes packages for the demo's tenant. Their timers run from then on. */
 export async function publishPackages(
   packages: readonly PackedPackage[],
   { management }: JobServiceClient,
@@ -35,7 +35,7 @@ export interface DemoOptions {
   readonly requests: readonly JobSubmission[];
   readonly report: Report;
   readonly signal: AbortSignal;
-  /** All jobs are accepted. */
+  /** Called when all jobs have been accepted. */
   readonly onSubmitted: (batchId: string) => Promise<void>;
 }
 

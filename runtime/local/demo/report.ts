@@ -121,8 +121,6 @@ const range = (from: number | string, to: number | string): string => (from === 
 const secondsOf = ({ startedAt, endedAt }: JobView): number =>
   startedAt === undefined || endedAt === undefined ? 0 : (Date.parse(endedAt) - Date.parse(startedAt)) / 1_000;
 
-// Suggested next commands for the running system, to copy into another terminal.
-
 export interface HintFacts {
   readonly apiUrl: string;
   /** The local issuer's certificate; undefined: in the default place of the command line. */
@@ -132,10 +130,10 @@ export interface HintFacts {
   readonly hasSamples: boolean;
 }
 
-/** Default place of the certificate for `jobyard login --local`. */
+/** Default address of `jobyard login --local`. */
 const DEFAULT_URL = "http://127.0.0.1:7070";
 
-/** Lines of at most 80 characters, unless a path is longer. */
+/** Suggested next commands, to copy into another terminal. Lines of at most 80 characters, unless a path is longer. */
 const hintsFor = ({ apiUrl, caFile, tenantName, hasSamples }: HintFacts): readonly string[] => [
   "Try next, in another terminal:",
   `  npx --no jobyard login --local${apiUrl === DEFAULT_URL ? "" : ` ${apiUrl}`}${caFile === undefined ? "" : " \\"}`,

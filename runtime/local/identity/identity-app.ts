@@ -139,7 +139,7 @@ export function createIdentityApp({ keys, origin, nowMs, onFailure }: IdentityAp
     }
     waiting.user = user;
     signIns.devicesByUserCode.take(userCode);
-    sendPage(response, messagePage("Signed in", `The device goes on as ${user.name}. You can close this page.`));
+    sendPage(response, messagePage("Signed in", `The device is signed in as ${user.name}. You can close this page.`));
   });
 
   // Entra has no such endpoint, because it rotates its keys itself.
@@ -214,7 +214,7 @@ const sendPage = (response: Parameters<RequestHandler>[1], html: string): void =
 
 function sendNoSuchCode(response: Parameters<RequestHandler>[1]): void {
   response.status(404);
-  sendPage(response, messagePage("Unknown code", "It has expired, or was mistyped."));
+  sendPage(response, messagePage("Unknown code", "The code has expired or was mistyped."));
 }
 
 const answerErrors =

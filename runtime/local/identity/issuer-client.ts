@@ -1,4 +1,7 @@
-/** Signs a program in at the local issuer with client id and secret, and caches the token until shortly before it expires. */
+/**
+ * Calls the local issuer. Signs a program in with client id and secret, and caches the token until shortly before it
+ * expires. Trusts the issuer's certificate only for the issuer's address.
+ */
 import { readFile } from "node:fs/promises";
 import { request } from "node:https";
 import { buffer } from "node:stream/consumers";
@@ -75,9 +78,10 @@ function postForm(url: string, form: string, ca: string): Promise<Answer> {
   });
 }
 
-// `fetch` for clients of the local issuer. It trusts the issuer's certificate only for the issuer's address.
-
-/** `ca`: the text of the issuer's `ca.pem`. All other requests use the platform's `fetch`. */
+/**
+ * `fetch` for clients of the local issuer. `ca`: the text of the issuer's `ca.pem`. All other requests use the
+ * platform's `fetch`.
+ */
 export function issuerFetch(authority: string, ca: string): (url: string, init?: RequestInit) => Promise<Response> {
   const { origin } = new URL(authority);
   return (url, init = {}) => (new URL(url).origin === origin ? viaHttps(url, init, ca) : fetch(url, init));

@@ -22,7 +22,7 @@ const page = (title: string, body: string): string =>
   `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
   `<title>${escaped(title)}</title><style>${STYLE}</style><h1>${escaped(title)}</h1>${body}</html>`;
 
-const CHOOSE = `<p>This machine only: choose who you are. There are no passwords.</p>`;
+const CHOOSE = `<p>This works only on this machine. Choose a user. There are no passwords.</p>`;
 
 const described = ({ name, userName, roles }: LocalUser): string =>
   `<b>${escaped(name)}</b><br><small>${escaped(userName)} · ${escaped(roles.join(", ") || "no role")}</small>`;

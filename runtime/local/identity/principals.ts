@@ -1,6 +1,6 @@
 /**
- * The applications and users of the local issuer, in one directory, for trying things out. Their secrets are public: they
- * only work with an issuer on this machine, whose keys are created there.
+ * The applications and users of the local issuer, with their tenants and grants. Their secrets are public: they only
+ * work with an issuer on this machine, whose keys are created there.
  */
 import type { AppRole, TenantAccess } from "../../core/http/access.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
@@ -98,11 +98,12 @@ const LOCAL_TENANTS: readonly string[] = [
   ...new Set([...APPLICATIONS, ...USERS].flatMap(({ grants }) => Object.keys(grants))),
 ];
 
-// Creates the tenants of the local principals with their grants.
-
 const SEEDED_BY = "npm start";
 
-/** Does not change an existing tenant, so that a removed grant stays removed. */
+/**
+ * Creates the tenants of the local principals with their grants. Does not change an existing tenant, so that a removed
+ * grant stays removed.
+ */
 export async function seedTenants(store: Pick<TenantStore, "get" | "create" | "putGrant">, now: Date): Promise<void> {
   for (const tenantName of LOCAL_TENANTS) {
     if ((await store.get(tenantName)) !== undefined) continue;

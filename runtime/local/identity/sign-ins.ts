@@ -61,8 +61,7 @@ export const newUserCode = (): string =>
     "",
   );
 
-// Unguessable texts with a value and a time limit, in memory: codes and refresh tokens.
-
+/** Unguessable texts with a value and a time limit: codes and refresh tokens. */
 export interface OneTimeCodes<T> {
   /** Default code: 256 random bits. */
   issue(value: T, code?: string): string;

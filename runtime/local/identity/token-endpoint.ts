@@ -1,4 +1,7 @@
-/** `POST /{tenant}/oauth2/v2.0/token`: checks each kind of grant and issues its tokens. */
+/**
+ * `POST /{tenant}/oauth2/v2.0/token`: checks each kind of grant and issues its tokens, with the claims that Entra's v2
+ * endpoint writes. Errors have the form of RFC 6749.
+ */
 import { createHash, timingSafeEqual } from "node:crypto";
 import * as z from "zod";
 import { USER_SCOPE } from "../../core/http/auth-facts.ts";
@@ -48,33 +51,6 @@ const FORM = z.object({
   device_code: z.string().optional(),
 });
 type Form = z.infer<typeof FORM>;
-
-/** Throws OAuthError for scopes of another API. */
-export function readUserScopes(text: string | undefined): readonly string[] {
-  const scopes = (text ?? "").split(" ").filter((scope) => scope !== "");
-  const forApi = scopes.filter((scope) => !OPENID_SCOPES.includes(scope));
-  if (forApi.length === 0 || forApi.some((scope) => scope !== API_SCOPE && scope !== DEFAULT_SCOPE)) {
-    throw new OAuthError("invalid_scope", `The scope must be ${API_SCOPE}, beside ${OPENID_SCOPES.join(", ")}.`);
-  }
-  return scopes;
-}
-
-/** Throws OAuthError unless it is the public client, which users sign in with. */
-export function checkPublicClient(clientId: string | undefined): void {
-  if (clientId !== PUBLIC_CLIENT_ID) throw new OAuthError("unauthorized_client", "This is not the public client.");
-}
-
-/** Throws OAuthError unless id and secret belong to an application. */
-export function authenticateApplication(clientId: string, secret: string | undefined): LocalApplication {
-  const application = APPLICATIONS.find((known) => known.clientId === clientId);
-  if (application === undefined || !isSame(application.secret, secret ?? "")) {
-    throw new OAuthError("invalid_client", "No application has this client id and secret.");
-  }
-  return application;
-}
-
-const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
-const isSame = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b));
 
 export function createTokenEndpoint({
   keys,
@@ -151,8 +127,34 @@ export function createTokenEndpoint({
   };
 }
 
-// The claims of the tokens, as Entra's v2 endpoint writes them. Pure.
+/** Throws OAuthError for scopes of another API. */
+export function readUserScopes(text: string | undefined): readonly string[] {
+  const scopes = (text ?? "").split(" ").filter((scope) => scope !== "");
+  const forApi = scopes.filter((scope) => !OPENID_SCOPES.includes(scope));
+  if (forApi.length === 0 || forApi.some((scope) => scope !== API_SCOPE && scope !== DEFAULT_SCOPE)) {
+    throw new OAuthError("invalid_scope", `The scope must be ${API_SCOPE}, beside ${OPENID_SCOPES.join(", ")}.`);
+  }
+  return scopes;
+}
 
+/** Throws OAuthError unless it is the public client, which users sign in with. */
+export function checkPublicClient(clientId: string | undefined): void {
+  if (clientId !== PUBLIC_CLIENT_ID) throw new OAuthError("unauthorized_client", "This is not the public client.");
+}
+
+/** Throws OAuthError unless id and secret belong to an application. */
+export function authenticateApplication(clientId: string, secret: string | undefined): LocalApplication {
+  const application = APPLICATIONS.find((known) => known.clientId === clientId);
+  if (application === undefined || !isSame(application.secret, secret ?? "")) {
+    throw new OAuthError("invalid_client", "No application has this client id and secret.");
+  }
+  return application;
+}
+
+const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
+const isSame = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b));
+
+/** The claims of a token, as Entra's v2 endpoint writes them. */
 export type TokenClaims = Readonly<Record<string, unknown>>;
 
 /** The shortest life of an Entra access token. */
@@ -215,8 +217,6 @@ const idToken = (
   ver: "2.0",
 });
 
-// The errors of an OAuth endpoint, in the form of RFC 6749.
-
 type OAuthErrorCode =
   | "invalid_request"
   | "invalid_client"
@@ -227,6 +227,7 @@ type OAuthErrorCode =
   | "authorization_pending"
   | "expired_token";
 
+/** An error of an OAuth endpoint, by RFC 6749. */
 export class OAuthError extends Error {
   override readonly name = "OAuthError";
   readonly code: OAuthErrorCode;

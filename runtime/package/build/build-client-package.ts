@@ -12,7 +12,7 @@ export interface ClientPackage {
   readonly modules: readonly string[];
 }
 
-const ROOT = join(import.meta.dirname, "../..");
+const ROOT = join(import.meta.dirname, "../../..");
 const ENTRY = join(ROOT, "runtime/client/index.ts");
 
 export interface ClientPackageOptions {

@@ -1,6 +1,6 @@
 /**
- * Bundles a package's source and its imports into a few JavaScript files. Native and listed modules stay imports; they are
- * returned, so that they can be copied beside the code.
+ * Bundles a package's source and its imports into a few JavaScript files. Native and listed modules stay imports. They
+ * are returned, so that they can be copied beside the code.
  */
 import { readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
@@ -13,15 +13,8 @@ import {
   type Plugin,
   build as esbuild,
 } from "esbuild";
-import {
-  type AbsentModules,
-  type BesideFile,
-  type BesideFiles,
-  besideFiles,
-  createAbsentModules,
-  placedModuleWarnings,
-  withoutMarks,
-} from "./bundle-plugins.ts";
+import { type BesideFile, type BesideFiles, besideFiles, withoutMarks } from "./beside-files.ts";
+import { type AbsentModules, createAbsentModules, placedModuleWarnings } from "./dependency-warnings.ts";
 import { createNativeCheck } from "./native-modules.ts";
 import { type InstalledModule, findModule, moduleOfFile } from "./installed-module.ts";
 import { NODE_BUNDLE } from "./node-bundle.ts";

@@ -1,4 +1,7 @@
-/** Final checks of a package's files: names that every system can unpack, limits, missing programs. */
+/**
+ * The files of a package. Reads those that are packed unchanged, and makes the final checks: names that every system
+ * can unpack, limits, missing programs.
+ */
 import { lstat, readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PACKAGE_MAX_ENTRIES, PACKAGE_MAX_FILE_BYTES, PACKAGE_MAX_UNPACKED_BYTES } from "../../core/limits.ts";
@@ -12,6 +15,52 @@ import {
   programProblem,
 } from "../../core/package/program-file.ts";
 import { PackError, type PackProblem } from "./problem.ts";
+
+/** A file that is packed unchanged: data, a program, part of a copied module. Its executable bit is kept. */
+export interface ExtraFile {
+  /** Path in the package. */
+  readonly path: string;
+  readonly content: Uint8Array;
+  readonly executable: boolean;
+}
+
+/** Files that desktop systems create in directories. */
+const LITTER = new Set([".DS_Store", "Thumbs.db", "desktop.ini"]);
+
+/** The files in `jobyard.files`; directories with their content. Adds problems for files that cannot be packed. */
+export async function readExtraFiles(
+  directory: string,
+  paths: readonly string[],
+  problems: PackProblem[],
+): Promise<ExtraFile[]> {
+  const found = await Promise.all(paths.map((path) => readBelow(directory, path, problems)));
+  return found.flat();
+}
+
+async function readBelow(directory: string, path: string, problems: PackProblem[]): Promise<ExtraFile[]> {
+  const source = join(directory, path);
+  const stats = await lstat(source).catch(() => undefined);
+  if (stats?.isFile() === true) return [await readExtraFile(source, path)];
+  if (stats?.isDirectory() === true) {
+    const names = (await readdir(source)).filter((name) => !LITTER.has(name)).sort();
+    const found = await Promise.all(names.map((name) => readBelow(directory, `${path}/${name}`, problems)));
+    return found.flat();
+  }
+  problems.push({
+    message:
+      stats === undefined
+        ? `package.json: jobyard.files names ${path}, which does not exist.`
+        : `${path} is neither a plain file nor a directory; a package cannot hold links.`,
+  });
+  return [];
+}
+
+export async function readExtraFile(source: string, path: string): Promise<ExtraFile> {
+  const [content, stats] = await Promise.all([readFile(source), lstat(source)]);
+  // Windows has no such bit. There a script is recognised by its first two characters.
+  const script = process.platform === "win32" && content[0] === 0x23 && content[1] === 0x21;
+  return { path, content, executable: (stats.mode & 0o111) !== 0 || script };
+}
 
 /** The platform of a package's native modules; "any" if it has none. */
 export function platformOf(
@@ -97,51 +146,4 @@ function sizeProblems(files: readonly ExtraFile[]): PackProblem[] {
     problems.push({ message: `There are ${files.length} files; at most ${PACKAGE_MAX_ENTRIES} are allowed.` });
   }
   return problems;
-}
-
-// Files that a package contains unchanged: data, programs, copied modules. Their executable bit is kept.
-
-export interface ExtraFile {
-  /** Path in the package. */
-  readonly path: string;
-  readonly content: Uint8Array;
-  readonly executable: boolean;
-}
-
-/** Files that desktop systems create in directories. */
-const LITTER = new Set([".DS_Store", "Thumbs.db", "desktop.ini"]);
-
-/** The files in `jobyard.files`; directories with their content. Adds problems for files that cannot be packed. */
-export async function readExtraFiles(
-  directory: string,
-  paths: readonly string[],
-  problems: PackProblem[],
-): Promise<ExtraFile[]> {
-  const found = await Promise.all(paths.map((path) => readBelow(directory, path, problems)));
-  return found.flat();
-}
-
-async function readBelow(directory: string, path: string, problems: PackProblem[]): Promise<ExtraFile[]> {
-  const source = join(directory, path);
-  const stats = await lstat(source).catch(() => undefined);
-  if (stats?.isFile() === true) return [await readExtraFile(source, path)];
-  if (stats?.isDirectory() === true) {
-    const names = (await readdir(source)).filter((name) => !LITTER.has(name)).sort();
-    const found = await Promise.all(names.map((name) => readBelow(directory, `${path}/${name}`, problems)));
-    return found.flat();
-  }
-  problems.push({
-    message:
-      stats === undefined
-        ? `package.json: jobyard.files names ${path}, which does not exist.`
-        : `${path} is neither a plain file nor a directory; a package cannot hold links.`,
-  });
-  return [];
-}
-
-export async function readExtraFile(source: string, path: string): Promise<ExtraFile> {
-  const [content, stats] = await Promise.all([readFile(source), lstat(source)]);
-  // Windows has no such bit. There a script is recognised by its first two characters.
-  const script = process.platform === "win32" && content[0] === 0x23 && content[1] === 0x21;
-  return { path, content, executable: (stats.mode & 0o111) !== 0 || script };
 }

@@ -1,4 +1,7 @@
-/** Reads one call of `defineJob`: everything about a job that is known without running it. */
+/**
+ * Reads calls of `defineJob` and `scalableTimerJob` from the source, without running it. Their options are an object
+ * literal whose values are constants.
+ */
 import { posix } from "node:path";
 import ts from "typescript";
 import type { z } from "zod";
@@ -19,7 +22,6 @@ import {
   misfireSchema,
   overlapSchema,
   poolSchema,
-  manifestPrioritySchema,
   runOnDeploySchema,
   timerNameSchema,
 } from "../../core/package/manifest-timers.ts";
@@ -30,6 +32,7 @@ import { type Evaluate, NotConstant, propertyOf, unwrap } from "./constant-expre
 import { authorTimeZoneSchema } from "./time-zones.ts";
 import type { PackProblem, SourcePosition } from "./problem.ts";
 import { type SourceModule, positionOf } from "./source-modules.ts";
+import { prioritySchema } from "../../core/http/views.ts";
 
 /** The declaration in the source, with only the written options. */
 export interface JobDeclaration extends Omit<ManifestJob, "entry"> {
@@ -38,7 +41,7 @@ export interface JobDeclaration extends Omit<ManifestJob, "entry"> {
   readonly position: SourcePosition;
 }
 
-/** Undefined if the declaration is invalid; `problems` has the reason. */
+/** Reads a call of `defineJob`. Undefined if it is invalid; `problems` has the reason. */
 export function readDeclaration(
   module: SourceModule,
   call: ts.CallExpression,
@@ -59,7 +62,7 @@ export function readDeclaration(
   return { jobType, ...others, file: module.file, exportName, position: positionOf(module, call) };
 }
 
-/** How its attempts run and are repeated. */
+/** The options for attempts and retries. */
 const readExecution = (options: Options): Partial<Omit<ManifestJob, "jobType" | "entry">> =>
   withoutGaps({
     retry: options.constant("retry", retrySchema),
@@ -69,7 +72,73 @@ const readExecution = (options: Options): Partial<Omit<ManifestJob, "jobType" | 
     isolation: options.constant("isolation", isolationSchema),
   });
 
-// Reads the options of a declaration from the source: an object literal whose values are constants.
+export interface TimerDeclaration {
+  readonly timer: ManifestTimer;
+  /** Its runs are jobs of a type with the same name. */
+  readonly job: JobDeclaration;
+  readonly position: SourcePosition;
+}
+
+/** Reads a call of `scalableTimerJob`. Undefined if it is invalid; `problems` has the reason. */
+export function readTimerDeclaration(
+  module: SourceModule,
+  call: ts.CallExpression,
+  exportName: string,
+  scan: DeclarationScan,
+): TimerDeclaration | undefined {
+  const options = readOptions(module, call, { functionName: "scalableTimerJob", what: "timer" }, scan);
+  if (options === undefined) return undefined;
+  const position = positionOf(module, call);
+  const refuse = (message: string, node: ts.Node): void =>
+    void scan.problems.push({ message, position: positionOf(module, node) });
+  if (call.arguments.length < 2)
+    refuse("A timer needs a function: scalableTimerJob({ … }, async (ctx) => { … }).", call);
+
+  const timerName = options.has("name")
+    ? options.constant("name", timerNameSchema)
+    : nameOfExport(module, exportName, (message) => refuse(message, call));
+  const cron = options.constant("cron", cronSchema);
+  if (!options.has("cron")) refuse("This timer has no cron.", options.node);
+  const others = readTimerOptions(options);
+  const execution = readExecution(options);
+  options.refuseUnknown([]);
+  if (cron !== undefined) {
+    const at = positionOf(module, options.nodeOf("cron"));
+    for (const message of scheduleWarnings({ cron, ...others })) scan.warnings.push({ message, position: at });
+  }
+  if (timerName === undefined || cron === undefined) return undefined;
+  return {
+    timer: { timerName, cron, ...others },
+    job: { jobType: timerName, ...execution, file: module.file, exportName, position },
+    position,
+  };
+}
+
+const readTimerOptions = (options: Options): Partial<Omit<ManifestTimer, "timerName" | "cron">> =>
+  withoutGaps({
+    timeZone: options.constant("timeZone", authorTimeZoneSchema),
+    misfire: options.constant("misfire", misfireSchema),
+    overlap: options.constant("overlap", overlapSchema),
+    graceSeconds: options.constant("graceSeconds", graceSecondsSchema),
+    runOnDeploy: options.constant("runOnDeploy", runOnDeploySchema),
+    pool: options.constant("pool", poolSchema),
+    priority: options.constant("priority", prioritySchema),
+  });
+
+/** A timer is named by its export; a default export, by its file. */
+function nameOfExport(
+  { file }: SourceModule,
+  exportName: string,
+  refuse: (message: string) => void,
+): string | undefined {
+  const name = exportName === "default" ? posix.basename(file, posix.extname(file)) : exportName;
+  if (timerNameSchema.safeParse(name).success) return name;
+  const source = exportName === "default" ? "file" : "export";
+  refuse(
+    `The name of this ${source}, ${JSON.stringify(name)}, is not a valid timer name (${TIMER_NAME_RULE}). Set name: "…".`,
+  );
+  return undefined;
+}
 
 export interface DeclarationScan {
   readonly evaluate: Evaluate;
@@ -162,73 +231,3 @@ function literalOf(module: SourceModule, call: ts.CallExpression): ts.ObjectLite
 /** Only the options that are written. */
 const withoutGaps = <T extends object>(values: T): Partial<T> =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
-
-// Reads one call of `scalableTimerJob`: the schedule and options of a timer, without running code.
-
-export interface TimerDeclaration {
-  readonly timer: ManifestTimer;
-  /** Its runs are jobs of a type with the same name. */
-  readonly job: JobDeclaration;
-  readonly position: SourcePosition;
-}
-
-/** Undefined if the declaration is invalid; `problems` has the reason. */
-export function readTimerDeclaration(
-  module: SourceModule,
-  call: ts.CallExpression,
-  exportName: string,
-  scan: DeclarationScan,
-): TimerDeclaration | undefined {
-  const options = readOptions(module, call, { functionName: "scalableTimerJob", what: "timer" }, scan);
-  if (options === undefined) return undefined;
-  const position = positionOf(module, call);
-  const refuse = (message: string, node: ts.Node): void =>
-    void scan.problems.push({ message, position: positionOf(module, node) });
-  if (call.arguments.length < 2)
-    refuse("A timer needs a function: scalableTimerJob({ … }, async (ctx) => { … }).", call);
-
-  const timerName = options.has("name")
-    ? options.constant("name", timerNameSchema)
-    : nameOfExport(module, exportName, (message) => refuse(message, call));
-  const cron = options.constant("cron", cronSchema);
-  if (!options.has("cron")) refuse("This timer has no cron.", options.node);
-  const others = readTimerOptions(options);
-  const execution = readExecution(options);
-  options.refuseUnknown([]);
-  if (cron !== undefined) {
-    const at = positionOf(module, options.nodeOf("cron"));
-    for (const message of scheduleWarnings({ cron, ...others })) scan.warnings.push({ message, position: at });
-  }
-  if (timerName === undefined || cron === undefined) return undefined;
-  return {
-    timer: { timerName, cron, ...others },
-    job: { jobType: timerName, ...execution, file: module.file, exportName, position },
-    position,
-  };
-}
-
-const readTimerOptions = (options: Options): Partial<Omit<ManifestTimer, "timerName" | "cron">> =>
-  withoutGaps({
-    timeZone: options.constant("timeZone", authorTimeZoneSchema),
-    misfire: options.constant("misfire", misfireSchema),
-    overlap: options.constant("overlap", overlapSchema),
-    graceSeconds: options.constant("graceSeconds", graceSecondsSchema),
-    runOnDeploy: options.constant("runOnDeploy", runOnDeploySchema),
-    pool: options.constant("pool", poolSchema),
-    priority: options.constant("priority", manifestPrioritySchema),
-  });
-
-/** A timer is named by its export; a default export, by its file. */
-function nameOfExport(
-  { file }: SourceModule,
-  exportName: string,
-  refuse: (message: string) => void,
-): string | undefined {
-  const name = exportName === "default" ? posix.basename(file, posix.extname(file)) : exportName;
-  if (timerNameSchema.safeParse(name).success) return name;
-  const source = exportName === "default" ? "file" : "export";
-  refuse(
-    `The name of this ${source}, ${JSON.stringify(name)}, is not a valid timer name (${TIMER_NAME_RULE}). Set name: "…".`,
-  );
-  return undefined;
-}

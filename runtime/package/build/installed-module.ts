@@ -1,4 +1,4 @@
-/** Modules installed below `node_modules`: where they are, and what their package.json says. */
+/** Finds modules below `node_modules` and reads their package.json. */
 import { readFile, realpath } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { z } from "zod";
@@ -16,7 +16,7 @@ const platforms = z
   .optional()
   .catch(undefined);
 
-/** What matters here; anything malformed counts as absent, since npm installed it nevertheless. */
+/** Malformed fields count as absent, because npm has installed the module nevertheless. */
 const moduleJson = z.object({
   name: z.string(),
   version: z.string().catch(""),
@@ -31,7 +31,7 @@ const moduleJson = z.object({
 
 export type ModuleJson = z.infer<typeof moduleJson>;
 
-/** The module a file belongs to; undefined for files outside `node_modules` and for links to source (workspaces). */
+/** The module that contains a file; undefined for files outside `node_modules` and for links to source (workspaces). */
 export async function moduleOfFile(file: string): Promise<InstalledModule | undefined> {
   const marker = `${sep}node_modules${sep}`;
   const path = await realpath(file).catch(() => file);
@@ -42,7 +42,7 @@ export async function moduleOfFile(file: string): Promise<InstalledModule | unde
   return readModule(join(path.slice(0, start + marker.length), name));
 }
 
-/** The module that `name` means inside `from`: Node's walk up through the `node_modules` directories. */
+/** The module that code in `from` imports as `name`. Searches upwards as Node does. */
 export async function findModule(name: string, from: string): Promise<InstalledModule | undefined> {
   for (let directory = from; ; directory = dirname(directory)) {
     const found = await readModule(join(directory, "node_modules", name));
@@ -54,7 +54,7 @@ export async function findModule(name: string, from: string): Promise<InstalledM
 async function readModule(path: string): Promise<InstalledModule | undefined> {
   try {
     const root = await realpath(path);
-    // npm takes a byte order mark there, too.
+    // npm accepts a byte order mark too.
     const text = (await readFile(join(root, "package.json"), "utf8")).replace(/^\ufeff/, "");
     const json = moduleJson.parse(JSON.parse(text));
     return { name: json.name, root, json };

@@ -1,6 +1,7 @@
 /**
- * Modules that contain machine code, and the files of them that go into a package. They cannot be bundled, and come in one
- * build per platform: inside the module, or as optional dependencies of which npm installs those that fit.
+ * Modules that are copied into a package instead of bundled: those with machine code, those that the author lists, and
+ * all their dependencies. Machine code has one build per platform, inside the module or as optional dependencies. Only
+ * the build for the target platform is copied.
  */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -66,16 +67,16 @@ function allows(list: readonly string[] | undefined, value: string | undefined):
   return wanted.length === 0 || wanted.includes(value);
 }
 
-// Lists the modules that must be copied into a package: those its code still imports, and everything they depend on,
-// in the builds of the target platform only, laid out below `node_modules` so that Node finds them.
-
 export interface PlacedModule {
   readonly module: InstalledModule;
   /** Directory in the package. */
   readonly path: string;
 }
 
-/** Throws PackError when a dependency, or its build for the target, is not installed. */
+/**
+ * The modules to copy: `roots` and all their dependencies, placed below `node_modules` so that Node finds them. Throws
+ * PackError if a dependency, or its build for the target, is not installed.
+ */
 export async function closureOf(roots: readonly InstalledModule[], target: PackagePlatform): Promise<PlacedModule[]> {
   const placed = new Map<string, PlacedModule>();
   const problems: PackProblem[] = [];
@@ -124,11 +125,10 @@ function missing(module: InstalledModule, name: string, { os, arch, libc }: Pack
     : `${module.name} needs ${name}, which is not installed. Run: npm install`;
 }
 
-// Selects the files of a copied module that it needs to run on the target platform.
-
 /** Types, source maps and source code of native modules: needed to build a module, not to run it. */
 const NOT_NEEDED = /\.(?:d\.[cm]?ts|map|cc|cpp|h|hpp|gyp|gypi)$/;
 
+/** The files that a copied module needs to run on the target platform. */
 export async function readModuleFiles({ module, path }: PlacedModule, target: PackagePlatform): Promise<ExtraFile[]> {
   const files = await listFiles(module.root, "", target);
   return Promise.all(files.map((file) => readExtraFile(join(module.root, file), `${path}/${file}`)));

@@ -1,4 +1,4 @@
-/** Reads `package.json`: the package's name, its dependencies, and what `jobyard pack` cannot find in the source. */
+/** Reads `package.json`: the package's name, its dependencies, and the settings that are not in the source. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";

@@ -188,8 +188,6 @@ function* repeatedSetups([first, ...others]: readonly SourcePosition[]): Generat
   }
 }
 
-// The named exports of a source file. Re-exports are declared elsewhere; `export *` is ignored.
-
 export interface Exported {
   readonly name: string;
   readonly node: ts.Node;
@@ -199,7 +197,7 @@ export interface Exported {
   readonly from?: ImportedName;
 }
 
-/** The default export comes first. */
+/** The named exports of a source file; the default export comes first. `export *` is ignored. */
 function exportsOf(module: SourceModule): Exported[] {
   return module.source.statements
     .flatMap((statement) => exportsOfStatement(statement, module))

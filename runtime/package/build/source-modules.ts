@@ -1,4 +1,4 @@
-/** Finds the source files of a package that can declare jobs. */
+/** Finds the source files of a package that can declare jobs, and parses them. */
 import { readFileSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import { join, posix } from "node:path";
@@ -27,8 +27,8 @@ export const outputOf = (file: string): string => file.replace(SOURCE, ".mjs");
 const SKIPPED = new Set(["node_modules", "dist", "coverage", "test", "tests", "__tests__"]);
 
 /**
- * Sorted by name, so that the result does not depend on the disk. Throws PackError for files that are not UTF-8, because
- * their texts would change.
+ * Sorted by name, so that the result does not depend on the disk. Throws PackError for files that are not UTF-8,
+ * because their texts would change.
  */
 export async function readJobSources(directory: string): Promise<SourceText[]> {
   const problems: PackProblem[] = [];
@@ -62,8 +62,7 @@ async function listSources(directory: string, below: string): Promise<string[]> 
   return found.flat().sort();
 }
 
-// The parsed source of a package: its files, and the values of the names in them.
-
+/** A parsed source file. */
 export interface SourceModule {
   /** Relative to the package, with forward slashes. */
   readonly file: string;
@@ -126,7 +125,9 @@ export function createSourceModules(directory: string): SourceModules {
   return { parse, load, constant };
 }
 
-/** The files that a relative specifier can mean. TypeScript can be imported with its own ending or with JavaScript's. */
+/**
+ * The files that a relative specifier can mean. TypeScript can be imported with its own ending or with JavaScript's.
+ */
 function candidates(path: string): string[] {
   const bare = path.replace(/\.([cm]?)js$/, "");
   return [

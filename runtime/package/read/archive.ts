@@ -126,7 +126,10 @@ function locate(bytes: Buffer, entry: Entry): ArchiveEntry {
   };
 }
 
-/** Names are read as UTF-8, whatever the flag says. ASCII is the same in old code pages, and other text would be a guess. */
+/**
+ * Reads every name as UTF-8, also without the flag for it. ASCII is the same in old code pages, and other text would be
+ * a guess.
+ */
 function decodeName(raw: Buffer): string {
   try {
     return utf8.decode(raw);

@@ -1,6 +1,7 @@
 /**
- * Checks everything that a worker checks, without unpacking the package. It runs before a package becomes visible, so
- * that a broken package is refused at publishing and its jobs do not fail. It cannot check the worker's platform.
+ * Inspects a package without unpacking it: opens the archive, reads the manifest, and makes all checks of a worker
+ * except that of the platform. It runs before a package becomes visible, so that a broken package is refused at
+ * publishing.
  */
 import { createHash } from "node:crypto";
 import { PackageError } from "../../core/errors.ts";
@@ -37,14 +38,15 @@ export async function inspectPackage(given: Uint8Array, limits?: UnpackLimits): 
   return { manifest, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
 
-// Opens a package: all its entries are checked before any content is read.
-
 export interface OpenPackage {
   readonly bytes: Buffer;
   readonly plan: UnpackPlan;
 }
 
-/** Throws PackageError "PackageUnsafe", "PackageCorrupt" or "PackageTooLarge". */
+/**
+ * Checks all entries of a package before any content is read. Throws PackageError "PackageUnsafe", "PackageCorrupt" or
+ * "PackageTooLarge".
+ */
 export async function openPackage(given: Uint8Array, limits: UnpackLimits = UNPACK_LIMITS): Promise<OpenPackage> {
   if (given.length > limits.packageBytes) {
     throw new PackageError(
@@ -56,9 +58,7 @@ export async function openPackage(given: Uint8Array, limits: UnpackLimits = UNPA
   return { bytes, plan: judgeEntries(await readArchive(bytes, limits.entries), limits) };
 }
 
-// Checks that the files named in a package's manifest are in the package.
-
-/** `paths`: the files in the package. */
+/** The error for a package without a manifest. `paths`: the files in the package. */
 export function manifestMissing(paths: readonly string[]): PackageError {
   const elsewhere = paths.find((path) => path.split("/").at(-1)?.toLowerCase() === MANIFEST_FILE);
   const advice =
@@ -78,8 +78,8 @@ export interface ProgramFile {
 }
 
 /**
- * Checks once per version instead of failing every job. `files`: the package's files by path. Throws PackageError
- * "EntryPointInvalid".
+ * Checks that the package contains the files that start its jobs. `files`: the package's files by path. Throws
+ * PackageError "EntryPointInvalid".
  */
 export function checkEntryPoints({ jobs, platform }: Manifest, files: ReadonlyMap<string, ProgramFile>): void {
   const invalid = (message: string): PackageError => new PackageError("EntryPointInvalid", message);
@@ -99,8 +99,7 @@ export function checkEntryPoints({ jobs, platform }: Manifest, files: ReadonlyMa
   }
 }
 
-// The facts recorded when a package is published.
-
+/** The facts recorded when a package is published. */
 export const packageFacts = ({ manifest, sha256 }: InspectedPackage, uploadedBy: string): PackageFacts => ({
   sha256,
   uploadedBy,

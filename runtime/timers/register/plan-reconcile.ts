@@ -1,15 +1,15 @@
 /**
- * What is left over or missing among packages, the rows of timers and their subscriptions after an interrupted change.
- * Pure.
+ * Finds the differences between packages, the rows of timers and their subscriptions that an interrupted change has
+ * left. Pure.
  *
- * | is                                              | means                                 | then                       |
- * |-------------------------------------------------|---------------------------------------|----------------------------|
- * | a package whose rows are not of its version     | it was published, and not registered  | its timers are registered  |
- * | rows of a package that is not there             | it was deleted, and they were not     | they are removed           |
- * | a row whose subscription is missing or misleads | lost, or removed by hand              | it is made, or mended      |
- * | a subscription of ours without row, twice       | its row was removed, and it was not   | it is removed              |
+ * | found                                           | means                                 | repair                      |
+ * |-------------------------------------------------|---------------------------------------|-----------------------------|
+ * | a package with rows of another version          | it was published, but not registered  | its timers are registered   |
+ * | rows without a package                          | only the package was deleted          | they are removed            |
+ * | a row with a missing or wrong subscription      | it was lost, or removed by hand       | it is created, or corrected |
+ * | our subscription without a row, found twice     | only the row was removed              | it is removed               |
  *
- * Once may be a registration under way: it makes the subscription before the row.
+ * A subscription without a row that is found once can belong to a registration in progress, which writes the row last.
  */
 import type { PackagePlace } from "../../core/timer/declared.ts";
 import type { StoredPackage } from "../../core/ports/package-store.ts";
@@ -19,13 +19,13 @@ import { subscriptionOf } from "../../core/deployment/topology.ts";
 
 export interface FoundPackage extends PackagePlace, Omit<StoredPackage, "packageName"> {}
 
-/** A package whose registration is to be done again. */
+/** A package whose timers must be registered again. */
 export interface DriftedPackage extends PackagePlace {
-  /** The same text while nothing has changed: what doing it again does not mend is not done for ever. */
+  /** The same text as long as nothing has changed. It prevents that a repair without effect is repeated for ever. */
   readonly drift: string;
 }
 
-/** `tenants`: those there are. A package without a tenant has no timers. */
+/** `tenants`: all that exist. A package without a tenant has no timers. */
 export function driftedPackages(
   packages: readonly FoundPackage[],
   timers: readonly Timer[],
@@ -72,9 +72,9 @@ const driftOf = (
 export interface SubscriptionPlan {
   /** Timers whose subscription is missing or forwards elsewhere. */
   readonly ensure: readonly Timer[];
-  /** Names of those to be removed. */
+  /** Names of subscriptions to remove. */
   readonly remove: readonly string[];
-  /** Names of those to be removed when they are found so again. */
+  /** Names of subscriptions to remove if the next round finds them again. */
   readonly suspects: ReadonlySet<string>;
 }
 

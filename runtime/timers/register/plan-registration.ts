@@ -1,13 +1,13 @@
 /**
- * What has to be written so that the timers of a package are registered as it declares them. Pure.
+ * Decides which rows to write so that the timers of a package are registered as it declares them. Pure.
  *
  * | declared               | stored           | then                                                                      |
  * |------------------------|------------------|---------------------------------------------------------------------------|
- * | yes                    | no               | inserted; ticks from now on are its own                                   |
- * | with another schedule  | yes              | written; ticks from now on are its own. Paused stays paused               |
- * | whatever, overridden   | yes              | its tenant's schedule stays; what is declared now is noted beside it      |
- * | with other settings    | yes              | written; its ticks go on where they were                                  |
- * | yes                    | impossible times | written; those are not believed                                           |
+ * | yes                    | no               | inserted; it ticks from now on                                            |
+ * | with another schedule  | yes              | written; it ticks by the new schedule from now on. Paused stays paused    |
+ * | yes                    | overridden       | the tenant's schedule stays; the declared one is stored beside it         |
+ * | with other settings    | yes              | written; its ticks continue                                               |
+ * | yes                    | impossible times | written with new times                                                    |
  * | the same, same version | yes              | nothing                                                                   |
  * | no                     | yes              | removed                                                                   |
  */
@@ -18,22 +18,22 @@ import { scheduleHashOf, type Timer } from "../../core/timer/timer.ts";
 
 export interface RegistrationFacts {
   readonly declared: readonly DeclaredTimer[];
-  /** Of the version that declares them. */
+  /** Hash of the version that declares them. */
   readonly packageHash: string;
-  /** Those of the same package. */
+  /** Rows of the same package. */
   readonly stored: readonly Stored<Timer>[];
   readonly now: Date;
 }
 
 export interface RegistrationPlan {
-  /** Every declared timer as it is to be, in their order. */
+  /** The planned state of every declared timer, in the order of the declarations. */
   readonly timers: readonly PlannedTimer[];
   readonly removals: readonly Stored<Timer>[];
 }
 
 export interface PlannedTimer {
   readonly timer: Timer;
-  /** Undefined: it is stored like that. `etag` undefined: it is to be inserted. */
+  /** Undefined: the row is already right. `etag` undefined: insert it. */
   readonly write: { readonly etag: string | undefined } | undefined;
 }
 
@@ -55,7 +55,7 @@ function timerOf(declaration: DeclaredTimer, packageHash: string, row: Timer | u
   const { cron, timeZone } = declaration;
   const override = known?.override && { ...known.override, declaredCron: cron, declaredTimeZone: timeZone };
   const schedule = known !== undefined && override !== undefined ? known : declaration;
-  // A new schedule never catches up ticks of the past.
+  // A new schedule does not catch up on ticks of the past.
   const goesOn = known !== undefined && scheduleHashOf(known) === scheduleHashOf(schedule);
   return {
     ...declaration,
@@ -70,7 +70,7 @@ function timerOf(declaration: DeclaredTimer, packageHash: string, row: Timer | u
   };
 }
 
-/** Everything else is carried over, or a matter of the schedule. */
+/** The other fields are copied from the row, or follow from the schedule. */
 const isSame = (known: Timer, timer: Timer): boolean =>
   known.cron === timer.cron &&
   known.timeZone === timer.timeZone &&

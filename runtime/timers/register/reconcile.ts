@@ -1,6 +1,6 @@
 /**
- * Compares packages, rows and subscriptions of timers every few minutes, in one process at a time, and repairs what
- * an interrupted change has left. Needed only after crashes: publishing and deleting a package registers its timers.
+ * Compares packages, rows and subscriptions of timers every few minutes, in one process at a time, and repairs the
+ * differences. They occur only after crashes, because publishing and deleting a package updates its timers.
  */
 import { isSystemError, messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
@@ -17,7 +17,7 @@ export interface ReconcileDeps {
   readonly packages: Pick<PackageCatalog, "all">;
   readonly tenants: Pick<TenantStore, "get">;
   readonly timers: Pick<TimerStore, "all">;
-  /** Undefined: subscriptions are the deployment's. */
+  /** Undefined: the deployment creates subscriptions. */
   readonly subscriptions: TimerSubscriptions | undefined;
   readonly pools: readonly string[];
   readonly registration: Pick<TimerRegistration, "sync">;
@@ -25,13 +25,13 @@ export interface ReconcileDeps {
 }
 
 export interface TimerReconcile {
-  /** One round; breaks off when this process leads no more. Throws UnavailableError. */
+  /** Runs one round. It ends early when this process is no longer the leader. Throws UnavailableError. */
   run(isLeader: () => Promise<boolean>): Promise<void>;
 }
 
 export function createTimerReconcile(deps: ReconcileDeps): TimerReconcile {
   const { registration, subscriptions, log } = deps;
-  /** What was found of each package before it was registered again, the last time. */
+  /** The `drift` of each package at its last repair. */
   let tried = new Map<string, string>();
   let suspects: ReadonlySet<string> = new Set();
 
@@ -61,9 +61,9 @@ export function createTimerReconcile(deps: ReconcileDeps): TimerReconcile {
       if (!(await isLeader())) return;
       try {
         const { length: count } = await registration.sync(place);
-        log.warn({ ...place, count }, "timers of a package were not as it declares them; registered again");
+        log.warn({ ...place, count }, "timers of a package differed from its declarations and were registered again");
       } catch (error) {
-        // The others need not wait for it. What may pass is tried again in the next round.
+        // Continue with the other packages. A passing error is tried again in the next round.
         if (!isSystemError(error) || error.retryable) found.delete(key);
         log.warn({ ...place, error: messageOf(error) }, "timers of a package could not be registered again");
       }
@@ -72,7 +72,7 @@ export function createTimerReconcile(deps: ReconcileDeps): TimerReconcile {
   }
 
   async function mendSubscriptions(topic: TimerSubscriptions, isLeader: () => Promise<boolean>): Promise<void> {
-    // Before the rows: a timer registered in between has both.
+    // Read before the rows, so that a timer registered in between has a row.
     const found = await topic.list();
     const plan = planSubscriptions(await allTimers(), found, suspects, deps.pools);
     suspects = plan.suspects;
@@ -86,7 +86,7 @@ export function createTimerReconcile(deps: ReconcileDeps): TimerReconcile {
     }
     const [mended, removed] = [plan.ensure.length, plan.remove.length];
     if (mended + removed > 0) log.warn({ mended, removed }, "subscriptions of timers reconciled");
-    // Registered at the very moment when its subscription was taken for ownerless.
+    // A timer may have been registered while its subscription was removed.
     const again = plan.remove.length === 0 ? [] : await allTimers();
     for (const timer of again.filter((one) => plan.remove.includes(subscriptionOf(one).name))) {
       await topic.ensure(subscriptionOf(timer));

@@ -1,15 +1,15 @@
 /**
- * Registers the timers that packages declare: rows that say what each should do, and the subscriptions their ticks come
- * through. A repeat completes a registration that was interrupted.
+ * Registers the timers that packages declare. Each timer has a row with its settings, and a subscription that receives
+ * its ticks. A repeat completes an interrupted registration.
  *
- * | step of `sync`                | a crash right after it leaves                           | repaired by            |
- * |-------------------------------|---------------------------------------------------------|------------------------|
- * | subscription made or mended   | a subscription without ticks                            | a repeat, or reconcile |
- * | row written                   | a timer that ticks, without the run of its deployment   | a repeat, or reconcile |
- * | run of the deployment         | nothing                                                 |                        |
- * | row of a timer gone removed   | a subscription without ticks                            | reconcile              |
- * | its subscription removed      | nothing                                                 |                        |
- * | another version found current | it begins again                                         |                        |
+ * | step of `sync`                           | a crash right after it leaves                         | repaired by            |
+ * |------------------------------------------|-------------------------------------------------------|------------------------|
+ * | creates or corrects the subscription     | a subscription without ticks                          | a repeat, or reconcile |
+ * | writes the row                           | a timer that ticks, without the run of its deployment | a repeat, or reconcile |
+ * | submits the run of the deployment        | nothing                                               |                        |
+ * | removes the row of an undeclared timer   | a subscription without ticks                          | reconcile              |
+ * | removes its subscription                 | nothing                                               |                        |
+ * | begins again if the version has changed  |                                                       |                        |
  */
 import { subscriptionOf } from "../../core/deployment/topology.ts";
 import { ConflictError, UnavailableError } from "../../core/errors.ts";
@@ -29,35 +29,36 @@ import type { Clock } from "../../core/clock.ts";
 export interface RegistrationDeps {
   readonly packages: Pick<PackageCatalog, "get" | "versions"> & Pick<PackageStore, "fetch">;
   readonly timers: Pick<TimerStore, "get" | "write" | "remove" | "all" | "ofPackage">;
-  /** Undefined: subscriptions are the deployment's. */
+  /** Undefined: the deployment creates subscriptions. */
   readonly subscriptions: Pick<TimerSubscriptions, "ensure" | "remove"> | undefined;
-  /** The worker pools there are. */
+  /** All worker pools. */
   readonly pools: readonly string[];
-  /** Submits the run that a timer makes for a version of its package. Repeated calls submit it once. */
+  /** Submits a timer's run for a version of its package. Repeated calls submit it once. */
   readonly runForVersion: (timer: Timer, publishedAt: Date) => Promise<void>;
-  /** Called after timers have been written, so that their ticks need not wait. */
+  /** Called after timers have been written, so that their ticks are sent soon. */
   readonly onChange?: () => void;
-  /** Throws UnavailableError when this process's clock cannot be trusted: no timer begins by it. */
+  /** Throws UnavailableError if this process's clock is wrong, because no timer may begin by it. */
   readonly now: Clock["now"];
   readonly log: Logger;
 }
 
 export interface TimerRegistration {
-  /** Throws PackageError or ConflictError for a package whose timers could not be registered. Writes nothing. */
+  /** Throws PackageError or ConflictError if the package's timers cannot be registered. Writes nothing. */
   check(place: PackagePlace, manifest: Manifest): Promise<void>;
   /**
-   * Makes what is registered what the package's current version declares; nothing where there is no such package.
-   * Resolves to the timers registered. `known`: the version that is probably current, so that it need not be fetched.
-   * Throws UnavailableError, and PackageError for a package that others put there broken.
+   * Registers the timers that the package's current version declares, and removes all others. If the package does not
+   * exist, it removes all. Resolves to the registered timers. `known`: the version that is probably current, which
+   * saves a download. Throws UnavailableError, and PackageError for an invalid package that was not published by
+   * Jobyard.
    */
   sync(place: PackagePlace, known?: InspectedPackage): Promise<readonly Timer[]>;
-  /** Of a package that is to be deleted: before it is, so that none of their ticks finds it gone. */
+  /** Removes the timers of a package. Call it before the package is deleted, so that every tick finds its package. */
   removePackage(place: PackagePlace): Promise<void>;
-  /** Of a tenant that has gone; its packages may still be there. */
+  /** Removes the timers of a deleted tenant. Its packages may still exist. */
   removeTenant(tenantName: string): Promise<void>;
 }
 
-/** Others may publish the same package at the same time. So many conflicts in a row are an error. */
+/** Other processes can publish the same package at the same time. So many conflicts in a row are an error. */
 const TRIES = 10;
 
 export function createTimerRegistration(deps: RegistrationDeps): TimerRegistration {
@@ -79,7 +80,7 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
     if (outcome === "foreign") {
       log.warn(
         { subscription: wanted.name, listener: wanted.listener, queue: wanted.queue },
-        "the deployment's subscription of a timer is another than its package declares; deploy again",
+        "the deployment's subscription of a timer differs from the declaration in its package; deploy again",
       );
     } else if (outcome !== undefined && outcome !== "unchanged") {
       log.info({ subscription: wanted.name, outcome }, "subscription of a timer registered");
@@ -91,11 +92,11 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
     return wanted === undefined || (await timers.write(timer, wanted.etag)).written;
   }
 
-  /** The row first: no ticks are sent to a subscription without a row. False: another process has written the row. */
+  /** Removes the row first, so that no more ticks are sent. False: another process has written the row. */
   async function remove({ value: timer, etag }: Stored<Timer>): Promise<boolean> {
     if (!(await timers.remove(timer, etag)).removed) return false;
     await subscriptions?.remove(subscriptionOf(timer).name);
-    // It was registered again meanwhile, with the subscription that is gone now.
+    // If another process registered the timer again meanwhile, it now lacks its subscription.
     const again = await timers.get(timer);
     if (again !== undefined) await ensure(again.value);
     log.info({ listener: listenerOf(timer) }, "timer removed");
@@ -107,7 +108,10 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
       const removed = await eachOf(await read(), remove);
       if (!removed.includes(false)) return;
     }
-    throw new UnavailableError("StorageUnavailable", "Timers changed each time they were to be removed.");
+    throw new UnavailableError(
+      "StorageUnavailable",
+      "The timers changed during every attempt to remove them. Retry later.",
+    );
   }
 
   async function runVersions(place: PackagePlace, packageHash: string, all: readonly Timer[]): Promise<void> {
@@ -118,19 +122,19 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
     if (version !== undefined) await eachOf(due, (timer) => deps.runForVersion(timer, version.publishedAt));
   }
 
-  /** Undefined: another process has written meanwhile, so the decision is made again. */
+  /** Undefined if another process has written a row meanwhile. Then call it again with the current rows. */
   async function register(
     place: PackagePlace,
     stored: readonly Stored<Timer>[],
     inspected: InspectedPackage | undefined,
   ): Promise<readonly Timer[] | undefined> {
     const all = inspected === undefined ? [] : declaredTimers(inspected.manifest, place);
-    // Of a version from when there were other pools: its timers stay as they are until it is published again.
+    // Timers of an unknown pool stay as they are until the package is published again.
     const declared = all.filter(({ pool }) => pools.includes(pool));
     const leftOut = new Set(all.filter((timer) => !declared.includes(timer)).map(({ timerName }) => timerName));
     if (leftOut.size > 0) log.warn({ ...place, timers: [...leftOut] }, "timers of unknown pools are not registered");
     const packageHash = inspected?.sha256 ?? "";
-    // Timers are removed by any clock.
+    // Removing timers needs no correct clock.
     const at = declared.length === 0 ? new Date(0) : now();
     const plan = planRegistration({
       ...{ declared, packageHash, now: at },
@@ -160,14 +164,14 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
       if (others + count <= TIMERS_MAX_COUNT) return;
       throw new ConflictError(
         "TimerLimitReached",
-        `${packageName} declares ${count} timers; there are ${others} of other packages, and at most ${TIMERS_MAX_COUNT} in all.`,
+        `${packageName} declares ${count} timers. Other packages have ${others}, and at most ${TIMERS_MAX_COUNT} are allowed in total.`,
       );
     },
 
     async sync(place, known) {
       const { tenantName, packageName } = place;
       for (let tries = 0; tries < TRIES; tries++) {
-        // Before the version: a later version that is registered meanwhile then finds other rows than these.
+        // Read before the version. If a later version is registered in between, writing these rows fails.
         const stored = await timers.ofPackage(tenantName, packageName);
         const current = await packages.get(tenantName, packageName);
         const inspected = current && (await inspect(place, current, known));
@@ -179,7 +183,7 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
       }
       throw new UnavailableError(
         "StorageUnavailable",
-        "The package changed each time its timers were to be registered.",
+        "The package changed during every attempt to register its timers. Retry later.",
       );
     },
 
@@ -201,8 +205,8 @@ const versionKey = (stored: StoredPackage | undefined): string =>
 const AT_A_TIME = 8;
 
 /**
- * Takes a step for each item, a few at a time. Results are in the order of the items. Begins no more once one has failed,
- * and rejects with its error when all have ended.
+ * Runs a step for each item, a few at a time. Results are in the order of the items. After a failure no more steps
+ * begin, and it rejects with the error when all running steps have ended.
  */
 async function eachOf<T, R>(items: readonly T[], step: (item: T) => Promise<R>): Promise<readonly R[]> {
   const results: R[] = [];

@@ -1,4 +1,6 @@
-/** Submits the run that a timer with `runOnDeploy` makes for every version of its package: an ordinary job of its batch. */
+/**
+ * Submits the run of a timer with `runOnDeploy` for a version of its package, as an ordinary job of the timer's batch.
+ */
 import { InvariantError } from "../../core/errors.ts";
 import type { Job } from "../../core/job/job.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
@@ -19,7 +21,10 @@ export interface VersionRunDeps {
   readonly now: Clock["now"];
 }
 
-/** Once for a version: the id of the run follows from it and from when it was first published. Throws UnavailableError. */
+/**
+ * Submits one run per version, because its id is computed from the version and its first publishing. Throws
+ * UnavailableError.
+ */
 export function createVersionRuns({ batches, jobs, outbox, events, now }: VersionRunDeps) {
   async function insert(timer: Timer, jobId: string, publishedAt: Date): Promise<Stored<Job>> {
     await wakeTimerBatch(batches, timer, now());
@@ -35,7 +40,8 @@ export function createVersionRuns({ batches, jobs, outbox, events, now }: Versio
       events.queued(job);
       return { value: job, etag: result.etag };
     }
-    if (result.current === undefined) throw new InvariantError(`Row ${jobId} was refused and is not there.`);
+    if (result.current === undefined)
+      throw new InvariantError(`The insert of row ${jobId} was refused, but there is no such row.`);
     return result.current;
   }
 
@@ -43,7 +49,7 @@ export function createVersionRuns({ batches, jobs, outbox, events, now }: Versio
     const jobId = tickJobId(timer, publishedAt, `deploy:${timer.packageHash}`);
     const stored = (await jobs.get(jobId)) ?? (await insert(timer, jobId, publishedAt));
     const { state, pool, priority } = stored.value;
-    // One that waits may have lost its bell; the broker drops a second one.
+    // A queued job may have lost its bell. The broker drops a duplicate.
     if (state === "queued") await outbox.send(jobQueueName(pool, priority), [outgoingBell(stored)]);
   };
 }

@@ -38,7 +38,7 @@ describe("the metadata service's client", () => {
     fakeMetadata.fail("instance/compute", 429, 410);
     expect(await client().instance(signal)).toMatchObject({ name: "workers_4" });
     fakeMetadata.fail("identity/oauth2/token", 400);
-    await expect(client().token("https://arm/", signal)).rejects.toThrow("answered 400 when asked for a token");
+    await expect(client().token("https://arm/", signal)).rejects.toThrow("answered 400 to the request for a token");
   });
 
   it("the client keeps a token until five minutes before its end", async () => {
@@ -74,7 +74,7 @@ describe("the metadata service's client", () => {
   it("the client refuses an answer of another shape", async () => {
     await using other = await startLoopbackServer(() => ({ status: 200, body: { hello: "world" } }));
     const lost = createMetadataService({ url: other.url, identityClientId: undefined, monotonicNow: () => 0 });
-    await expect(lost.scheduledEvents(signal)).rejects.toThrow("something else than scheduled events");
+    await expect(lost.scheduledEvents(signal)).rejects.toThrow("unreadable answer to the request for scheduled events");
   });
 });
 

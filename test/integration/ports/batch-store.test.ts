@@ -1,4 +1,4 @@
-/** What core/ports/batch-store.ts promises. */
+/** The contract of core/ports/batch-store.ts. */
 import { describe, expect, it } from "vitest";
 import { InvalidRequestError } from "../../../runtime/core/errors.ts";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
@@ -13,7 +13,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   const newStore = () => open().batches;
 
   describe("a batch", () => {
-    it("is read back as it was created", async () => {
+    it("a batch is read back as it was created", async () => {
       const batch = batchOf({
         tenantName: freshTenant(),
         batchName: "Year end ü '\u2028'",
@@ -24,14 +24,14 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await newStore().get(batch.batchId)).toMatchObject({ value: batch });
     });
 
-    it("stays as it is when it is created again", async () => {
+    it("creating a batch again does not change it", async () => {
       const batch = batchOf({ tenantName: freshTenant() });
       await newStore().create(batch);
       expect(await newStore().create({ ...batch, batchName: "other" })).toEqual(batch);
       expect(await newStore().get(batch.batchId)).toMatchObject({ value: batch });
     });
 
-    it("is absent for an unknown id and for a text that is no id", async () => {
+    it("reading a batch by an unknown or invalid id finds nothing", async () => {
       expect(await newStore().get(batchOf({ tenantName: freshTenant() }).batchId)).toBeUndefined();
       expect(await newStore().get("../x")).toBeUndefined();
     });
@@ -43,7 +43,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       return (await newStore().get(batchId))!;
     }
 
-    it("sets and clears the fields it names, keeps the others, and returns the new version", async () => {
+    it("a change of a batch sets and clears its fields, keeps the others, and returns the new version", async () => {
       const { value, etag } = await newBatch({ completedAt: new Date(5) });
       const { batchId } = value;
       const changes = { state: "closed", generation: 3, completedGeneration: 2, atRest: true } as const;
@@ -56,7 +56,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect((await newStore().get(batchId))?.value).toEqual({ ...changed, completedAt: undefined });
     });
 
-    it("makes a new version also when it changes nothing", async () => {
+    it("a change of a batch makes a new version even without fields", async () => {
       const { value, etag } = await newBatch();
       const result = await newStore().update(value.batchId, etag, { generation: value.generation });
       expect(result.written).toBe(true);
@@ -64,7 +64,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(refused).toMatchObject({ written: false, current: { value } });
     });
 
-    it("is not made on an outdated version, nor to a batch that is not there", async () => {
+    it("a change of a batch is refused for an outdated version and for a missing batch", async () => {
       const { value, etag } = await newBatch();
       await newStore().update(value.batchId, etag, { state: "closed" });
       const current = await newStore().get(value.batchId);
@@ -74,7 +74,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await newStore().update(absent.batchId, etag, {})).toEqual({ written: false, current: undefined });
     });
 
-    it("is lost in no race: each writer's increments are all there", async () => {
+    it("concurrent changes of a batch lose no increment", async () => {
       const { value } = await newBatch({ generation: 0 });
       const [writers, increments] = [6, 20];
       const countUp = async (): Promise<void> => {
@@ -93,7 +93,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("active batches", () => {
-    it("are all that are not at rest, with their versions, of whatever tenant", async () => {
+    it("the list of active batches has those of all tenants that are not at rest, with their versions", async () => {
       const tenants = [freshTenant(), freshTenant()];
       for (const tenantName of tenants) {
         const [resting, reopened, open] = [0, 1, 2].map(() => batchOf({ tenantName, createdAt: new Date(0) }));
@@ -120,7 +120,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   }
 
   describe("the list of a tenant's batches", () => {
-    it("gives each once, newest first, and nobody else's", async () => {
+    it("the list of a tenant's batches has each of them once, newest first", async () => {
       const [tenantName, other] = [freshTenant(), freshTenant()];
       let now = Date.UTC(2026, 0, 1);
       const ids = createIdSource({ now: () => new Date(now++), random32: () => 7 });
@@ -142,7 +142,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       }
     });
 
-    it("refuses another tenant's token and one nobody made", async () => {
+    it("the list of a tenant's batches refuses the token of another tenant and an invented one", async () => {
       const tenantName = freshTenant();
       for (let count = 0; count < 2; count++) await newStore().create(batchOf({ tenantName }));
       const { continuationToken } = await newStore().list(tenantName, { pageSize: 1 });

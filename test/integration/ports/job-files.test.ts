@@ -1,4 +1,4 @@
-/** What core/ports/job-files.ts promises. */
+/** The contract of core/ports/job-files.ts. */
 import { describe, expect, it } from "vitest";
 import { InvalidRequestError, InvariantError } from "../../../runtime/core/errors.ts";
 import { PARAMETERS_MAX_BYTES } from "../../../runtime/core/limits.ts";
@@ -25,7 +25,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   const newFiles = () => open().files;
 
   describe("parameters", () => {
-    it("are read back exactly, and absent where none were put", async () => {
+    it("parameters are read back exactly, and are absent for a job without any", async () => {
       const files = newFiles();
       const jobId = newJobId();
       const json = JSON.stringify({ text: "ü 😀 \u2028".repeat(10_000) });
@@ -36,7 +36,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("artifacts", () => {
-    it("are listed and opened under the paths they were put at, however odd", async () => {
+    it("artifacts are listed and opened under their paths, also unusual ones", async () => {
       const files = newFiles();
       const jobId = newJobId();
       const paths = ["a b/ü%41 ?#:+&'.txt", "deep/er/than/that.png", "no-ending", "😀.json"];
@@ -51,7 +51,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await files.openArtifact(jobId, "other-claim", "no-ending")).toBeUndefined();
     });
 
-    it("have the content type of their ending", async () => {
+    it("artifacts have the content type of their file ending", async () => {
       const files = newFiles();
       const jobId = newJobId();
       for (const [path, contentType] of [
@@ -64,7 +64,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       }
     });
 
-    it("are replaced by a later one of the same path, empty and large ones alike", async () => {
+    it("a later artifact replaces one of the same path, also an empty or a large one", async () => {
       const files = newFiles();
       const jobId = newJobId();
       const large = Buffer.alloc(20 * 1024 * 1024, "abc");
@@ -74,7 +74,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await contentOf(await files.openArtifact(jobId, CLAIM, "x"))).toBe("");
     });
 
-    it("cannot lead out of their folder", async () => {
+    it("the path of an artifact cannot leave its folder", async () => {
       const files = newFiles();
       const jobId = newJobId();
       const file = artifactContent("x");
@@ -99,13 +99,13 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       await expect(files.listArtifacts("../x", CLAIM)).rejects.toThrow(InvariantError);
     });
 
-    it("stop uploading when the signal fires", async () => {
+    it("the upload of an artifact stops when the signal fires", async () => {
       const reason = new Error("lost");
       const upload = newFiles().putArtifact(newJobId(), CLAIM, "x", artifactContent("x"), AbortSignal.abort(reason));
       await expect(upload).rejects.toBe(reason);
     });
 
-    it("report content that cannot be read as that, not as an outage, before and between blocks", async () => {
+    it("an unreadable artifact is reported as unreadable, not as an outage, before and between blocks", async () => {
       for (const readable of [0, 10 * 1024 * 1024]) {
         const problem = new Error("gone");
         const read = (position: number, length: number): Promise<Buffer> =>
@@ -117,7 +117,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("logs", () => {
-    it("hold all chunks in order, large ones in several blocks", async () => {
+    it("a log has all chunks in order, large ones in several blocks", async () => {
       const files = newFiles();
       const jobId = newJobId();
       expect(await files.openLog(jobId, CLAIM)).toBeUndefined();
@@ -128,14 +128,14 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await contentOf(log)).toBe(chunks.join(""));
     });
 
-    it("go on where another process left off", async () => {
+    it("another process continues a log at its end", async () => {
       const jobId = newJobId();
       await newFiles().appendLog(jobId, CLAIM, Buffer.from("one,"));
       await newFiles().appendLog(jobId, CLAIM, Buffer.from("two"));
       expect(await contentOf(await newFiles().openLog(jobId, CLAIM))).toBe("one,two");
     });
 
-    it("are read from a byte on; behind their end there is nothing, and that is no error", async () => {
+    it("a log is read from a given byte, and reading after its end returns nothing", async () => {
       const files = newFiles();
       const jobId = newJobId();
       await files.appendLog(jobId, CLAIM, Buffer.from("abcdef"));
@@ -143,7 +143,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await Promise.all([0, 2, 5, 6, 7, 1_000_000].map(from))).toEqual(["abcdef", "cdef", "f", "", "", ""]);
     });
 
-    it("are there, and empty, from their first chunk on, and of one claim only", async () => {
+    it("a log exists from its first chunk on, even an empty one, and belongs to one claim", async () => {
       const files = newFiles();
       const jobId = newJobId();
       await files.appendLog(jobId, CLAIM, Buffer.alloc(0));
@@ -155,7 +155,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("parameters put again", () => {
-    it("replace what was there, up to their limit", async () => {
+    it("parameters replace earlier ones, up to their size limit", async () => {
       const files = newFiles();
       const jobId = newJobId();
       await files.putParameters(jobId, "1");

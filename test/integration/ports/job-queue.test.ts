@@ -1,4 +1,4 @@
-/** What core/ports/job-queue.ts promises, dead letters too. */
+/** The contract of core/ports/job-queue.ts, dead letters included. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bellMessageId, bellOf } from "../../../runtime/core/job/bell.ts";
 import { InvalidRequestError, LockLostError } from "../../../runtime/core/errors.ts";
@@ -11,7 +11,7 @@ const LOCK_MS = 60_000;
 const SHORT_LOCK_MS = 500;
 /** Long enough for anything that does come. */
 const WAIT_MS = 10_000;
-/** Long enough to see that nothing comes: what was sent before has been accepted. */
+/** Long enough to see that no message arrives, because the broker has accepted all earlier ones. */
 const LOOK_MS = 20;
 
 function newBell(fields: Partial<OutgoingBell> = {}): OutgoingBell {
@@ -46,7 +46,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
   const freshQueueName = (): string => `jobs-${pools.shift() ?? "none-left"}-normal`;
 
   describe("sending", () => {
-    it("delivers a bell as it was sent, with what the protocol needs to know", async () => {
+    it("a queue delivers a bell as it was sent, with the data that the protocol needs", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const bell = newBell();
       const before = Date.now();
@@ -62,7 +62,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       expect(delivery.lockedUntil).toBeGreaterThanOrEqual(before + LOCK_MS);
     });
 
-    it("delivers each of many bells once, more than fit into one message", async () => {
+    it("a queue delivers each of many bells once, more than fit into one message", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const text = JSON.stringify("x".repeat(6_000));
       const bells = Array.from({ length: 200 }, () => {
@@ -81,7 +81,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       expect(await receiver.receive(LOOK_MS)).toBeUndefined();
     });
 
-    it("is swallowed when the MessageId was seen before", async () => {
+    it("a bell with a known MessageId is dropped", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const bell = newBell();
       await queue.send(name, [bell]);
@@ -91,7 +91,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       expect(await receiver.receive(LOOK_MS)).toBeUndefined();
     });
 
-    it("holds a scheduled bell back until its time, and swallows its repetition", async () => {
+    it("a scheduled bell is delivered at its time, and its repetition is dropped", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const enqueueAt = new Date(Date.now() + 400);
       const [later, now] = [newBell({ enqueueAt }), newBell()];
@@ -106,7 +106,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("settling", () => {
-    it("brings an abandoned message back at once, with the same sequence number", async () => {
+    it("an abandoned message returns at once with the same sequence number", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       await queue.send(name, [newBell()]);
       const receiver = queue.receiver(name);
@@ -116,7 +116,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       expect(again).toMatchObject({ sequenceNumber: first.sequenceNumber, deliveryCount: 2 });
     });
 
-    it("moves a dead-lettered message aside with its reason", async () => {
+    it("a dead-lettered message moves to the dead letters with its reason", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const bell = newBell();
       await queue.send(name, [bell]);
@@ -129,7 +129,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
     });
 
     it.each(["complete", "abandon", "dead-letter"])(
-      "does to each message what was asked for it, also at the same moment, the first to %s",
+      "messages that are settled at the same moment get their own outcomes; the first is: %s",
       async (first) => {
         const [queue, name] = [bus.connect(), freshQueueName()];
         const others = ["complete", "abandon", "dead-letter", "dead-letter", "complete", "complete", "abandon"];
@@ -157,7 +157,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       },
     );
 
-    it("hands over a message that is no bell, saying why", async () => {
+    it("a message that is not a bell is delivered with the reason", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const receiver = queue.receiver(name);
       for (const body of ["{not json", { version: 1 }, 42, Buffer.from([0xff, 0x00])]) {
@@ -168,7 +168,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       }
     });
 
-    it("hands over a message of another release as one that it cannot read", async () => {
+    it("a message of another release is delivered as unreadable", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       await bus.post(name, { version: 2 });
       const delivery = await received(queue.receiver(name).receive(WAIT_MS));
@@ -176,7 +176,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       await delivery.complete();
     });
 
-    it("extends the lock on renewal", async () => {
+    it("a renewal extends the lock of a message", async () => {
       const [queue, name] = [hastyBus.connect(), freshQueueName()];
       await queue.send(name, [newBell()]);
       const delivery = await received(queue.receiver(name).receive(WAIT_MS));
@@ -185,7 +185,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       await delivery.complete();
     });
 
-    it("throws LockLostError once another receiver has the message", async () => {
+    it("settling throws LockLostError when another receiver has the message", async () => {
       const [queue, name] = [hastyBus.connect(), freshQueueName()];
       await queue.send(name, [newBell()]);
       const first = await received(queue.receiver(name).receive(WAIT_MS));
@@ -198,7 +198,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("a receiver", () => {
-    it("returns nothing after the given wait, and a message as soon as it comes", async () => {
+    it("a receiver returns a message when it arrives, and nothing after the given wait", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const receiver = queue.receiver(name);
       expect(await receiver.receive(LOOK_MS)).toBeUndefined();
@@ -207,7 +207,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       await (await waiting).complete();
     });
 
-    it("returns its waiting call when it is closed, and settles what it has handed out", async () => {
+    it("closing a receiver ends its waiting call, and its messages can still be settled", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       await queue.send(name, [newBell()]);
       const receiver = queue.receiver(name);
@@ -221,7 +221,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       expect(await queue.receiver(name).receive(LOOK_MS)).toBeUndefined();
     });
 
-    it("leaves no message behind under its lock when it is closed while messages arrive", async () => {
+    it("closing a receiver while messages arrive leaves none of them locked", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const taken = new Set<string>();
       const take = async (waiting: Promise<ReceivedMessage | undefined>): Promise<void> => {
@@ -277,7 +277,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
   }
 
   describe("peeking", () => {
-    it("shows a bell as it was sent, as often as one looks, and locks none", async () => {
+    it("peeking shows a bell as it was sent, any number of times, and locks none", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const before = Date.now();
       const bell = newBell();
@@ -297,7 +297,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       expect(await queue.peek(name, { deadLetter: false, maxCount: 1 })).toEqual([]);
     });
 
-    it.each([250, 100, 1_000])("goes through 700 messages in pages of %d at most, in order", async (maxCount) => {
+    it.each([250, 100, 1_000])("peeking reads 700 messages in order, in pages of at most %d", async (maxCount) => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const bells = newBells(700);
       await queue.send(name, bells);
@@ -308,14 +308,14 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       expect(numbers.every((number, index) => index === 0 || number > numbers[index - 1]!)).toBe(true);
     });
 
-    it("shows scheduled bells too", async () => {
+    it("peeking shows scheduled bells too", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const later = newBell({ enqueueAt: new Date(Date.now() + 60_000) });
       await queue.send(name, [later]);
       expect(messageIdsOf(await queue.peek(name, { deadLetter: false, maxCount: 1 }))).toEqual([later.messageId]);
     });
 
-    it("shows dead letters with why they died, apart from the queue's messages", async () => {
+    it("peeking shows dead letters with their reasons, separate from the queue's messages", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const ids = await deadLetter(queue, name, 3);
       const alive = newBell();
@@ -327,7 +327,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       expect(messageIdsOf(await queue.peek(name, { deadLetter: false, maxCount: 10 }))).toEqual([alive.messageId]);
     });
 
-    it("shows what is no bell, saying why", async () => {
+    it("peeking shows a message that is not a bell with the reason", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       await bus.post(name, { version: 99 });
       await bus.post(name, { version: 1 });
@@ -335,7 +335,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       expect(messages.map(({ parsed }) => parsed.kind)).toEqual(["unreadable", "malformed"]);
     });
 
-    it("finds nothing after the last, and refuses what is no sequence number", async () => {
+    it("peeking finds nothing after the last message, and refuses an invalid sequence number", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       await queue.send(name, [newBell()]);
       const from = (fromSequenceNumber: string) =>
@@ -348,7 +348,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("taking dead letters", () => {
-    it("gives the oldest, no more than asked; completed ones are gone, abandoned ones stay", async () => {
+    it("taking dead letters returns the oldest, at most the requested number; completed ones disappear, abandoned ones stay", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const ids = await deadLetter(queue, name, 5);
       const [first, second, third, ...more] = await queue.takeDeadLetters(name, 3);
@@ -362,14 +362,14 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       expect(await queue.peek(name, { deadLetter: true, maxCount: 10 })).toEqual([]);
     });
 
-    it("waits for nothing when there are none", async () => {
+    it("taking dead letters does not wait if there are none", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const before = performance.now();
       expect(await queue.takeDeadLetters(name, 10)).toEqual([]);
       expect(performance.now() - before).toBeLessThan(900);
     });
 
-    it("takes more than one look shows, each once", async () => {
+    it("taking dead letters returns more than one peek shows, each once", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const ids = await deadLetter(queue, name, 600);
       const taken = await queue.takeDeadLetters(name, 1_000);
@@ -379,7 +379,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       expect(messageIdsOf(pages.flat())).toEqual(ids.filter((_, index) => index % 2 === 1));
     });
 
-    it("gives each to one of several who take at once", async () => {
+    it("concurrent takers of dead letters get each letter once", async () => {
       const [one, two, name] = [bus.connect(), bus.connect(), freshQueueName()];
       const ids = await deadLetter(one, name, 40);
       const taken = await Promise.all([one.takeDeadLetters(name, 40), two.takeDeadLetters(name, 40)]);
@@ -387,7 +387,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       await Promise.all(taken.flat().map((letter) => letter.complete()));
     });
 
-    it("holds them no longer than a lock lasts, unless it is renewed", async () => {
+    it("taken dead letters return when their lock ends, unless it is renewed", async () => {
       const [queue, name] = [hastyBus.connect(), freshQueueName()];
       const ids = await deadLetter(queue, name, 1);
       const [held] = await queue.takeDeadLetters(name, 1);

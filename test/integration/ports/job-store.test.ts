@@ -1,4 +1,4 @@
-/** What core/ports/job-store.ts promises. */
+/** The contract of core/ports/job-store.ts. */
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { InvalidRequestError, InvariantError } from "../../../runtime/core/errors.ts";
@@ -32,20 +32,20 @@ async function etagOf(result: Promise<WriteResult>): Promise<string> {
 describe.each(BACKINGS)("over $name", ({ start }) => {
   const open = start();
   describe("a job's row", () => {
-    it("is read back as it was inserted, under the ETag the insert returned", async () => {
+    it("a job is read back as it was inserted, with the ETag that the insert returned", async () => {
       const store = open().jobs;
       const job = jobOf({ parameters: '{"text":"ü 😀 \u2028 \\" PATCH http://x {}"}' }, newBatch());
       const etag = await etagOf(store.insert(job));
       expect(await store.get(job.jobId)).toEqual({ value: job, etag });
     });
 
-    it("is absent for an unknown id and for a text that is no id", async () => {
+    it("reading a job by an unknown or invalid id finds nothing", async () => {
       const store = open().jobs;
       expect(await store.get(jobOf({}, newBatch()).jobId)).toBeUndefined();
       expect(await store.get("nonsense/../id")).toBeUndefined();
     });
 
-    it("keeps the fields a change does not name and clears those it sets to undefined", async () => {
+    it("a change of a job keeps the fields that it does not name and clears undefined ones", async () => {
       const store = open().jobs;
       const job = jobOf({ runAt: new Date("2026-02-03T04:05:06.007Z"), packageHash: "abc" }, newBatch());
       const claim = claimOf("claim-1");
@@ -74,7 +74,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await store.get(job.jobId)).toEqual({ value: expected, etag });
     });
 
-    it("is not written on an outdated ETag; the writer gets the row as it is", async () => {
+    it("a change of a job with an outdated ETag is refused and returns the current row", async () => {
       const store = open().jobs;
       const job = jobOf({}, newBatch());
       const inserted = await etagOf(store.insert(job));
@@ -86,14 +86,14 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       });
     });
 
-    it("is not inserted twice; the second writer gets the first one's row", async () => {
+    it("a second insert of a job is refused and returns the first row", async () => {
       const job = jobOf({}, newBatch());
       const etag = await etagOf(open().jobs.insert(job));
       const again = await open().jobs.insert({ ...job, jobName: "other" });
       expect(again).toEqual({ written: false, current: { value: job, etag } });
     });
 
-    it("is reported absent when an update finds none", async () => {
+    it("a change of a missing job is refused and returns no row", async () => {
       const job = jobOf({}, newBatch());
       const result = await open().jobs.update({
         jobId: job.jobId,
@@ -105,7 +105,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(result).toEqual({ written: false, current: undefined });
     });
 
-    it("refuses an illegal transition before it asks the table", async () => {
+    it("a change of a job with an illegal transition is refused without a request", async () => {
       const update = { jobId: jobOf({}, newBatch()).jobId, etag: "*", changes: {} };
       await expect(open().jobs.update({ ...update, from: "succeeded", to: "failed" })).rejects.toThrow(InvariantError);
     });
@@ -130,7 +130,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       return jobs;
     }
 
-    it("gives each job of 16 shards once, in the order of ids, whatever the page size", async () => {
+    it("the list of a batch has each job of 16 shards once, sorted by id, for any page size", async () => {
       const batch = newBatch({ shardCount: 16 });
       const ids = (await insertJobs(batch, 150)).map(({ jobId }) => jobId).sort();
       const store = open().jobs;
@@ -141,7 +141,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       }
     });
 
-    it("gives each job in one state once, and none of the counter rows", async () => {
+    it("the list of a batch by state has each job in this state once, and no counter rows", async () => {
       const batch = newBatch({ shardCount: 16 });
       const jobs = await insertJobs(batch, 120);
       const store = open().jobs;
@@ -158,13 +158,13 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await store.counts(batch)).toEqual({ ...NO_COUNTS, queued: 96, canceled: 24 });
     });
 
-    it("is empty for a batch without jobs", async () => {
+    it("the list of a batch without jobs is empty", async () => {
       const batch = newBatch({ shardCount: 16 });
       expect(await open().jobs.list(batch, { pageSize: 10 })).toEqual({ items: [], continuationToken: undefined });
       expect(await open().jobs.counts(batch)).toEqual(NO_COUNTS);
     });
 
-    it("refuses a token it did not make for this very batch", async () => {
+    it("the list of a batch refuses tokens of other batches and invented ones", async () => {
       const tenant = freshTenant();
       const [batch, other] = [
         newBatch({ tenantName: tenant, shardCount: 2 }),
@@ -186,7 +186,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       return etagOf(store.update({ jobId, etag, from, to, changes }));
     };
 
-    it("takes the longest parameters and output, and refuses a text no property holds", async () => {
+    it("a job's row can hold the longest parameters and output, and refuses a text that is too long", async () => {
       const store = open().jobs;
       const job = jobOf({ parameters: JSON.stringify("ü".repeat(PARAMETERS_INLINE_MAX_BYTES / 2)) }, newBatch());
       await etagOf(store.insert(job));
@@ -198,7 +198,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect((await store.get(job.jobId))?.value.output).toBe(output);
     });
 
-    it("keeps the latest starts, oldest first, and replaces one that is written again", async () => {
+    it("a job's row keeps the latest starts, oldest first, and replaces one that is written again", async () => {
       const store = open().jobs;
       const job = jobOf({}, newBatch());
       await etagOf(store.insert(job));
@@ -214,7 +214,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect((await store.get(job.jobId))?.value.history).toEqual([...entries.slice(3, -1), ended]);
     });
 
-    it("keeps every field of a failure, instants to the millisecond", async () => {
+    it("a job's row keeps every field of a failure, instants to the millisecond", async () => {
       const store = open().jobs;
       const expiresAt = new Date("2026-02-03T04:05:06.789Z");
       const job = jobOf({ clientJobId: "order-7", timeoutMs: 1, retry: { maxAttempts: 2 }, expiresAt }, newBatch());
@@ -225,7 +225,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect((await store.get(job.jobId))?.value).toEqual({ ...job, ...changes, state: "failed" });
     });
 
-    it("has no optional text that is empty: one reads as absent", async () => {
+    it("an empty optional text in a job's row is read as absent", async () => {
       const store = open().jobs;
       const job = jobOf({ packageHash: "abc" }, newBatch());
       await etagOf(store.insert(job));
@@ -233,7 +233,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect((await store.get(job.jobId))?.value).toEqual({ ...job, state: "running", packageHash: undefined });
     });
 
-    it("is not inserted in another state than queued, nor under what is no id", async () => {
+    it("a job cannot be inserted in another state than queued or with an invalid id", async () => {
       const store = open().jobs;
       const job = jobOf({ state: "running" }, newBatch());
       await expect(store.insert(job)).rejects.toThrow(InvariantError);
@@ -244,7 +244,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("the counts of a batch", () => {
-    it("follow every write that lands and no other, in all shards", async () => {
+    it("the counts of a batch follow every successful write and no other, in all shards", async () => {
       const [store, other] = [open().jobs, open().jobs];
       const batch = newBatch({ shardCount: 16 });
       const jobs = Array.from({ length: 40 }, () => jobOf({}, batch));
@@ -263,7 +263,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await other.counts(batch)).toEqual({ ...NO_COUNTS, queued: 20, running: 20 });
     });
 
-    it("have a version that changes with them, and only then", async () => {
+    it("the version of a batch's counts changes exactly when they change", async () => {
       const store = open().jobs;
       const batch = newBatch({ shardCount: 2 });
       const snapshots = [await store.snapshot(batch)];
@@ -285,7 +285,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(snapshots[3]!.changedAt!.getTime()).toBeGreaterThan(before - 2_000);
     });
 
-    it("say nothing of the jobs of another batch", async () => {
+    it("the counts of a batch do not include jobs of another batch", async () => {
       const store = open().jobs;
       const [batch, other] = [newBatch(), newBatch()];
       await etagOf(store.insert(jobOf({}, other)));
@@ -295,7 +295,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("a scan of a batch", () => {
-    it("gives every job in a state as stored, and may change them on the way", async () => {
+    it("a scan of a batch returns every job in a state, and the jobs can be changed during the scan", async () => {
       const store = open().jobs;
       const batch = newBatch({ shardCount: 16 });
       const jobs = Array.from({ length: 60 }, () => jobOf({}, batch));
@@ -312,7 +312,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("a continuation token", () => {
-    it("goes on behind a job that has left the list meanwhile", async () => {
+    it("a continuation token still works when its job has left the list", async () => {
       const store = open().jobs;
       const batch = newBatch();
       const jobs = Array.from({ length: 4 }, () => jobOf({}, batch));

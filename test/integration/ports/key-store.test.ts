@@ -1,4 +1,4 @@
-/** What core/ports/key-store.ts promises. */
+/** The contract of core/ports/key-store.ts. */
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { keysExpireBefore } from "../../../runtime/core/job/keys.ts";
@@ -26,7 +26,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   const { keys } = open();
 
   describe("keys", () => {
-    it("stand for what was there first, in the order asked for", async () => {
+    it("keys return the ids that were stored first, in the requested order", async () => {
       const tenant = freshTenant();
       const first = many(150);
       const firstIds = idsOf(await keys.reserve(tenant, first, expired()));
@@ -38,7 +38,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(found.map((record) => record?.id)).toEqual([...idsOf(records), undefined]);
     });
 
-    it("hold any characters, and are one tenant's own", async () => {
+    it("keys can have any characters, and each tenant has its own", async () => {
       const [one, other] = [freshTenant(), freshTenant()];
       const strange = [wishOf("a/b\\c#d?e%2f"), wishOf("a\nb"), wishOf("'quoted'"), wishOf("x".repeat(255))];
       await keys.reserve(one, strange, expired());
@@ -48,14 +48,14 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await keys.find(other, strange, expired())).toEqual(strange.map(() => undefined));
     });
 
-    it("stand for one id when many ask at once", async () => {
+    it("concurrent reservations of a key get the same id", async () => {
       const tenant = freshTenant();
       const answers = await Promise.all(Array.from({ length: 12 }, () => keys.reserve(tenant, many(120), expired())));
       const [first = []] = answers;
       for (const answer of answers) expect(idsOf(answer)).toEqual(idsOf(first));
     });
 
-    it("are given anew when they have expired, once", async () => {
+    it("an expired key is assigned to a new id once", async () => {
       const tenant = freshTenant();
       const old = { createdAt: new Date(Date.now() - 8 * DAY_MS) };
       const jobId = wishOf("j", { ...old, kind: "job-id" });
@@ -67,7 +67,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       for (const [, ofJob] of answers) expect(ofJob!.id).toBe(jobId.id);
     });
 
-    it("keep what they stand for to the last field, and the first of two requests that meet", async () => {
+    it("keys keep every field, and the first of two concurrent requests", async () => {
       const tenant = freshTenant();
       const wish = wishOf("k", { requestHash: "ü'\u2028", createdAt: new Date("2030-01-02T03:04:05.678Z") });
       const { key: _, ...record } = wish;
@@ -81,14 +81,14 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       ]);
     });
 
-    it("ask for nothing when nothing is asked", async () => {
+    it("reserving no keys sends no request", async () => {
       expect(await keys.find(freshTenant(), [], expired())).toEqual([]);
       expect(await keys.reserve(freshTenant(), [], expired())).toEqual([]);
     });
   });
 
   describe("removing expired keys", () => {
-    it("takes those of every tenant, part by part, and no key that is young or a job's id", async () => {
+    it("removing expired keys removes those of all tenants, page by page, and keeps young keys and job ids", async () => {
       const tenants = [freshTenant(), freshTenant()];
       const createdAt = new Date(Date.now() - 8 * DAY_MS);
       const wishes = [

@@ -1,4 +1,4 @@
-/** What every store promises about rows that another release has written, whatever its port. */
+/** The contract of every store for rows that another release has written. */
 import { describe, expect, it } from "vitest";
 import { batchKeys } from "../../../runtime/azure/tables/batch-store.ts";
 import type { Cells } from "../../../runtime/azure/tables/columns.ts";
@@ -149,7 +149,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
     expect(after).not.toEqual(before);
   });
 
-  it("what is written as JSON keeps fields of a later release, too", async () => {
+  it("JSON values keep fields of a later release through a write", async () => {
     const tenantName = freshTenant();
     await stores.webhooks.create(webhook(tenantName));
     const keys = webhookKeys(tenantName, "billing");
@@ -169,7 +169,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
     expect(JSON.parse(String(unannounced))).toEqual([{ ...end, counts }]);
   });
 
-  it("a list that has become shorter is read as it was written", async () => {
+  it("a list that becomes shorter is read back exactly", async () => {
     const batchId = batchIdOf(timer(freshTenant()));
     const many = Array.from({ length: 2_000 }, (_, index) => `job-${index}-${"x".repeat(40)}`);
     for (const waitingJobIds of [many, ["one"], many.slice(0, 900), []]) {
@@ -179,7 +179,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
     }
   });
 
-  it("a key that is taken anew, and a worker that starts anew, keep nothing of what was there", async () => {
+  it("a reused key and a restarted worker keep no columns of the old row", async () => {
     const tenantName = freshTenant();
     const wish = {
       ...{ kind: "idempotency-key" as const, key: "k", requestHash: "h" },
@@ -198,7 +198,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
     expect(await stores.rows.get("workers", workerKeys(worker(tenantName)))).not.toHaveProperty("laterText");
   });
 
-  it("a row with a word that this release does not know cannot be read, and is not touched by the try", async () => {
+  it("a row with a word of a later release is unreadable, and reading does not change it", async () => {
     const job = jobOf({}, batchOf({ tenantName: freshTenant() }));
     await stores.jobs.insert(job);
     await stores.rows.merge("jobs", jobKeys(job.jobId), { state: "paused" });
@@ -209,7 +209,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
     expect(await stores.rows.get("jobs", jobKeys(job.jobId))).toEqual(before);
   });
 
-  it("a scan passes over what it cannot read, and tells of it", async () => {
+  it("a scan skips unreadable rows and reports them", async () => {
     const batch = await stores.batches.create(batchOf({ tenantName: freshTenant() }));
     const [strange, plain] = [jobOf({}, batch), jobOf({}, batch)];
     for (const job of [strange, plain]) await stores.jobs.insert(job);
@@ -251,7 +251,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
 });
 
 describe("a writer's counter in Azurite", () => {
-  it("keeps what a later release has counted in it, and is not summed by a release that does not know the state", async () => {
+  it("a writer's counter keeps a later release's states, and a release that does not know them does not sum it", async () => {
     const { batches, jobs, rows } = createAzureStores("counter-writer");
     const batch = await batches.create(batchOf({ tenantName: freshTenant() }));
     const [first, second] = [jobOf({}, batch), jobOf({}, batch)];

@@ -1,4 +1,4 @@
-/** What core/ports/package-store.ts promises: what stays of an upload, in which order, and that nobody's version is lost. */
+/** The contract of core/ports/package-store.ts: which versions are kept, in which order, and that none is lost. */
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { InvalidRequestError, PackageError } from "../../../runtime/core/errors.ts";
@@ -36,20 +36,20 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
   };
 
   describe("versions of a package", () => {
-    it("are all kept, newest first, also when they come within one second", async () => {
+    it("all versions of a package are kept, newest first, also from the same second", async () => {
       const tenant = freshTenant();
       for (const content of ["one", "two", "three", "four"]) await upload(tenant, "a.zip", content);
       expect(await versionsOf(tenant)).toEqual(versions("four", "three", "two", "one"));
       expect(await contentOf(tenant)).toBe("four");
     });
 
-    it("are shown once each, as the newer of equal ones", async () => {
+    it("equal versions of a package are shown once, as the newest copy", async () => {
       const tenant = freshTenant();
       for (const content of ["one", "two", "one", "three", "two"]) await upload(tenant, "a.zip", content);
       expect(await versionsOf(tenant)).toEqual(versions("two", "three", "one"));
     });
 
-    it("survive uploads at the same time, all of them", async () => {
+    it("concurrent uploads of a package keep all versions", async () => {
       const tenant = freshTenant();
       const contents = Array.from({ length: 6 }, (_, i) => `version ${i}`);
       await Promise.all(contents.map((content) => upload(tenant, "a.zip", content, open().packages)));
@@ -58,14 +58,14 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       expect(kept[0]).toEqual({ sha256: hash(await contentOf(tenant)), isCurrent: true });
     });
 
-    it("go, the oldest first, when there are more than are kept", async () => {
+    it("the oldest versions of a package are deleted when there are too many", async () => {
       const tenant = freshTenant();
       const contents = Array.from({ length: PACKAGE_VERSIONS_KEPT + 3 }, (_, i) => `version ${i}`);
       for (const content of contents) await upload(tenant, "a.zip", content);
       expect(await versionsOf(tenant)).toEqual(versions(...contents.toReversed().slice(0, PACKAGE_VERSIONS_KEPT + 1)));
     });
 
-    it("are restored with their facts, by whoever did it", async () => {
+    it("a restored version has its facts and the name of the caller that restored it", async () => {
       const tenant = freshTenant();
       for (const content of ["one", "two", "one", "three"]) await upload(tenant, "a.zip", content);
       expect(await store.restore(tenant, "a.zip", hash("one"), "Grace")).toBe(true);
@@ -74,7 +74,7 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       expect(await versionsOf(tenant)).toEqual(versions("one", "three", "two"));
     });
 
-    it("stay as they are when the current one is restored, and when there is no such version", async () => {
+    it("restoring the current or a missing version changes nothing", async () => {
       const tenant = freshTenant();
       for (const content of ["one", "two", "one"]) await upload(tenant, "a.zip", content);
       const before = await versionOf(tenant);
@@ -84,7 +84,7 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       expect(await versionOf(tenant)).toBe(before);
     });
 
-    it("say when each was published first, and the upload says when it was", async () => {
+    it("versions of a package have the time of their first publishing, and an upload returns its time", async () => {
       const tenant = freshTenant();
       const startedAt = Date.now();
       const first = await upload(tenant, "a.zip", "one");
@@ -94,12 +94,12 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       expect(current).toMatchObject({ isCurrent: true, uploadedAt: last, publishedAt: first, jobTypes: ["Echo"] });
       expect(older).toMatchObject({ isCurrent: false, sha256: hash("two"), timerCount: 0 });
       expect((await store.get(tenant, "a.zip"))?.uploadedAt).toEqual(last);
-      // Times are told to the second.
+      // Times have a resolution of one second.
       expect(first.getMilliseconds()).toBe(0);
       expect(first.getTime()).toBeGreaterThan(startedAt - 2_000);
     });
 
-    it("are fetched by their hash, the current and older ones, and not when they are gone", async () => {
+    it("current and older versions of a package are fetched by hash, deleted ones are not", async () => {
       const tenant = freshTenant();
       for (const content of ["one", "two"]) await upload(tenant, "a.zip", content);
       for (const content of ["one", "two"]) {
@@ -109,7 +109,7 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       expect(await store.fetchVersion(tenant, "none.zip", hash("one"))).toBeUndefined();
     });
 
-    it("keep what nobody knows unknown over a restore", async () => {
+    it("a restore of a package keeps unknown facts unknown", async () => {
       const tenant = freshTenant();
       const jobTypes = Array.from({ length: 1_000 }, (_, i) => `JobTypeNumber${i}`);
       await store.upload(tenant, "a.zip", Buffer.from("one"), { sha256: hash("one"), jobTypes, uploadedBy: "Ada" });
@@ -118,7 +118,7 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       expect(await store.get(tenant, "a.zip")).not.toHaveProperty("jobTypes");
     });
 
-    it("go with the package", async () => {
+    it("deleting a package deletes its versions", async () => {
       const tenant = freshTenant();
       for (const content of ["one", "two"]) await upload(tenant, "a.zip", content);
       expect(await store.remove(tenant, "a.zip")).toBe(true);
@@ -131,7 +131,7 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
   });
 
   describe("names of packages", () => {
-    it("are exact: one that begins with another is another package", async () => {
+    it("a package whose name begins with another name is a separate package", async () => {
       const tenant = freshTenant();
       for (const name of ["a.zip", "a.zip.zip", "a.zip-2.zip"]) {
         await upload(tenant, name, `${name} one`);
@@ -146,7 +146,7 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       ]);
     });
 
-    it("of one tenant are no other's, also where tenant names begin alike", async () => {
+    it("packages belong to one tenant, also if tenant names begin with each other", async () => {
       const tenant = freshTenant();
       await upload(tenant, "a.zip", "one");
       expect((await store.list(tenant.slice(0, -1), { pageSize: 10 })).items).toEqual([]);
@@ -167,7 +167,7 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       return items;
     }
 
-    it("has each once, by name, whatever the page size, and no older versions", async () => {
+    it("the list of packages has each once, sorted by name, without older versions, for any page size", async () => {
       const tenant = freshTenant();
       const names = ["b.zip", "a.zip", "B.zip", "a-1.zip", "c.zip"];
       for (const name of names) for (const content of ["one", "two"]) await upload(tenant, name, content);
@@ -176,7 +176,7 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       }
     });
 
-    it("shows what came without facts without any, and keeps it as a version like any other", async () => {
+    it("a package without facts is listed without them, and kept as a version", async () => {
       const tenant = freshTenant();
       for (const content of ["one", "two"]) await store.upload(tenant, "foreign.zip", Buffer.from(content));
       const [item, ...others] = await allOf(tenant, 10);
@@ -190,7 +190,7 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       expect(await store.restore(tenant, "foreign.zip", hash("one"), "Grace")).toBe(false);
     });
 
-    it("shows one no job can name not at all", async () => {
+    it("blobs without a valid package name are not listed", async () => {
       const tenant = freshTenant();
       await store.upload(tenant, "readme.txt", Buffer.from("x"));
       expect(await allOf(tenant, 10)).toEqual([]);
@@ -199,7 +199,7 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       expect(names).toEqual([]);
     });
 
-    it("is, over all tenants, what each of them has", async () => {
+    it("the list of all packages has the packages of every tenant", async () => {
       const [one, other] = [freshTenant(), freshTenant()];
       await upload(one, "a.zip", "one");
       await upload(one, "a.zip", "two");
@@ -214,7 +214,7 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       expect(found).toHaveLength(2);
     });
 
-    it("goes on behind a package that has been removed meanwhile", async () => {
+    it("the list of packages continues when the package of its token was removed", async () => {
       const tenant = freshTenant();
       for (const name of ["a.zip", "b.zip", "c.zip"]) await upload(tenant, name, name);
       const { continuationToken } = await store.list(tenant, { pageSize: 2 });
@@ -224,7 +224,7 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       expect(rest.continuationToken).toBeUndefined();
     });
 
-    it("refuses tokens that are not its own", async () => {
+    it("the list of packages refuses foreign tokens", async () => {
       const forged = ["", "x", "1:0:a.zip", ...["1:1:a.zip", "1:0:../a.zip", "1:0:a/b.zip"].map((t) => btoa(t))];
       for (const continuationToken of forged) {
         await expect(store.list(freshTenant(), { pageSize: 1, continuationToken })).rejects.toMatchObject({
@@ -235,7 +235,7 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
   });
 
   describe("a package", () => {
-    it("are fetched by their exact name only, and not again while unchanged", async () => {
+    it("a package is fetched only by its exact name, and only once while it is unchanged", async () => {
       const tenant = freshTenant();
       await store.upload(tenant, "report.zip", Buffer.from("v1"));
       const first = await store.fetch(tenant, "report.zip", undefined);
@@ -257,7 +257,7 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       );
     });
 
-    it("is not handed out when its bytes were replaced and its record was not", async () => {
+    it("a package with replaced bytes and the old SHA-256 is refused", async () => {
       const tenant = freshTenant();
       const facts = { sha256: hash("good"), uploadedBy: "Ada", jobTypes: ["Echo"] };
       await store.upload(tenant, "a.zip", Buffer.from("evil"), facts);
@@ -268,7 +268,7 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       expect(await store.fetch(tenant, "a.zip", undefined)).toMatchObject({ sha256: hash("good") });
     });
 
-    it("is restored from a copy whose bytes are its own when the newest copy's were replaced", async () => {
+    it("a version is restored from an intact copy if the newest copy was replaced", async () => {
       const tenant = freshTenant();
       await upload(tenant, "a.zip", "good");
       await store.upload(tenant, "a.zip", Buffer.from("evil"), { sha256: hash("good"), uploadedBy: "x", jobTypes: [] });
@@ -277,33 +277,33 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
       expect(await contentOf(tenant)).toBe("good");
     });
 
-    it("that came by other means has no record to compare, and says what its bytes are", async () => {
+    it("a package without a recorded SHA-256 is returned with the SHA-256 of its bytes", async () => {
       const tenant = freshTenant();
       await store.upload(tenant, "a.zip", Buffer.from("foreign"));
       expect(await store.fetch(tenant, "a.zip", undefined)).toMatchObject({ sha256: hash("foreign") });
     });
 
-    it("stop downloading when the signal fires", async () => {
+    it("the download of a package stops when the signal fires", async () => {
       const reason = new Error("lost");
       await expect(store.fetch(freshTenant(), "x.zip", undefined, AbortSignal.abort(reason))).rejects.toBe(reason);
     });
 
     // It takes seconds to send so much to Azurite.
-    it.runIf(breadth(name === "memory", true))("that is larger than allowed is not fetched", async () => {
+    it.runIf(breadth(name === "memory", true))("a package above the size limit is refused", async () => {
       const tenant = freshTenant();
       await store.upload(tenant, "big.zip", Buffer.alloc(PACKAGE_MAX_BYTES + 1));
       await expect(store.fetch(tenant, "big.zip", undefined)).rejects.toThrow(PackageError);
       await store.remove(tenant, "big.zip");
     });
 
-    it("has its facts back as they were given, whatever letters they have", async () => {
+    it("a package returns its facts exactly, with any characters", async () => {
       const tenant = freshTenant();
       const facts = { sha256: hash("x"), uploadedBy: "Ünal \u2028 'x'", jobTypes: ["Echo", "Ä"], timerCount: 12 };
       await store.upload(tenant, "a.zip", Buffer.from("x"), facts);
       expect(await store.get(tenant, "a.zip")).toMatchObject({ packageName: "a.zip", bytes: 1, ...facts });
     });
 
-    it("of a name none can have is refused", async () => {
+    it("a package with an invalid name is refused", async () => {
       for (const name of ["a/b.zip", "../a.zip", ""]) {
         await expect(store.get(freshTenant(), name)).rejects.toThrow(InvalidRequestError);
         await expect(store.versions(freshTenant(), name)).rejects.toThrow(InvalidRequestError);

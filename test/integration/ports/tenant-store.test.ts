@@ -1,4 +1,4 @@
-/** What core/ports/tenant-store.ts promises. */
+/** The contract of core/ports/tenant-store.ts. */
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { TenantGrant } from "../../../runtime/core/ports/tenant-store.ts";
@@ -33,7 +33,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   }
 
   describe("tenants", () => {
-    it("are made once, read and removed", async () => {
+    it("a tenant is created once, read and removed", async () => {
       const tenantName = freshTenant();
       const tenant = { tenantName, createdAt, createdBy: "ada" };
       expect(await store.get(tenantName)).toBeUndefined();
@@ -45,7 +45,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await store.get(tenantName)).toBeUndefined();
     });
 
-    it("are listed by name in pages, and grants are no tenants", async () => {
+    it("tenants are listed by name in pages, without grants", async () => {
       const names = Array.from({ length: 5 }, freshTenant);
       for (const tenantName of names) {
         await store.create({ tenantName, createdAt, createdBy: "ada" });
@@ -57,7 +57,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(listed.every((name) => !name.includes("."))).toBe(true);
     });
 
-    it("take their grants with them, and leave those of others", async () => {
+    it("removing a tenant removes its grants and no others", async () => {
       const [gone, kept] = [freshTenant(), freshTenant()];
       const principalId = randomUUID();
       await store.create({ tenantName: gone, createdAt, createdBy: "ada" });
@@ -71,7 +71,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("grants", () => {
-    it("are given, replaced and taken away", async () => {
+    it("a grant is added, replaced and removed", async () => {
       const grant = grantOn(freshTenant());
       const { tenantName, principalId } = grant;
       await store.putGrant(grant);
@@ -84,7 +84,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await store.grantsOf(principalId)).toEqual([]);
     });
 
-    it("of a principal are those on all of its tenants and nobody else's", async () => {
+    it("the grants of a principal are those on all of its tenants", async () => {
       const principalId = randomUUID();
       const names = Array.from({ length: 3 }, freshTenant).toSorted();
       for (const tenantName of names) {
@@ -94,7 +94,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect((await store.grantsOf(principalId)).map(({ tenantName }) => tenantName)).toEqual(names);
     });
 
-    it("on a tenant are listed in pages", async () => {
+    it("the grants on a tenant are listed in pages", async () => {
       const tenantName = freshTenant();
       const grants = Array.from({ length: 5 }, () => grantOn(tenantName));
       for (const grant of [...grants, grantOn(freshTenant())]) await store.putGrant(grant);
@@ -108,12 +108,12 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(found).toEqual(grants.toSorted((a, b) => (a.principalId < b.principalId ? -1 : 1)));
     });
 
-    it("are not written under a key that is no object id", async () => {
+    it("a grant is refused for an invalid object id", async () => {
       await expect(store.putGrant(grantOn("acme", { principalId: "x' or 'y" }))).rejects.toThrow("Not an object id");
       await expect(store.removeGrant("acme", "")).rejects.toThrow("Not an object id");
     });
 
-    it("refuse tokens of other lists", async () => {
+    it("the list of grants refuses tokens of other lists", async () => {
       for (const continuationToken of ["", "x", Buffer.from("1:0:' or 1").toString("base64url")]) {
         const refused = { code: "InvalidRequest" };
         await expect(store.list({ pageSize: 1, continuationToken })).rejects.toMatchObject(refused);
@@ -123,7 +123,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("a tenant that is made and removed at the same time", () => {
-    it("is there or not there, and nobody gets an error", async () => {
+    it("creating and removing a tenant at the same time causes no error", async () => {
       const tenant = { tenantName: freshTenant(), createdAt, createdBy: "ada" };
       const makeAndRemove = async (): Promise<void> => {
         for (let i = 0; i < 30; i++) {
@@ -137,7 +137,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("a name that no tenant and no principal has", () => {
-    it("is absent, and has no grants", async () => {
+    it("an invalid name finds no tenant and no grants", async () => {
       for (const name of ["a/b", "a\\b", "a#b?c", "'", "x".repeat(300)]) {
         expect(await store.grantsOf(name)).toEqual([]);
         expect((await store.listGrants(name, { pageSize: 1 })).items).toEqual([]);

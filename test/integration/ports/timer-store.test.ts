@@ -1,4 +1,4 @@
-/** What core/ports/timer-store.ts promises. */
+/** The contract of core/ports/timer-store.ts. */
 import { describe, expect, it } from "vitest";
 import { InvariantError } from "../../../runtime/core/errors.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
@@ -36,20 +36,20 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
         timerName: "Tidy_Up-2",
         runOnDeploy: true,
       },
-    ] as const)("is read as it was written: %j", async (fields) => {
+    ] as const)("a timer is read as it was written: %j", async (fields) => {
       const timer = timerOf({ tenantName: freshTenant(), ...fields });
       const result = await newStore().write(timer, undefined);
       expect(await newStore().get(timer)).toEqual({ value: timer, etag: result.written ? result.etag : "" });
     });
 
-    it("is absent for a name that has none, and for one no timer can have", async () => {
+    it("reading a timer by an unknown or invalid name finds nothing", async () => {
       const { value } = await inserted();
       expect(await newStore().get({ ...value, timerName: "Other" })).toBeUndefined();
       expect(await newStore().get({ ...value, packageName: "a/b.zip" })).toBeUndefined();
       expect(await newStore().get({ ...value, timerName: "a.b" })).toBeUndefined();
     });
 
-    it("is written on its version only, and a refusal shows what is there", async () => {
+    it("a timer is written only with its current version, and a refusal returns the current row", async () => {
       const { value, etag } = await inserted();
       const store = newStore();
       expect(await store.write({ ...value, overlap: "queue" }, etag)).toMatchObject({ written: true });
@@ -64,7 +64,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect((await store.get(value))?.value.overlap).toBe("queue");
     });
 
-    it("is removed on its version, and what it does stays", async () => {
+    it("a timer is removed only with its current version, and its run stays", async () => {
       const { value, etag } = await inserted();
       const store = newStore();
       const run = { ...newTimerRun(batchIdOf(value)), fence: 4 };
@@ -78,7 +78,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("the timers of a tenant", () => {
-    it("are listed by package and name in pages, without what they do and without those of others", async () => {
+    it("the timers of a tenant are listed by package and name in pages, without runs and other tenants' timers", async () => {
       const tenantName = freshTenant();
       const store = newStore();
       for (const [packageName, timerName] of [
@@ -106,14 +106,14 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await ofPackage("c.zip")).toEqual([]);
     });
 
-    it("are among those of all tenants", async () => {
+    it("the list of all timers has the timers of every tenant", async () => {
       const mine = [await inserted(), await inserted()].map(({ value }) => value);
       const all: Timer[] = [];
       for await (const { value } of newStore().all()) all.push(value);
       expect(all).toEqual(expect.arrayContaining(mine));
     });
 
-    it("refuse a token of another list", async () => {
+    it("the list of timers refuses a token of another list", async () => {
       const list = newStore().list("acme", { pageSize: 1, continuationToken: "x" });
       await expect(list).rejects.toMatchObject({ code: "InvalidRequest" });
     });
@@ -122,7 +122,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   describe("what a timer does", () => {
     const batchId = (): string => batchIdOf(timerOf({ tenantName: freshTenant() }));
 
-    it("is read as it was written, and lists become shorter again", async () => {
+    it("the run of a timer is read as it was written, also when its lists become shorter", async () => {
       const store = newStore();
       const run: TimerRun = {
         batchId: batchId(),
@@ -145,12 +145,12 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect((await store.run(run.batchId))?.value).toEqual(calm);
     });
 
-    it("is absent before anything has run, and for a text that is no batch id", async () => {
+    it("the run of a timer is absent before its first job and for an invalid batch id", async () => {
       expect(await newStore().run(batchId())).toBeUndefined();
       expect(await newStore().run("../x")).toBeUndefined();
     });
 
-    it("is written on its version only, and a refusal shows what is there", async () => {
+    it("the run of a timer is written only with its current version, and a refusal returns the current row", async () => {
       const store = newStore();
       const run = newTimerRun(batchId());
       const first = await store.writeRun(run, undefined);
@@ -167,7 +167,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await store.writeRun(newTimerRun(batchId()), etag)).toEqual({ written: false, current: undefined });
     });
 
-    it("holds as many waiting jobs and ticks as there may be", async () => {
+    it("the run of a timer can hold the maximum number of waiting jobs and ticks", async () => {
       const run = {
         ...newTimerRun(batchId()),
         waitingJobIds: Array.from({ length: 1_000 }, (_, i) => `acme.zz${"0".repeat(16)}.00.${i}`),
@@ -177,13 +177,13 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect((await newStore().run(run.batchId))?.value).toEqual(run);
     });
 
-    it("is not written for a text that is no batch id", async () => {
+    it("the run of a timer is refused for an invalid batch id", async () => {
       await expect(newStore().writeRun(newTimerRun("../x"), undefined)).rejects.toThrow(InvariantError);
     });
   });
 
   describe("a timer's name", () => {
-    it("that no timer can have is not written, and not removed", async () => {
+    it("writing and removing a timer with an invalid name is refused", async () => {
       for (const name of [
         { packageName: "a/b.zip" },
         { packageName: "none" },
@@ -198,7 +198,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("a page of timers", () => {
-    it("goes on behind a timer that has been removed meanwhile", async () => {
+    it("the list of timers continues when the timer of its token was removed", async () => {
       const tenantName = freshTenant();
       for (const timerName of ["A", "B", "C"]) await inserted({ tenantName, timerName });
       const { items, continuationToken } = await newStore().list(tenantName, { pageSize: 2 });

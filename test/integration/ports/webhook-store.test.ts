@@ -1,4 +1,4 @@
-/** What core/ports/webhook-store.ts promises of webhooks and of deliveries to them. */
+/** The contract of core/ports/webhook-store.ts, for webhooks and their deliveries. */
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { WEBHOOK_DELIVERIES_KEPT } from "../../../runtime/core/limits.ts";
@@ -47,7 +47,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   };
 
   describe("a webhook", () => {
-    it("is read as it was created, and created once", async () => {
+    it("a webhook is created once and read as it was created", async () => {
       const validUntil = new Date("2030-01-02T03:04:05.678Z");
       const secrets = [
         { value: "whsec_b", validUntil: undefined },
@@ -63,7 +63,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await webhooks.get(tenantName, "other")).toBeUndefined();
     });
 
-    it("is replaced on its version only, and what is undefined is cleared", async () => {
+    it("a webhook is replaced only with its current version, and undefined fields are cleared", async () => {
       const webhook = await created({ disabledBecause: "no" });
       const { tenantName, webhookName } = webhook;
       const { etag } = (await webhooks.get(tenantName, webhookName))!;
@@ -74,7 +74,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await webhooks.replace(newWebhook(), etag)).toBe(false);
     });
 
-    it("is removed once, with its deliveries and no other's", async () => {
+    it("a webhook is removed once, with its own deliveries only", async () => {
       const gone = await created();
       const kept = await created({ tenantName: gone.tenantName, webhookName: "kept" });
       for (const webhook of [gone, kept]) {
@@ -88,7 +88,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await webhooks.of(gone.tenantName)).toEqual([kept]);
     });
 
-    it("is listed with those of its tenant, by name, in pages", async () => {
+    it("the webhooks of a tenant are listed by name in pages", async () => {
       const tenantName = freshTenant();
       const named = [];
       for (const webhookName of ["b", "a-b", "a", "c"]) named.push(await created({ tenantName, webhookName }));
@@ -105,7 +105,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await webhooks.list(freshTenant(), { pageSize: 3 })).toEqual({ items: [], continuationToken: undefined });
     });
 
-    it("list refuses tokens it did not make", async () => {
+    it("the list of webhooks refuses foreign tokens", async () => {
       for (const continuationToken of ["", "x", ...["1:0:../a", "1:1:a", "1:0:A b"].map((text) => btoa(text))]) {
         const listing = webhooks.list(freshTenant(), { pageSize: 1, continuationToken });
         await expect(listing).rejects.toMatchObject({ code: "InvalidRequest" });
@@ -114,7 +114,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("a delivery", () => {
-    it("is due when its time has come, in the order of its place, as stored", async () => {
+    it("deliveries become due at their time, in the order of their places", async () => {
       const webhook = newWebhook();
       const fields = { nextTryAt: SOON, answerCode: 500, error: "ü", body: '{"a":"\u2028"}' };
       const [second, first] = [
@@ -131,7 +131,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await deliveries.due(`${webhook.tenantName}.`, SOON, 1)).toEqual([due[0]]);
     });
 
-    it("has a place before those of other webhooks, and of other tenants", () => {
+    it("the places of a webhook's deliveries are together, and so are those of a tenant", () => {
       const tenantName = freshTenant();
       const [one, two] = [newWebhook({ tenantName, webhookId: "aa" }), newWebhook({ tenantName, webhookId: "ab" })];
       const of = (webhook: Webhook, key: string) => deliveries.placeOf(deliveryOf(webhook, { key }));
@@ -142,7 +142,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(deliveries.placeAfter(tenantName) < of(longer, "0")).toBe(true);
     });
 
-    it("is added unless it waits or has ended already", async () => {
+    it("a delivery is added unless it waits or has ended already", async () => {
       const webhook = newWebhook();
       const waits = await added(webhook, { key: keyAt(1) });
       await deliveries.add({ ...waits, body: "other" });
@@ -153,7 +153,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await deliveries.waitingCount(webhook, 10)).toBe(1);
     });
 
-    it("is changed on its version only; undefined clears a field, an absent one stays", async () => {
+    it("a delivery is changed only with its current version; undefined fields are cleared, absent ones stay", async () => {
       const webhook = newWebhook();
       const delivery = await added(webhook, { nextTryAt: SOON, answer: "no", error: "busy" });
       const [{ etag } = { etag: "" }] = await dueOf(webhook, SOON);
@@ -170,14 +170,14 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await all(webhook)).toEqual([]);
     });
 
-    it("that is an empty answer reads as one without", async () => {
+    it("an empty answer of a delivery is read as absent", async () => {
       const webhook = newWebhook();
       const delivery = deliveryOf(webhook, { state: "delivered", nextTryAt: undefined, answerCode: 204, answer: "" });
       await deliveries.end(delivery);
       expect(await all(webhook)).toEqual([{ ...delivery, answer: undefined }]);
     });
 
-    it("that has ended waits no more, and ends once more without harm", async () => {
+    it("an ended delivery no longer waits, and can be ended again", async () => {
       const webhook = newWebhook();
       const delivery = await added(webhook);
       const ended = { ...delivery, state: "failed", nextTryAt: undefined, tries: 8, error: "No." } as const;
@@ -191,7 +191,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("the list of a webhook's deliveries", () => {
-    it("has those that wait, then the latest that have ended, each newest first, whatever the page size", async () => {
+    it("the list of deliveries has waiting ones, then ended ones, each newest first, for any page size", async () => {
       const webhook = newWebhook();
       const neighbour = newWebhook({ tenantName: webhook.tenantName });
       const waiting = [];
@@ -210,7 +210,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await deliveries.waitingCount(newWebhook(), 2)).toBe(0);
     });
 
-    it("keeps only so many that have ended, the latest", async () => {
+    it("only the latest ended deliveries are kept", async () => {
       const webhook = newWebhook();
       const ended = Array.from({ length: WEBHOOK_DELIVERIES_KEPT + 3 }, (_, age) =>
         deliveryOf(webhook, { key: keyAt(age), state: "delivered", nextTryAt: undefined }),
@@ -219,7 +219,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(keysOf(await all(webhook, 40))).toEqual(keysOf(ended.slice(0, WEBHOOK_DELIVERIES_KEPT)));
     });
 
-    it("refuses tokens it did not make", async () => {
+    it("the list of deliveries refuses foreign tokens", async () => {
       for (const continuationToken of ["", "x", ...["1:0:../a", "1:2:a", "1:0:A"].map((text) => btoa(text))]) {
         const listing = deliveries.list(newWebhook(), { pageSize: 1, continuationToken });
         await expect(listing).rejects.toMatchObject({ code: "InvalidRequest" });

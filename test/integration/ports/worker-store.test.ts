@@ -1,4 +1,4 @@
-/** What core/ports/worker-store.ts promises. */
+/** The contract of core/ports/worker-store.ts. */
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
@@ -36,7 +36,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   const newStore = (): WorkerStore => open().workers;
 
   describe("a worker's row", () => {
-    it("is read back as it was written, with a thousand claims and intents", async () => {
+    it("a worker is read back as it was written, with a thousand claims and intents", async () => {
       const record = recordOf({
         version: "ü \u2028 '\"",
         state: "draining",
@@ -48,7 +48,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await newStore().get(record.pool, record.workerId)).toEqual(record);
     });
 
-    it("keeps nothing of a longer list when a shorter one takes its place", async () => {
+    it("a worker's shorter list replaces a longer one completely", async () => {
       const record = recordOf({ claims: Array.from({ length: 1_000 }, () => randomUUID()), cancel: [intentOf()] });
       let etag = await beaten(newStore().beat(record, undefined));
       for (const claims of [["one", "two"], []]) {
@@ -58,11 +58,11 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       }
     });
 
-    it("is absent for a worker that never was", async () => {
+    it("reading an unknown worker finds nothing", async () => {
       expect(await newStore().get(freshTenant(), "w-1")).toBeUndefined();
     });
 
-    it("is listed with those of its pool, or with all", async () => {
+    it("workers are listed by pool, or all together", async () => {
       const [pool, other] = [freshTenant(), freshTenant()];
       const records = ["a", "b", "c"].map((workerId) => recordOf({ pool, workerId }));
       const elsewhere = recordOf({ pool: other });
@@ -72,7 +72,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await newStore().list()).toEqual(expect.arrayContaining([...records, elsewhere]));
     });
 
-    it("is not there for a name that no row can have, and of its own pool only", async () => {
+    it("reading a worker by an invalid name or in another pool finds nothing", async () => {
       const record = recordOf();
       await newStore().beat(record, undefined);
       for (const name of ["a/b", "a\\b", "a#b", "a?b", "\u0000", "", "x".repeat(300)]) {
@@ -84,7 +84,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("a heartbeat", () => {
-    it("is refused when somebody left an intent, and written on the version that has it", async () => {
+    it("a heartbeat is refused after a new intent, and written with the version that has it", async () => {
       const record = recordOf({ claims: ["c-1"] });
       const etag = await beaten(newStore().beat(record, undefined));
       const intent = intentOf();
@@ -96,7 +96,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await newStore().get(record.pool, record.workerId)).toEqual(record);
     });
 
-    it("of a new boot replaces what an earlier one left, intents too", async () => {
+    it("the first heartbeat of a boot replaces the row of an earlier boot, intents included", async () => {
       const record = recordOf({ claims: ["c-1"], cancel: [intentOf()], drain: true });
       const etag = await beaten(newStore().beat(record, undefined));
       const next = recordOf({ pool: record.pool, bootId: "boot-2" });
@@ -105,7 +105,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await newStore().beat(record, etag)).toMatchObject({ written: false, current: { value: next } });
     });
 
-    it("of a new boot does not replace what was left for this very boot", async () => {
+    it("the first heartbeat of a boot does not replace a row of the same boot", async () => {
       const record = recordOf();
       await newStore().beat(record, undefined);
       await newStore().requestDrain(record.pool, record.workerId);
@@ -113,7 +113,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(again).toMatchObject({ written: false, current: { value: { ...record, drain: true } } });
     });
 
-    it("on a version finds no row of a worker that never was", async () => {
+    it("a heartbeat with a version is refused if the worker has no row", async () => {
       const other = recordOf();
       const etag = await beaten(newStore().beat(other, undefined));
       expect(await newStore().beat(recordOf(), etag)).toEqual({ written: false, current: undefined });
@@ -121,14 +121,14 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
   });
 
   describe("an intent", () => {
-    it("for a worker without a row does nothing", async () => {
+    it("an intent for a worker without a row does nothing", async () => {
       const { pool, workerId } = recordOf();
       await newStore().requestCancel(pool, workerId, intentOf());
       await newStore().requestDrain(pool, workerId);
       expect(await newStore().list(pool)).toEqual([]);
     });
 
-    it("is kept once, however often it is left, and does not touch another pool's worker", async () => {
+    it("an intent is stored once, also when it is repeated, and only for the worker of its pool", async () => {
       const [record, other] = [recordOf(), recordOf()];
       for (const one of [record, other]) await newStore().beat(one, undefined);
       const [one, two] = [intentOf(), intentOf()];
@@ -139,7 +139,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       expect(await newStore().get(other.pool, other.workerId)).toEqual(other);
     });
 
-    it("finds room for a thousand on a row, the oldest kept", async () => {
+    it("a row keeps its first thousand intents", async () => {
       const record = recordOf();
       const store = newStore();
       await store.beat(record, undefined);

@@ -26,6 +26,6 @@ export function createMemoryTimers(): MemoryTimers {
 
 function keysOf(name: TimerName): RowKeys {
   const keys = timerKeys(name);
-  if (keys === undefined) throw new Error("Not the name of a timer.");
+  if (keys === undefined) throw new Error("Not a timer name.");
   return keys;
 }

@@ -75,7 +75,7 @@ export function createMemoryTimers(table = new MemoryTable()): TimerStore {
 }
 
 function keysOf(keys: RowKeys | undefined): RowKeys {
-  if (keys === undefined) throw new InvariantError("Not the name of a timer.");
+  if (keys === undefined) throw new InvariantError("Not a timer name.");
   return keys;
 }
 

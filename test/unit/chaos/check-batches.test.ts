@@ -1,4 +1,4 @@
-/** Batches in the checker: completed once per generation, with nothing running, and open again before anything starts. */
+/** The rules of the checker for batches: one completion per generation, without running jobs, and reopened before any start. */
 import { describe, expect, it } from "vitest";
 import { doubleCompletions, illegalBatchChanges, lostBatches } from "../../chaos/engine/check-batches.ts";
 import { staleWrites } from "../../chaos/engine/check-jobs.ts";
@@ -40,51 +40,51 @@ const requeued = ["jobs", { state: "queued", ring: 2, claimId: "" }] as const;
 const FIRST = [created, queued, started("a"), closed, ended, complete(1)] as const;
 const SECOND = [requeued, reopened(2), started("b"), ended, complete(2)] as const;
 
-describe("the checker, on batches,", () => {
-  it("has nothing against one that was completed once in each of two generations", () => {
+describe("checking batches", () => {
+  it("the checker accepts a batch that was completed once in each of two generations", () => {
     const history = historyOf(...FIRST, ...SECOND);
     expect([...doubleCompletions(history), ...illegalBatchChanges(history), ...lostBatches(history)]).toEqual([]);
     expect(staleWrites(history)).toEqual([]);
   });
 
-  it("finds one that was never completed, and asks nothing of an open one", () => {
+  it("the checker reports a batch that was never completed, and no open batch", () => {
     expect(lostBatches(historyOf(created, queued, closed))).toEqual([`${BATCH} was never completed in generation 1`]);
     expect(lostBatches(historyOf(...FIRST, reopened(2)))).toEqual([`${BATCH} was never completed in generation 2`]);
     expect(lostBatches(historyOf(created, queued))).toEqual([]);
   });
 
-  it("finds a generation that was completed twice", () => {
+  it("the checker reports a generation of a batch that was completed twice", () => {
     expect(doubleCompletions(historyOf(...FIRST, complete(1)))).toEqual([`${BATCH} generation 1 was completed twice`]);
   });
 
-  it("finds one that was completed while a job was running", () => {
+  it("the checker reports a batch that was completed while a job was running", () => {
     expect(doubleCompletions(historyOf(created, queued, started("a"), closed, complete(1)))).toEqual([
       `${BATCH} generation 1 was completed while ${JOB} was running`,
     ]);
   });
 
-  it("finds a requeued job that was started before its batch was open again", () => {
+  it("the checker reports a requeued job that started before its batch was reopened", () => {
     expect(doubleCompletions(historyOf(...FIRST, requeued, started("b"), reopened(2)))).toEqual([
       `${JOB} was started while ${BATCH} was complete`,
     ]);
   });
 
-  it("lets a requeue be written before the batch is open again, also while that is decided upon", () => {
+  it("the checker accepts a requeue that was written before its batch was reopened, also during its completion", () => {
     const [, ...rest] = SECOND;
     expect(doubleCompletions(historyOf(...FIRST.slice(0, -1), requeued, complete(1), ...rest))).toEqual([]);
   });
 
   it.each([
     ["is opened after it was closed", [created, closed, ["batches", { state: "open" }] as const]],
-    ["completes a generation there is not", [created, closed, complete(2)]],
+    ["completes a generation that does not exist", [created, closed, complete(2)]],
     ["forgets a completion", [...FIRST, complete(0)]],
-    ["gets a new generation without need", [created, closed, reopened(2)]],
-    ["leaves a generation out", [...FIRST, reopened(3)]],
-  ])("finds one that %s", (_what, steps) => {
+    ["gets a new generation before the old one is complete", [created, closed, reopened(2)]],
+    ["skips a generation", [...FIRST, reopened(3)]],
+  ])("the checker reports a batch that %s", (_what, steps) => {
     expect(illegalBatchChanges(historyOf(...steps))).toHaveLength(1);
   });
 
-  it("finds a write on another version of it", () => {
+  it("the checker reports a write of a batch with an outdated version or without one", () => {
     expect(staleWrites(historyOf(created, closed, ["batches", { state: "canceled" }, "e1"]))).toHaveLength(1);
     expect(staleWrites(historyOf(created, ["batches", { state: "closed" }, "*"]))).toHaveLength(1);
   });

@@ -1,4 +1,4 @@
-/** The checker must find what is wrong: it is shown histories in which exactly one thing is. */
+/** The checker must report every fault. Each test gives it a history with exactly one fault. */
 import { describe, expect, it } from "vitest";
 import { judge, type Verdict } from "../../chaos/engine/checker.ts";
 import type { Command, JobAnswer } from "../../chaos/engine/commands.ts";
@@ -109,29 +109,29 @@ const command = (
 });
 
 describe("the checker", () => {
-  it("has nothing against a job that was taken over and succeeded", () => {
+  it("the checker accepts a job that was taken over and succeeded", () => {
     expect(complaints(verdictOn(GOOD))).toEqual([]);
   });
 
-  it("has nothing against a write that was refused", () => {
+  it("the checker accepts a refused write", () => {
     const late: Step = { cells: { state: "failed" }, ifMatch: "e2", landed: false };
     expect(complaints(verdictOn([...GOOD, late]))).toEqual([]);
   });
 
-  it("finds a job that was accepted and has no row", () => {
+  it("the checker reports an accepted job without a row", () => {
     expect(verdictOn(GOOD, { accepted: [JOB, "chaos.b.00.2"] }).lost).toEqual(["chaos.b.00.2 has no row"]);
   });
 
-  it("finds a job that never ended, accepted or not", () => {
+  it("the checker reports a job that never ended, accepted or not", () => {
     const facts = { ...found("e3", "running"), accepted: [] };
     expect(verdictOn([insert, claim, takeover], facts).lost).toEqual([`${JOB} is still running`]);
   });
 
-  it("finds a row that somebody wrote past the record", () => {
+  it("the checker reports a row with a write that was not recorded", () => {
     expect(verdictOn(GOOD, found("e9")).lost).toHaveLength(1);
   });
 
-  it("finds a second terminal state", () => {
+  it("the checker reports a second terminal state", () => {
     const again: Step = { cells: { state: "failed", attempts: 1 }, counter: { succeeded: 0, failed: 1 } };
     const facts = found("e5", "failed");
     const verdict = verdictOn([...GOOD, again], facts);
@@ -139,31 +139,31 @@ describe("the checker", () => {
     expect(verdict.illegalTransitions).toHaveLength(1);
   });
 
-  it("finds a write that was accepted on an old version", () => {
+  it("the checker reports an accepted write with an old version", () => {
     const verdict = verdictOn([insert, claim, takeover, { ...success, ifMatch: "e2" }]);
     expect(complaints(verdict)).toEqual(["staleWrites"]);
   });
 
-  it("finds a write without a condition", () => {
+  it("the checker reports a write without a condition", () => {
     expect(complaints(verdictOn([insert, claim, takeover, { ...success, ifMatch: undefined }]))).toEqual([
       "staleWrites",
     ]);
     expect(complaints(verdictOn([insert, claim, takeover, { ...success, ifMatch: "*" }]))).toEqual(["staleWrites"]);
   });
 
-  it("finds an end that a worker wrote after it had lost the job", () => {
+  it("the checker reports an end that a worker wrote after it had lost the job", () => {
     const stale: Step = { ...success, cells: { state: "succeeded", ...start(1, "a", "succeeded") } };
     expect(complaints(verdictOn([insert, claim, takeover, stale]))).toEqual(["staleWrites"]);
   });
 
-  it("finds a counter written on an old version", () => {
+  it("the checker reports a counter that was written with an old version", () => {
     const records = recordsOf(GOOD);
     const last = records.at(-1)!;
     const doctored = { ...last, writes: [last.writes[0]!, { ...last.writes[1]!, ifMatch: "c1" }] };
     expect(complaints(judge(replay([...records.slice(0, -1), doctored]), SUCCEEDED))).toEqual(["staleWrites"]);
   });
 
-  it("finds a transition there is not", () => {
+  it("the checker reports an illegal transition", () => {
     const success1: Step = { cells: { state: "succeeded" }, counter: { queued: 0, succeeded: 1 } };
     expect(complaints(verdictOn([insert, success1], found("e2")))).toEqual(["illegalTransitions"]);
   });
@@ -171,25 +171,25 @@ describe("the checker", () => {
   it.each([
     ["a takeover without a recorded interruption", { ...takeover.cells, interruptions: 0 }],
     ["a start that was not counted", { ...takeover.cells, executions: 1 }],
-  ])("finds %s", (_what, cells) => {
+  ])("the checker reports %s", (_what, cells) => {
     expect(complaints(verdictOn([insert, claim, { cells }, success]))).toEqual(["illegalTransitions"]);
   });
 
   it.each([
     ["a retry under the same ring", { state: "queued", ring: 1, attempts: 1 }],
     ["a return to queued without a reason", { state: "queued", ring: 2 }],
-  ])("finds %s", (_what, cells) => {
+  ])("the checker reports %s", (_what, cells) => {
     const back: Step = { cells, counter: { queued: 1, running: 0 } };
     const facts = found("e3", "queued");
     expect(verdictOn([insert, claim, back], facts).illegalTransitions).toHaveLength(1);
   });
 
-  it("finds an interruption that was forgotten", () => {
+  it("the checker reports an interruption that was removed", () => {
     const forgetful: Step = { ...success, cells: { ...success.cells, interruptions: 0 } };
     expect(complaints(verdictOn([insert, claim, takeover, forgetful]))).toEqual(["illegalTransitions"]);
   });
 
-  it("finds a counter that is off by one", () => {
+  it("the checker reports a counter that is off by one", () => {
     const wrong: Step = { ...success, counter: { queued: 0, running: 0, succeeded: 2 } };
     const { counterMismatch } = verdictOn([insert, claim, takeover, wrong]);
     expect(counterMismatch[0]).toBe(
@@ -198,7 +198,7 @@ describe("the checker", () => {
     expect(complaints(verdictOn([insert, claim, takeover, wrong]))).toEqual(["counterMismatch"]);
   });
 
-  it("finds counters that were right in each step and are wrong in the end", () => {
+  it("the checker reports counters that were right in each step and are wrong at the end", () => {
     const verdict = verdictOn(GOOD, { counts: new Map([[BATCH, { succeeded: 2 }]]) });
     expect(verdict.counterMismatch).toEqual([
       `${BATCH}: the system's counts show 2 succeeded, but the tables contain 1 succeeded`,
@@ -206,7 +206,7 @@ describe("the checker", () => {
   });
 });
 
-describe("the checker, on canceled jobs,", () => {
+describe("checking canceled jobs", () => {
   const wanted: Step = { cells: { cancelWanted: true } };
   const canceled: Step = {
     cells: { state: "canceled", ...start(1, "a", "canceled") },
@@ -216,12 +216,12 @@ describe("the checker, on canceled jobs,", () => {
   const asked = command("cancel", [1, 2], "requested");
   const CANCELED = [insert, claim, wanted, canceled];
 
-  it("has nothing against one that its worker ended", () => {
+  it("the checker accepts a canceled job that its worker ended", () => {
     const facts = { ...found("e4", "canceled"), commands: [asked] };
     expect(complaints(verdictOn(CANCELED, facts))).toEqual([]);
   });
 
-  it("has nothing against one that succeeded first", () => {
+  it("the checker accepts a job that succeeded before its cancel", () => {
     const first: Step = {
       cells: { state: "succeeded", ...start(1, "a", "succeeded") },
       counter: { queued: 0, running: 0, succeeded: 1 },
@@ -230,17 +230,17 @@ describe("the checker, on canceled jobs,", () => {
     expect(complaints(verdictOn([insert, claim, wanted, first], facts))).toEqual([]);
   });
 
-  it("has nothing against one that had not started", () => {
+  it("the checker accepts a cancel of a job that had not started", () => {
     const facts = { ...found("e2", "canceled"), commands: [command("cancel", [0, 1], "canceled")] };
     expect(complaints(verdictOn([insert, canceledQueued], facts))).toEqual([]);
   });
 
-  it("finds one that nobody wanted canceled", () => {
+  it("the checker reports a canceled job without a cancel request", () => {
     expect(complaints(verdictOn([insert, canceledQueued], found("e2", "canceled")))).toEqual(["illegalTransitions"]);
     expect(verdictOn(CANCELED, found("e4", "canceled")).illegalTransitions).toHaveLength(2);
   });
 
-  it("finds one whose row did not say so", () => {
+  it("the checker reports a canceled job without a cancel in its row", () => {
     const facts = { ...found("e3", "canceled"), commands: [command("cancel", [0, 2])] };
     expect(verdictOn([insert, claim, canceled], facts).illegalTransitions).toEqual([
       `${JOB}: it was canceled without a cancel in its row`,
@@ -249,44 +249,44 @@ describe("the checker, on canceled jobs,", () => {
 
   it.each<[string, Step, string]>([
     [
-      "one that is retried",
+      "a canceled job that is retried",
       { cells: { state: "queued", ring: 2, attempts: 1, claimId: "" }, counter: { queued: 1, running: 0 } },
       "queued",
     ],
     [
-      "one that failed instead",
+      "a canceled job that failed",
       { cells: { state: "failed", attempts: 1 }, counter: { queued: 0, running: 0, failed: 1 } },
       "failed",
     ],
-    ["one that is taken over", { cells: { ...takeover.cells } }, "running"],
-    ["an intent that is forgotten", { cells: { cancelWanted: false } }, "running"],
-  ])("finds %s", (_what, wrong, state) => {
+    ["a canceled job that is taken over", { cells: { ...takeover.cells } }, "running"],
+    ["a cancel request that is removed", { cells: { cancelWanted: false } }, "running"],
+  ])("the checker reports %s", (_what, wrong, state) => {
     const facts = { ...found("e4", state), commands: [asked] };
     expect(verdictOn([insert, claim, wanted, wrong], facts).illegalTransitions).toHaveLength(1);
   });
 
   it.each<[JobAnswer, string]>([
-    ["canceled", "a cancel that was confirmed and never was"],
-    ["requested", "an intent that was confirmed and never written"],
-    ["too-late", "a job that was said to have ended and had not"],
-  ])("finds, answered as %s, %s", (answer) => {
+    ["canceled", "a confirmed cancel without a write"],
+    ["requested", "a confirmed cancel request without a write"],
+    ["too-late", "a job that had not ended"],
+  ])("the checker reports, for the answer %s, %s", (answer) => {
     const facts = { commands: [command("cancel", [0, 1], answer)] };
     expect(complaints(verdictOn(GOOD, facts))).toEqual(["brokenAnswers"]);
   });
 
-  it("finds a job that the cancel of its batch passed over", () => {
+  it("the checker reports a job that the cancel of its batch left out", () => {
     const facts = { commands: [command("cancel", [1.2, 1.5], undefined, BATCH)] };
     expect(verdictOn(GOOD, facts).brokenAnswers).toEqual([`${JOB}: its batch was canceled, but it was not`]);
   });
 
-  it("has nothing against a job that came after the cancel of its batch, or was never answered about", () => {
+  it("the checker accepts a job that was submitted after the cancel of its batch, and a cancel without an answer", () => {
     const late = command("cancel", [-9, -8], undefined, BATCH);
     const unanswered = { ...command("cancel", [1, 2], "requested"), answeredAt: undefined };
     expect(complaints(verdictOn(GOOD, { commands: [late, unanswered] }))).toEqual([]);
   });
 });
 
-describe("the checker, on requeued jobs,", () => {
+describe("checking requeued jobs", () => {
   const requeueCells = { state: "queued", ring: 2, attempts: 0, interruptions: 0, claimId: "", reopen: true };
   const requeue: Step = { cells: requeueCells, counter: { queued: 1, running: 0, succeeded: 0 } };
   const again: Step = {
@@ -300,13 +300,13 @@ describe("the checker, on requeued jobs,", () => {
   const REQUEUED = [...GOOD, requeue, again, successAgain];
   const asked = command("requeue", [3, 4], "requeued");
 
-  it("has nothing against one that was asked for", () => {
+  it("the checker accepts a requested requeue", () => {
     expect(complaints(verdictOn(REQUEUED, { ...found("e7"), commands: [asked] }))).toEqual([]);
     const batch = command("requeue", [3, 4], undefined, BATCH);
     expect(complaints(verdictOn(REQUEUED, { ...found("e7"), commands: [batch] }))).toEqual([]);
   });
 
-  it("finds one that nobody asked for, or of another batch", () => {
+  it("the checker reports a requeue without a request for its job or batch", () => {
     expect(complaints(verdictOn(REQUEUED, found("e7")))).toEqual(["doubleTerminal"]);
     const other = command("requeue", [3, 4], undefined, "chaos.c");
     expect(complaints(verdictOn(REQUEUED, { ...found("e7"), commands: [other] }))).toEqual(["doubleTerminal"]);
@@ -314,7 +314,7 @@ describe("the checker, on requeued jobs,", () => {
     expect(verdictOn(REQUEUED, { ...found("e7"), commands: [later] }).doubleTerminal).toHaveLength(1);
   });
 
-  it("finds one that was requeued more often than asked for", () => {
+  it("the checker reports a job that was requeued more often than requested", () => {
     const twice = [...REQUEUED, { ...requeue, cells: { ...requeueCells, ring: 3 } }];
     const facts = { ...found("e8", "queued"), commands: [asked] };
     expect(verdictOn(twice, facts).doubleTerminal).toHaveLength(1);
@@ -322,7 +322,7 @@ describe("the checker, on requeued jobs,", () => {
     expect(verdictOn(twice, { ...facts, commands: [repeated] }).doubleTerminal).toEqual([]);
   });
 
-  it("finds one that runs again without being queued", () => {
+  it("the checker reports a job that runs again without being queued", () => {
     const straight = { ...again, cells: { ...again.cells } };
     const verdict = verdictOn([...GOOD, straight], { ...found("e5", "running"), commands: [asked] });
     expect(verdict.doubleTerminal).toEqual([`${JOB} had ended as succeeded and became running`]);
@@ -334,13 +334,13 @@ describe("the checker, on requeued jobs,", () => {
     ["with a cancel from before", { cancelWanted: true }],
     ["with its old claim", { claimId: "b" }],
     ["without a note to reopen its batch", { reopen: false }],
-  ])("finds one that was requeued %s", (_what, cells) => {
+  ])("the checker reports a job that was requeued %s", (_what, cells) => {
     const wrong = { ...requeue, cells: { ...requeueCells, ...cells } };
     const facts = { ...found("e5", "queued"), commands: [asked, command("cancel", [0, 0])] };
     expect(verdictOn([...GOOD, wrong], facts).illegalTransitions).toHaveLength(1);
   });
 
-  it("finds a requeue that was confirmed and never written", () => {
+  it("the checker reports a confirmed requeue without a write", () => {
     expect(complaints(verdictOn(GOOD, { commands: [command("requeue", [3, 4], "requeued")] }))).toEqual([
       "brokenAnswers",
     ]);

@@ -48,11 +48,11 @@ describe("the measures of a run", () => {
     [1_500, row({ state: "failed" })],
   );
 
-  it("count starts, and those that followed an interruption", () => {
+  it("the measures count starts, and starts after an interruption", () => {
     expect(measure(history([...lost, ...elsewhere]), [])).toMatchObject({ executions: 3, redeliveries: 1 });
   });
 
-  it("tell how long the jobs of a lost worker were without one", () => {
+  it("the measures show how long the jobs of a lost worker had no worker", () => {
     const losses = [{ at: 2_000, workerId: "worker-1" }];
     expect(measure(history([...lost, ...elsewhere]), losses)).toMatchObject({
       recoverySecondsP50: 5.5,
@@ -60,12 +60,12 @@ describe("the measures of a run", () => {
     });
   });
 
-  it("say nothing about recovery when the lost worker had no job", () => {
+  it("the measures have no recovery time if the lost worker had no job", () => {
     const losses = [{ at: 2_000, workerId: "worker-2" }];
     expect(measure(history([...lost, ...elsewhere]), losses).recoverySecondsP50).toBeUndefined();
   });
 
-  it("take a percentile as the value that so many do not exceed", () => {
+  it("a percentile is the smallest value that this share of the values does not exceed", () => {
     expect(percentile([1, 2, 3, 4], 0.5)).toBe(2);
     expect(percentile([1, 2, 3, 4], 0.99)).toBe(4);
     expect(percentile([], 0.5)).toBeUndefined();
@@ -75,12 +75,12 @@ describe("the measures of a run", () => {
 describe("the schedule of a run", () => {
   const options = { killCount: 20, workers: ["worker-1", "worker-2"], lockMs: 5_000 };
 
-  it("is the same for the same seed and another for another", () => {
+  it("the schedule of a run depends only on its seed", () => {
     expect(scheduleOf(seededRandom(7), options)).toEqual(scheduleOf(seededRandom(7), options));
     expect(scheduleOf(seededRandom(8), options)).not.toEqual(scheduleOf(seededRandom(7), options));
   });
 
-  it("has as many kills as asked for, pauses shorter and longer than a lock, and spares storage", () => {
+  it("the schedule of a run has the requested kills, pauses shorter and longer than a lock, and leaves storage alone", () => {
     const schedule = scheduleOf(seededRandom(1), options);
     const pauses = schedule.flatMap(({ injury }) => (injury.kind === "pause" ? [injury.pauseMs] : []));
     expect(schedule.filter(({ injury }) => injury.kind === "kill")).toHaveLength(20);
@@ -96,12 +96,12 @@ describe("the schedule of a run", () => {
 describe("the network faults of a run", () => {
   const options = { faultCount: 20, workers: ["worker-1", "worker-2"], lockMs: 5_000 };
 
-  it("are the same for the same seed and others for another", () => {
+  it("the network faults of a run depend only on its seed", () => {
     expect(faultsOf(seededRandom(7), options)).toEqual(faultsOf(seededRandom(7), options));
     expect(faultsOf(seededRandom(8), options)).not.toEqual(faultsOf(seededRandom(7), options));
   });
 
-  it("are of every kind on every link, in the order in which they are due", () => {
+  it("the network faults of a run have every kind on every link, sorted by time", () => {
     const faults = faultsOf(seededRandom(1), options);
     const met = new Set(faults.map(({ service, fault }) => `${fault.kind} ${service}`));
     expect([...met].toSorted()).toEqual(
@@ -114,12 +114,12 @@ describe("the network faults of a run", () => {
 });
 
 describe("the intents of callers", () => {
-  it("are the same for the same seed and others for another", () => {
+  it("the intents of callers depend only on the seed", () => {
     expect(intentsOf(seededRandom(7), 200)).toEqual(intentsOf(seededRandom(7), 200));
     expect(intentsOf(seededRandom(8), 200)).not.toEqual(intentsOf(seededRandom(7), 200));
   });
 
-  it("are of every kind, for jobs in every state", () => {
+  it("the intents of callers have every kind, for jobs in every state", () => {
     const intents = intentsOf(seededRandom(1), 200).map(({ intent }) => intent);
     expect(new Set(intents.map(({ kind }) => kind))).toEqual(
       new Set(["cancel", "requeue", "requeue-many", "requeue-batch"]),

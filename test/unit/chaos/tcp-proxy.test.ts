@@ -53,7 +53,7 @@ async function link(): Promise<Link> {
 }
 
 describe("a broken network", () => {
-  it("keeps the order of what is sent, also when a delay becomes shorter", async () => {
+  it("the proxy keeps the order of data when a delay becomes shorter", async () => {
     const { proxy, open, arrives } = await link();
     const socket = await open();
     socket.write("a");
@@ -66,7 +66,7 @@ describe("a broken network", () => {
     expect(await arrives(4)).toBe("abcd");
   });
 
-  it("delivers late what was sent before its sender was cut off", async () => {
+  it("the proxy delivers delayed data after its sender was cut off", async () => {
     const { proxy, open, arrives, received } = await link();
     const socket = await open();
     socket.write("x");
@@ -81,7 +81,7 @@ describe("a broken network", () => {
     expect(await arrives(5)).toBe("xlate");
   });
 
-  it("holds new connections as well while it is stalled", async () => {
+  it("a stalled proxy also delays new connections", async () => {
     const { proxy, open, arrives, direct } = await link();
     const old = await open();
     old.write("1");

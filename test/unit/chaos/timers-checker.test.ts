@@ -1,4 +1,4 @@
-/** The checker of timers must find what is wrong: it is shown histories in which exactly one thing is. */
+/** The checker of timers must report every fault. Each test gives it a history with exactly one fault. */
 import { describe, expect, it } from "vitest";
 import { judgeTimers, type Rule } from "../../chaos/timers/checker.ts";
 import {
@@ -73,7 +73,7 @@ const broken = (facts: TimerFacts): readonly string[] =>
   Object.entries(judgeTimers(facts)).flatMap(([rule, sentences]) => (sentences.length > 0 ? [rule] : []));
 
 describe("ticks", () => {
-  it("are the multiples of the period after one moment and up to another", () => {
+  it("the due ticks are the multiples of the period after one instant and up to another", () => {
     expect(dueTicks(TIMER, tick(0), tick(2))).toEqual([tick(1), tick(2)]);
     expect(dueTicks(TIMER, tick(0) - 1, tick(2) - 1)).toEqual([tick(0), tick(1)]);
     expect(dueTicks(TIMER, tick(2), tick(2) + 9_999)).toEqual([]);
@@ -81,11 +81,11 @@ describe("ticks", () => {
 });
 
 describe("the checker of timers", () => {
-  it("finds nothing in a run that is right", () => {
+  it("the checker of timers accepts a correct run", () => {
     expect(broken(GOOD)).toEqual([]);
   });
 
-  it("finds a run that was started while one for an earlier tick waited, and lets one that has come too late follow", () => {
+  it("the checker of timers reports a run that started before a waiting run of an earlier tick, unless that one was queued too late", () => {
     const inTurn = (queuedAfterMs: number) =>
       having(
         { overlap: "queue", jobs: [job(1), job(2), job(4)] },
@@ -105,7 +105,7 @@ describe("the checker of timers", () => {
     expect(judgeTimers(having({ ...inTurn(10).timers[0], overlap: "allow" }, inTurn(10))).outOfOrder).toEqual([]);
   });
 
-  it("lets a run be taken over, counted and fenced anew", () => {
+  it("the checker of timers accepts a run that was taken over with a new fence", () => {
     const again = { claimId: "c1b", fence: 2, at: tick(1) + 6_000 };
     const facts = having(
       { jobs: [job(1, { executions: 2, interruptions: 1 }), left(2, "TimerSkipped"), job(4)] },
@@ -127,7 +127,7 @@ describe("the checker of timers", () => {
     expect(broken(facts)).toEqual([]);
   });
 
-  it("lets runs of a timer that allows it overlap, each with a fence of its own", () => {
+  it("the checker of timers accepts overlapping runs with different fences if the timer allows them", () => {
     const notes = [note("start", 1), note("start", 4, { at: tick(1) + 200 }), note("end", 4), note("end", 1)];
     const moves = [...life(1).slice(0, 2), ...life(4), move(1, "succeeded", 31_000)];
     expect(broken(having({ overlap: "allow" }, { notes, moves }))).toEqual([]);
@@ -135,9 +135,9 @@ describe("the checker of timers", () => {
   });
 
   it.each<[string, Rule, TimerFacts]>([
-    ["a tick that nobody knows", "lostTicks", having({}, { endAt: tick(5) })],
+    ["an unknown tick", "lostTicks", having({}, { endAt: tick(5) })],
     [
-      "a tick that was overtaken and never came",
+      "an overtaken tick that never arrived",
       "lostTicks",
       having({ run: { ...RUN, overtakenTicks: [tick(3)], missedCount: 0 } }, { mustMiss: false }),
     ],
@@ -150,13 +150,13 @@ describe("the checker of timers", () => {
       ),
     ],
     [
-      "a run of no tick",
+      "a run without a tick",
       "doubleRuns",
       having({
         jobs: [job(1), left(2, "TimerSkipped"), job(4), { ...left(4, "TimerMissed"), scheduledAt: tick(4) + 1 }],
       }),
     ],
-    ["a run of a time before the timer", "doubleRuns", having({ jobs: [...TIMER.jobs, left(0, "TimerMissed")] })],
+    ["a run before the timer existed", "doubleRuns", having({ jobs: [...TIMER.jobs, left(0, "TimerMissed")] })],
     [
       "a start that the row does not know",
       "doubleRuns",
@@ -168,7 +168,7 @@ describe("the checker of timers", () => {
       having({}, { notes: [...work(1), note("end", 1), ...work(4)] }),
     ],
     ["success without work", "doubleRuns", having({}, { notes: work(1), patienceMs: 60_000 })],
-    ["a missed tick too many", "countMismatch", having({ run: { ...RUN, missedCount: 2 } })],
+    ["one missed tick too many", "countMismatch", having({ run: { ...RUN, missedCount: 2 } })],
     [
       "a missed tick that is not counted",
       "countMismatch",
@@ -182,12 +182,12 @@ describe("the checker of timers", () => {
     ["a skip that is counted twice", "countMismatch", having({ run: { ...RUN, skippedCount: 2 } })],
     ["a skip that is not counted", "countMismatch", having({ run: { ...RUN, skippedCount: 0 } })],
     [
-      "two rows alive at once",
+      "two rows that run at the same time",
       "overlaps",
       having({}, { moves: [...life(1).slice(0, 2), ...life(4), move(1, "succeeded", 35_000)] }),
     ],
     [
-      "two at work at once, whatever the rows say",
+      "two processes that work at the same time",
       "overlaps",
       having(
         {},
@@ -210,7 +210,7 @@ describe("the checker of timers", () => {
       having({ overlap: "allow" }, { notes: [...work(1), note("start", 4, { fence: 1 }), note("end", 4)] }),
     ],
     [
-      "a timer without its turn",
+      "a timer that does not run",
       "starved",
       having(
         {
@@ -228,28 +228,32 @@ describe("the checker of timers", () => {
     ],
     ["a waiting run without a row", "leftWaiting", having({ run: { ...RUN, waitingJobIds: ["gone"] } })],
     ["a missing subscription", "wrongSubscriptions", { ...GOOD, subscriptions: { wanted: ["s", "t"], found: ["s"] } }],
-    ["an orphan", "wrongSubscriptions", { ...GOOD, subscriptions: { wanted: ["s"], found: ["s", "t"] } }],
-    ["poison that vanished", "lostPoison", { ...GOOD, poison: { sent: ["p", "q"], deadLetters: ["p"] } }],
     [
-      "a run that failed against its own code",
+      "a subscription without a timer",
+      "wrongSubscriptions",
+      { ...GOOD, subscriptions: { wanted: ["s"], found: ["s", "t"] } },
+    ],
+    ["a lost poison message", "lostPoison", { ...GOOD, poison: { sent: ["p", "q"], deadLetters: ["p"] } }],
+    [
+      "a run that failed although its code succeeds",
       "unexpectedEndings",
       having({ jobs: [job(1, { state: "failed", failureCode: "JobFailed" }), left(2, "TimerSkipped"), job(4)] }),
     ],
     ["a run that hangs and succeeded", "unexpectedEndings", having({ hangs: true })],
     [
-      "a run that somebody canceled",
+      "a canceled run",
       "unexpectedEndings",
       having({ jobs: [job(1), left(2, "TimerSkipped"), job(4, { state: "canceled", failureCode: "JobCanceled" })] }),
     ],
     [
-      "a run for missed ticks that missed none",
+      "a run for missed ticks without missed ticks",
       "nothingMissed",
       having({
         jobs: [job(1), left(2, "TimerSkipped"), left(3, "TimerSkipped"), job(4)],
         run: { ...RUN, missedCount: 0, skippedCount: 2 },
       }),
     ],
-  ])("finds %s", (_, rule, facts) => {
+  ])("the checker of timers reports %s", (_, rule, facts) => {
     expect(broken(facts)).toEqual([rule]);
   });
 });

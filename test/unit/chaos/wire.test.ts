@@ -41,7 +41,7 @@ const landed = (etag: string): string =>
   lines("HTTP/1.1 204 No Content", "DataServiceVersion: 3.0;", `ETag: ${etag}`, "");
 
 describe("a transaction on the wire", () => {
-  it("is read as its writes, with conditions and new versions", () => {
+  it("a recorded transaction is read as writes with conditions and new versions", () => {
     const record = recordOf(
       transaction,
       { status: 202, etag: undefined, body: answered(landed(NEXT), landed(COUNTER)) },
@@ -60,7 +60,7 @@ describe("a transaction on the wire", () => {
     ]);
   });
 
-  it("has not landed when one operation was refused, although the request was answered with 202", () => {
+  it("a recorded transaction has not landed if one operation was refused, although its status is 202", () => {
     const body = answered(lines("HTTP/1.1 412 Precondition Failed", "Content-ID: 1", "", "{}"));
     const record = recordOf(transaction, { status: 202, etag: undefined, body }, 7);
     expect(record).toMatchObject({ status: 412, landed: false });
@@ -69,7 +69,7 @@ describe("a transaction on the wire", () => {
 });
 
 describe("a single write on the wire", () => {
-  it("is read with the address of its row", () => {
+  it("a recorded single write is read with the address of its row", () => {
     const request: WireRequest = {
       method: "PUT",
       url: "/devstoreaccount1/workers(PartitionKey='default',RowKey='worker-1')?timeout=5",
@@ -86,7 +86,7 @@ describe("a single write on the wire", () => {
     ]);
   });
 
-  it("is told from reads and from the making of tables", () => {
+  it("a recorded single write is distinguished from reads and from the creation of tables", () => {
     expect(isRowWrite({ method: "GET", url: "/devstoreaccount1/jobs()" })).toBe(false);
     expect(isRowWrite({ method: "POST", url: "/devstoreaccount1/Tables" })).toBe(false);
     expect(isRowWrite({ method: "POST", url: "/devstoreaccount1/batches" })).toBe(true);

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { AccessToken } from "../../../runtime/client/credential.ts";
 import { JobServiceError } from "../../../runtime/client/job-service-error.ts";
+
+import { createTokenCache } from "../../../runtime/client/token-cache.ts";
 import { callRetryPolicy } from "../../../runtime/client/with-retries.ts";
-import { createTokenCache } from "../../../runtime/client/client.ts";
 
 const HOUR_MS = 60 * 60_000;
 

@@ -268,7 +268,7 @@ describe("the local issuer", () => {
     for (const headers of FROM_ELSEWHERE) {
       const answer = await ask(path, undefined, headers);
       expect(answer).toMatchObject({ status: 200, location: undefined });
-      expect(answer.text).toContain("choose who you are");
+      expect(answer.text).toContain("Choose a user");
     }
     for (const site of ["same-origin", "none"]) {
       expect((await ask(path, undefined, { "sec-fetch-site": site })).location).toContain("code=");

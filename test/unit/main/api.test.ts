@@ -24,7 +24,7 @@ const runApi = (env: Readonly<Record<string, string>>): Promise<Ended> =>
 
 describe("the API's program", () => {
   it.each(["0.0.0.0", "::", "192.168.0.10"])(
-    "does not open %s without authentication",
+    "the API does not listen on %s without authentication",
     { tags: "attack/hosts" },
     async (host) => {
       const { code, output } = await runApi({
@@ -38,7 +38,7 @@ describe("the API's program", () => {
     },
   );
 
-  it("does not start without settings for its tokens", async () => {
+  it("the API does not start without settings for its tokens", async () => {
     const { code, output } = await runApi({
       [SETTING.storageConnectionString]: "UseDevelopmentStorage=true",
       [SETTING.serviceBusConnectionString]: "Endpoint=sb://127.0.0.1;SharedAccessKeyName=a;SharedAccessKey=b",

@@ -1,4 +1,4 @@
-/** A service that is ready and then throws in the way of its argument; a second error follows while it hands back. */
+/** Becomes ready and then throws as its argument says. While it hands back its jobs, a second error follows. */
 import { setTimeout as delay } from "node:timers/promises";
 import { runService } from "../../../runtime/main/service-process.ts";
 

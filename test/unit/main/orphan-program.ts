@@ -1,4 +1,4 @@
-/** A program that stops some time after the signal and writes this to a file. Arguments: name, file, milliseconds. */
+/** A program that stops some time after the signal and then writes its name to a file. Arguments: name, file, milliseconds. */
 import { appendFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { runService } from "../../../runtime/main/service-process.ts";

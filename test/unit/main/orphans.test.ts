@@ -18,7 +18,7 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-it("programs of a killed supervisor stop in its order, also one that hangs", async () => {
+it("programs of a killed supervisor stop in order, also one that hangs", async () => {
   await using folder = await temporaryDirectory();
   const file = join(folder.path, "stopped");
   const child = spawn(process.execPath, [SUPERVISOR, folder.path, file], { stdio: ["ignore", "pipe", "inherit"] });

@@ -11,20 +11,20 @@ function run(how: string): { readonly code: number | null; readonly out: string;
 }
 
 describe("a service with an uncaught error", () => {
-  it.each(["exception", "rejection"])("hands back its jobs and exits: %s", (how) => {
+  it.each(["exception", "rejection"])("a service with an uncaught %s hands back its jobs and exits", (how) => {
     const { code, out, err } = run(how);
     expect(code).toBe(GIVEN_UP);
     expect(out).toBe("fault: Error: first\nhanded back\n");
     expect(err).toContain("Error: second");
   });
 
-  it("exits even if it cannot hand back", () => {
+  it("a service with an uncaught error exits even if it cannot hand back its jobs", () => {
     const { code, err } = run("hopeless");
     expect(code).toBe(GIVEN_UP);
     expect(err).toContain("Error: third");
   });
 
-  it("exits at once when it holds nothing", () => {
+  it("a service with an uncaught error and without jobs exits at once", () => {
     const { code, err } = run("unprepared");
     expect(code).toBe(1);
     expect(err).toContain("Error: first");

@@ -7,7 +7,7 @@ const START = join(import.meta.dirname, "../../../runtime/main/start.mjs");
 /** Loaded first, it makes the process believe that it runs there. */
 const ON_WINDOWS = `data:text/javascript,Object.defineProperty(process, "platform", { value: "win32" })`;
 
-it("npm start says on native Windows in one line which command opens WSL, and starts nothing", () => {
+it("npm start on native Windows only prints the command that opens WSL", () => {
   const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", ON_WINDOWS, START, "local"], {
     encoding: "utf8",
   });
@@ -16,6 +16,6 @@ it("npm start says on native Windows in one line which command opens WSL, and st
   expect(stderr).toMatch(/^Jobyard does not run on Windows itself, .*`wsl --install`.*\n$/);
 });
 
-it("npm start has nothing to say of Linux, WSL2 and macOS", () => {
+it("npm start prints no such message on Linux, WSL2 and macOS", () => {
   expect([windowsProblem("linux"), windowsProblem("darwin")]).toEqual([undefined, undefined]);
 });

@@ -72,7 +72,7 @@ describe("an optional module of a dependency", () => {
     ),
   };
 
-  it("that is not installed causes a warning, and is missing when a job uses it", async () => {
+  it("an optional module that is not installed causes a warning, and is missing when a job uses it", async () => {
     const { output, warnings } = await run(driver);
     expect(output).toEqual(["MODULE_NOT_FOUND", "MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND"]);
     expect(warnings).toEqual([
@@ -80,7 +80,7 @@ describe("an optional module of a dependency", () => {
     ]);
   });
 
-  it("that is installed is packed", async () => {
+  it("an optional module that is installed is packed", async () => {
     const lazy = module("lazy", {}, { "index.js": 'exports.connect = () => { throw { code: "connected" }; };' });
     const { output, warnings } = await run({ ...driver, ...lazy });
     expect(output).toEqual(["MODULE_NOT_FOUND", "connected", "ERR_MODULE_NOT_FOUND"]);
@@ -94,7 +94,7 @@ describe("an optional module of a dependency", () => {
     ],
     ["the dependency imports it statically", { ...driver, ...module("db", {}, { "index.js": 'import "lazy";' }) }],
     ["the job itself imports it", { "a.ts": jobThat('await import("lazy");') }],
-  ])("is refused when it is missing if %s", async (_, files) => {
+  ])("a missing module is refused if %s", async (_, files) => {
     await expect(pack(files)).rejects.toThrow('Cannot find "lazy": list it under "dependencies"');
   });
 });
@@ -116,7 +116,7 @@ describe("a module that looks for files beside its own code", () => {
   };
   const listing = (jobyard: object): Files => ({ "package.json": JSON.stringify({ name: "sample", jobyard }) });
 
-  it("causes a warning, and finds them when it is copied", async () => {
+  it("a module that looks for files beside its code causes a warning, and finds them when it is copied", async () => {
     const { warnings } = await pack(fonts);
     expect(warnings).toEqual([
       expect.stringContaining("fonts looks for files beside its own code (index.js)") as unknown,
@@ -125,7 +125,7 @@ describe("a module that looks for files beside its own code", () => {
     expect(copied).toMatchObject({ output: "serif", warnings: [] });
   });
 
-  it("is bundled without a warning when package.json lists it", async () => {
+  it("a module that looks for files beside its code is bundled without a warning if package.json lists it", async () => {
     expect((await pack({ ...fonts, ...listing({ bundled: ["fonts"] }) })).warnings).toEqual([]);
   });
 });
@@ -141,7 +141,7 @@ describe("a file that own code names by import.meta.url", () => {
   const IMPORT = 'import { Worker } from "node:worker_threads";';
   const DOUBLE = "export const double = (n: number): number => n * 2;";
 
-  it("is packed with its imports and its own threads when it is the code of a worker thread", async () => {
+  it("the code of a worker thread is packed with its imports and its own threads", async () => {
     const { output, files, warnings } = await run({
       "src/a.ts": jobThat(`${START} return answer(new URL("./threads/outer.js", import.meta.url));`, IMPORT),
       "src/threads/outer.ts": `${IMPORT}
@@ -158,7 +158,7 @@ describe("a file that own code names by import.meta.url", () => {
     expect(files.join()).not.toContain("never");
   });
 
-  it("is found from code that several jobs share", async () => {
+  it("a file named by import.meta.url is found from code that several jobs share", async () => {
     const job = jobThat("return start();", 'import { start } from "./deep/start.ts";');
     const { output, files } = await run({
       "a.ts": job,
@@ -171,7 +171,7 @@ describe("a file that own code names by import.meta.url", () => {
     expect(files.some((file) => file.startsWith("chunks/"))).toBe(true);
   });
 
-  it("is packed when it is listed, and causes a warning when it is not", async () => {
+  it("a file named by import.meta.url is packed if it is listed, and causes a warning otherwise", async () => {
     const files = {
       "src/a.ts": jobThat(
         'return readFileSync(new URL("../data/x.txt", import.meta.url), "utf8");',
@@ -191,7 +191,7 @@ describe("a file that own code names by import.meta.url", () => {
     ['new Worker(join(import.meta.dirname, "thread.ts"))', "Packing cannot determine the file"],
     ["new threads.Worker(new URL(name, import.meta.url))", "Packing cannot determine the file"],
     ['new Worker(new URL("./gone.ts", import.meta.url))', "The file ./gone.ts of a worker thread does not exist."],
-  ])("is unknown in %s: packing refuses it with its position", async (call, message) => {
+  ])("packing refuses an unknown worker file with its position: %s", async (call, message) => {
     await expect(pack({ "a.ts": jobThat(call) })).rejects.toThrow(/^a\.ts:3:\d+: /);
     await expect(pack({ "a.ts": jobThat(call) })).rejects.toThrow(message);
   });
@@ -203,7 +203,7 @@ describe("a file that own code names by import.meta.url", () => {
     "new Worker(file)",
     'new URL("https://example.com/", import.meta.url)',
     'new URL("./made-later.txt", import.meta.url)',
-  ])("is left unchanged in %s", async (call) => {
+  ])("packing leaves this code unchanged: %s", async (call) => {
     expect((await pack({ "a.ts": jobThat(call) })).warnings).toEqual([]);
   });
 });

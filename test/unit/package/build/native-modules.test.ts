@@ -83,7 +83,7 @@ describe("packing native modules", () => {
     [LINUX, "linux-x64"],
     [MUSL, "linuxmusl-x64"],
     [MAC, "darwin-arm64"],
-  ])("copies only the build for %j and its dependencies", async (target, build) => {
+  ])("packing copies only the build for %j and its dependencies", async (target, build) => {
     const { manifest, copied } = await pack({ ...importing("image"), ...perPlatform(all) }, target);
     expect(manifest.platform).toEqual(target);
     expect(copied).toEqual(
@@ -95,18 +95,18 @@ describe("packing native modules", () => {
     );
   });
 
-  it("reports how to install a missing build", async () => {
+  it("a missing native build is reported with the command that installs it", async () => {
     await expect(pack({ ...importing("image"), ...perPlatform(["linux-x64"]) }, MAC)).rejects.toThrow(
       "image is not installed for the target platform (@image/darwin-arm64 is missing). Run: npm install --os=darwin --cpu=arm64",
     );
   });
 
-  it("reports which dependency is missing", async () => {
+  it("a missing dependency of a native module is reported", async () => {
     const files = { ...importing("image"), ...perPlatform(all), "node_modules/helper/package.json": "not json" };
     await expect(pack(files)).rejects.toThrow("image needs helper, which is not installed. Run: npm install");
   });
 
-  it("detects a native module, also as a dependency of a bundled one", async () => {
+  it("packing detects a native module, also as a dependency of a bundled one", async () => {
     const { copied } = await pack({
       ...importing("plain"),
       ...module("plain", { dependencies: { native: "1" } }, { "index.js": 'require("native");' }),
@@ -119,14 +119,14 @@ describe("packing native modules", () => {
     ]);
   });
 
-  it("refuses a native module for another platform", async () => {
+  it("packing refuses a native module for another platform", async () => {
     const files = { ...importing("native"), ...module("native", {}, { "build/native.node": LINUX_X64 }) };
     await expect(pack(files, MAC)).rejects.toThrow(
       "node_modules/native/build/native.node was built for linux-x64, but the package is for darwin-arm64.",
     );
   });
 
-  it("copies only matching prebuilt binaries", async () => {
+  it("packing copies only matching prebuilt binaries", async () => {
     const { copied } = await pack({
       ...importing("native"),
       ...module(
@@ -144,7 +144,7 @@ describe("packing native modules", () => {
     ]);
   });
 
-  it("copies listed modules, with dependencies in two versions if they differ", async () => {
+  it("packing copies listed modules, with dependencies in two versions if they differ", async () => {
     const { manifest, copied } = await pack({
       ...importing("listed"),
       "package.json": '{ "name": "sample", "jobyard": { "external": ["listed", "other"] } }',
@@ -172,7 +172,7 @@ describe("packing native modules", () => {
     ]);
   });
 
-  it("copies a listed module without an import, and refuses one that is not installed", async () => {
+  it("packing copies a listed module without an import, and refuses one that is not installed", async () => {
     const files = (external: readonly string[]) => ({
       ...importing("plain"),
       ...module("plain", {}),
@@ -183,7 +183,7 @@ describe("packing native modules", () => {
     await expect(pack(files(["plug-out"]))).rejects.toThrow("jobyard.external names plug-out, which is not installed.");
   });
 
-  it("sets a package's platform by its programs, and warns of those that do not match", async () => {
+  it("packing sets a package's platform by its programs, and warns of those that do not match", async () => {
     const files = {
       "package.json":
         '{ "name": "sample", "jobyard": { "files": ["bin"], "jobs": [{ "jobType": "A", "command": "./bin/tool" }] } }',
@@ -206,12 +206,12 @@ describe("binaryPlatform", () => {
     [Buffer.from("#!/bin/sh\n".padEnd(100)), undefined],
     [Buffer.from("MZ".padEnd(100, "\u00ff")), undefined],
     [Buffer.alloc(3), undefined],
-  ])("returns the platform of a file", (content, expected) => {
+  ])("binaryPlatform returns the platform of a file", (content, expected) => {
     const platform = binaryPlatform(content);
     expect(platform === undefined ? undefined : `${platform.os}-${platform.arch}`).toBe(expected);
   });
 
-  it.runIf(process.platform === "linux")("recognises the running Node program", async () => {
+  it.runIf(process.platform === "linux")("binaryPlatform recognises the running Node program", async () => {
     const { open } = await import("node:fs/promises");
     await using file = await open(process.execPath);
     const { buffer } = await file.read(Buffer.alloc(128), 0, 128);

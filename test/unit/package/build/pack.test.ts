@@ -66,7 +66,7 @@ async function runPacked({ zip, manifest }: PackResult, parameters: unknown, ser
 }
 
 describe("packPackage", () => {
-  it("writes a manifest of the jobs that it finds", async () => {
+  it("packing writes a manifest of the jobs that it finds", async () => {
     const retry = 'retry: { maxAttempts: 2 }, timeoutMs: 60 * 1000, isolation: "reuse", memoryMb: 256,';
     const result = await packed({
       "package.json": packageJson(undefined),
@@ -96,7 +96,7 @@ describe("packPackage", () => {
     expect(result.fileCount).toBe(contents.size);
   });
 
-  it("bundles imports, and shared code only once", async () => {
+  it("packing bundles imports, and shared code only once", async () => {
     const text = (type: string) =>
       `import { greet } from "./shared.ts";\n${job(type, `return { output: greet("${type}") }`)}`;
     const result = await packed({
@@ -112,7 +112,7 @@ describe("packPackage", () => {
     expect((await runPacked(result, {})).output).toMatch(/^hello A\d+$/);
   });
 
-  it("gives every job the package's setup", async () => {
+  it("packing gives every job the package's setup", async () => {
     const result = await packed({
       "src/jobs.ts":
         'import { defineJob } from "jobyard/job";\nexport const a = defineJob({ jobType: "A", run(_, { services }) { return { output: services } } });\nexport const b = defineJob({ jobType: "B", run() {} });',
@@ -125,7 +125,7 @@ describe("packPackage", () => {
     expect(output).toEqual({ ready: true });
   });
 
-  it("copies files unchanged, with their executable bit", async () => {
+  it("packing copies files unchanged, with their executable bit", async () => {
     await using source = await sourcePackage({
       "package.json": packageJson({ files: ["data", "bin/tool", "notes.txt"] }),
       "job.ts": job("A"),
@@ -153,7 +153,7 @@ describe("packPackage", () => {
     expect((await stat(join(root.path, "package/notes.txt"))).mode & 0o777).toBe(0o644);
   });
 
-  it("packs programs without any JavaScript", async () => {
+  it("packing accepts programs without any JavaScript", async () => {
     const result = await packed({
       "package.json": packageJson({
         name: "tools",
@@ -187,7 +187,7 @@ describe("packPackage", () => {
     expect((await stat(join(root.path, "package/convert.sh"))).mode & 0o777).toBe(0o755);
   });
 
-  it("packs a program at its root, started by its name alone, with its executable bit", async () => {
+  it("packing keeps the executable bit of a program that is started by its name alone", async () => {
     const result = await packed({
       "package.json": packageJson({ files: ["tool"], jobs: [{ jobType: "A", command: "tool" }] }),
       tool: "#!/bin/sh\n",
@@ -197,7 +197,7 @@ describe("packPackage", () => {
     expect([...executables]).toEqual(["tool"]);
   });
 
-  it("accepts sources and package.json files with a byte order mark, also of modules", async () => {
+  it("packing accepts sources and package.json files with a byte order mark, also of modules", async () => {
     const { manifest } = await packed({
       "package.json": `\ufeff${packageJson({ external: ["marked"] })}`,
       "a.ts": `\ufeffimport "marked";\n${job("A")}`,
@@ -207,7 +207,7 @@ describe("packPackage", () => {
     expect(manifest.name).toBe("sample");
   });
 
-  it("compresses large files unless the result would look like a ZIP bomb", async () => {
+  it("packing compresses large files unless the result would look like a ZIP bomb", async () => {
     const [plain, zeros] = [Buffer.alloc(2_000_000), Buffer.alloc(2_000_000)];
     // Bytes of four bits each compress to half their size.
     const random = seededRandom(1);
@@ -218,7 +218,7 @@ describe("packPackage", () => {
     expect(await sizeWith(zeros)).toBeGreaterThan(zeros.length);
   });
 
-  it("makes the same bytes from the same source, in any place and at any time", async () => {
+  it("packing makes the same bytes from the same source, in any place and at any time", async () => {
     await using first = await sourcePackage({});
     await using second = await sourcePackage({});
     const files: Readonly<Record<string, string>> = {
@@ -361,11 +361,11 @@ describe("packPackage", () => {
       { "package.json": packageJson({ files: ["job.json"] }), "a.ts": job("A"), "job.json": "{}" },
       "job.json would be in the package twice",
     ],
-  ])("reports what to change for %s", async (_, files, message) => {
+  ])("packing reports the fix for %s", async (_, files, message) => {
     expect(await problemOf(files)).toContain(message);
   });
 
-  it("reports what to change for a missing package.json and a missing directory", async () => {
+  it("packing reports a missing package.json and a missing directory with the fix", async () => {
     await using root = await temporaryDirectory();
     await expect(packPackage({ directory: root.path, target: LINUX })).rejects.toThrow(
       `There is no package.json in ${root.path}.`,
@@ -375,7 +375,7 @@ describe("packPackage", () => {
     );
   });
 
-  it("refuses links among its files", async () => {
+  it("packing refuses links among its files", async () => {
     await using source = await sourcePackage({
       "package.json": packageJson({ files: ["data"] }),
       "a.ts": job("A"),

@@ -15,7 +15,7 @@ const samples: string[] = [];
 for await (const file of glob("packages-sample/*/package.json", { cwd: ROOT })) samples.push(dirname(file));
 
 describe.each([".", "runtime/cli", "runtime/local/bus", "infra", ...samples.toSorted()])("package %s", (directory) => {
-  it("has a name in a scope, is private, and takes jobyard from this folder", async () => {
+  it("each package has a scoped name, is private, and uses jobyard from this folder", async () => {
     const json = JSON.parse(await readFile(join(ROOT, directory, "package.json"), "utf8")) as PackageJson;
     expect(json.name).toMatch(/^@your-scope\//);
     expect(json.private).toBe(true);
@@ -24,7 +24,7 @@ describe.each([".", "runtime/cli", "runtime/local/bus", "infra", ...samples.toSo
   });
 });
 
-it("is never run from a registry by a command in the documents", async () => {
+it("no command in the documents runs jobyard from a registry", async () => {
   const documents = (await readdir(join(ROOT, "docs"), { recursive: true }))
     .filter((name) => /\.(md|ts|js|html)$/.test(name))
     .map((name) => join("docs", name));

@@ -27,7 +27,7 @@ const zoneIn = async (name: string): Promise<string | undefined> =>
   (await timersIn({ "src/a.ts": source(`${CRON}, timeZone: ${JSON.stringify(name)}`) }))[0]?.timeZone;
 
 describe("timers of a package", () => {
-  it("are found in every source file and under every import name, with all options", async () => {
+  it("timers are found in every source file and under every import name, with all options", async () => {
     const { manifest, warnings } = await pack({
       "src/nightly.ts": `import { scalableTimerJob as timer } from "jobyard/job";
         import { ZONE } from "./zone.ts";
@@ -63,7 +63,7 @@ describe("timers of a package", () => {
     ]);
   });
 
-  it("can be declared in package.json, for programs and other jobs", async () => {
+  it("timers can be declared in package.json, for programs and other jobs", async () => {
     const { manifest, warnings } = await pack({
       "package.json": JSON.stringify({
         name: "sample",
@@ -97,7 +97,7 @@ describe("timers of a package", () => {
     ]);
   });
 
-  it("do not change a package without timers", async () => {
+  it("support for timers does not change a package without timers", async () => {
     const { manifest } = await pack({
       "src/a.ts": 'import { defineJob } from "jobyard/job";\nexport default defineJob({ jobType: "A", run() {} });',
     });
@@ -116,11 +116,11 @@ describe("timers of a package", () => {
     ["W. Europe Standard Time", "Europe/Berlin"],
     ["eastern standard time", "America/New_York"],
     ["UTC-11", "Etc/GMT+11"],
-  ])("store the zone %s as %s", async (given, expected) => {
+  ])("the time zone %s of a timer is stored as %s", async (given, expected) => {
     expect(await zoneIn(given)).toBe(expected);
   });
 
-  it("warn of schedules that probably mean something else, with the position", async () => {
+  it("timers with a schedule that is probably a mistake cause a warning with the position", async () => {
     const { warnings } = await pack({
       "src/a.ts": `${IMPORT}export const a = ${timer('cron: "* 10 * * * *"')};
 export const b = ${timer('timeZone: "Europe/Vienna", cron: "00:10:00"')};
@@ -230,7 +230,7 @@ export const make = () => ${timer(CRON)};`,
       },
       'package.json: jobyard.timers[0].cron: Time span "24:00:00" must be hh:mm:ss or d.hh:mm:ss',
     ],
-  ])("are refused for %s, with the position", async (_, files, expected) => {
+  ])("timers are refused for %s, with the position", async (_, files, expected) => {
     expect(await problemsOf(files)).toContainEqual(expect.stringContaining(expected));
   });
 });

@@ -71,11 +71,11 @@ describe("scanSources", () => {
       `${IMPORT}const T = { a: "A" } as const;\nexport default defineJob({ jobType: T.a, run() {} });`,
       "default",
     ],
-  ])("finds %s", async (_, text, exportName) => {
+  ])("the scan finds %s", async (_, text, exportName) => {
     expect(await found(text)).toEqual([["A", exportName]]);
   });
 
-  it("finds job types that are constants of other files", async () => {
+  it("the scan finds job types that are constants of other files", async () => {
     const text = `${IMPORT}import { TYPES as T } from "./names.js";\nexport default defineJob({ jobType: T.first, run() {} });`;
     const more = {
       "src/names.ts": 'import { LETTER } from "../letter.ts";\nexport const TYPES = { first: LETTER + "1" };',
@@ -84,7 +84,7 @@ describe("scanSources", () => {
     expect(await found(text, more)).toEqual([["A1", "default"]]);
   });
 
-  it("finds several jobs, in the order of their types, with retry policy and timeout", async () => {
+  it("the scan finds several jobs, sorted by type, with retry policy and timeout", async () => {
     const { jobs } = await scan({
       "b.js": `${IMPORT}const MINUTE = 60_000;\nexport const b = defineJob({ jobType: "B", timeoutMs: 5 * MINUTE, run() {} });`,
       "a.mjs": `${IMPORT}const retry = { jitter: 0 };\nexport default defineJob({ jobType: "A", retry: { maxAttempts: 7, ...retry }, run() {} });`,
@@ -100,7 +100,7 @@ describe("scanSources", () => {
     ]);
   });
 
-  it("runs no code, and reads only source files", async () => {
+  it("the scan runs no code, and reads only source files", async () => {
     const job = (type: string) =>
       `${IMPORT}throw new Error("executed");\nexport default defineJob({ jobType: "${type}", run() {} });`;
     const { jobs } = await scan({
@@ -207,11 +207,11 @@ describe("scanSources", () => {
       "src/a.ts:2:42: timeoutMs: expected a whole number from 1 to",
     ],
     ["a syntax error", 'export default defineJob({ jobType: "A" run() {} });', "src/a.ts:2:41: ',' expected."],
-  ])("reports position and reason for %s", async (_, text, message) => {
+  ])("the scan reports position and reason for %s", async (_, text, message) => {
     expect(await problemsOf({ "src/a.ts": IMPORT + text })).toContain(message);
   });
 
-  it("reads the limits and the isolation of a job, as constants", async () => {
+  it("the scan reads the limits and the isolation of a job", async () => {
     const text = `${IMPORT}const MiB = 2;
       export default defineJob({ jobType: "A", isolation: "reuse", memoryMb: 64 * MiB, idleTimeoutMs: 5_000, run() {} });`;
     const [job] = (await scan({ "a.ts": text })).jobs;
@@ -221,7 +221,7 @@ describe("scanSources", () => {
     expect(await problemsOf({ "a.ts": IMPORT + wrong })).toContain('isolation: expected "process" or "reuse".');
   });
 
-  it("names both places of a repeated type, and all problems at once", async () => {
+  it("the scan reports both places of a repeated type, and all problems at once", async () => {
     const job = `${IMPORT}export default defineJob({ jobType: "A", run() {} });`;
     const message = await problemsOf({
       "a.ts": job,
@@ -234,7 +234,7 @@ describe("scanSources", () => {
     ]);
   });
 
-  it("warns of jobs that are not exported", async () => {
+  it("the scan warns of jobs that are not exported", async () => {
     const { jobs, warnings } = await scan({
       "a.ts": `${IMPORT}const job = defineJob({ jobType: "A", run() {} });\nexport function make() {\n  return defineJob({ jobType: "B", run() {} });\n}`,
     });
@@ -243,7 +243,7 @@ describe("scanSources", () => {
     expect(warnings[0]?.message).toContain("declared but not exported");
   });
 
-  it("finds the package's setup, and refuses a second one", async () => {
+  it("the scan finds the package's setup, and refuses a second one", async () => {
     const setup = 'import type { Setup } from "jobyard/job";\nexport const setup: Setup = () => ({});';
     const unrelated = "export function setup() {}";
     expect((await scan({ "a.ts": setup, "b.ts": unrelated })).setupFile).toBe("a.ts");
@@ -254,7 +254,7 @@ describe("scanSources", () => {
     );
   });
 
-  it("accepts a setup that is exported again from another file", async () => {
+  it("the scan accepts a setup that is exported again from another file", async () => {
     const job = `${IMPORT}export default defineJob({ jobType: "A", run() {} });\n`;
     const setup = 'import type { Setup } from "jobyard/job";\nexport const setup: Setup = () => ({});';
     const plain = "export const setup = () => ({});\nexport const connect = () => ({});";

@@ -33,14 +33,14 @@ const programs = (...cases: readonly [what: string, content: string, message: st
   ]);
 
 describe("inspectPackage", () => {
-  it("returns the manifest and the hash of a valid package", async () => {
+  it("inspectPackage returns the manifest and the hash of a valid package", async () => {
     const zip = testPackage({ jobs: { Echo: "", Other: "" } });
     const { manifest, sha256 } = await inspectPackage(zip);
     expect(manifest.jobs.map(({ jobType }) => jobType)).toEqual(["Echo", "Other"]);
     expect(sha256).toBe(createHash("sha256").update(zip).digest("hex"));
   });
 
-  it("accepts an archive with ZIP64 records, unless its two end records differ", async () => {
+  it("inspectPackage accepts an archive with ZIP64 records, unless its two end records differ", async () => {
     const writer = new ZipFile();
     writer.addBuffer(Buffer.from(manifestOf(command("python3"))), "job.json", { forceZip64Format: true });
     writer.end({ forceZip64Format: true, comment: "" });
@@ -50,7 +50,7 @@ describe("inspectPackage", () => {
     await expect(inspectPackage(zip)).rejects.toMatchObject({ code: "PackageCorrupt" });
   });
 
-  it("reads a package from the middle of a larger buffer", async () => {
+  it("inspectPackage reads a package from the middle of a larger buffer", async () => {
     const zip = testPackage({ jobs: { Echo: "" } });
     const around = Buffer.concat([Buffer.from("before"), zip, Buffer.from("after")]);
     const view = new Uint8Array(around.buffer, around.byteOffset + 6, zip.length);
@@ -58,7 +58,7 @@ describe("inspectPackage", () => {
   });
 
   it.each(HOSTILE_PACKAGES)(
-    "refuses %s as a worker does",
+    "inspectPackage refuses %s as a worker does",
     { tags: "attack/archives" },
     async (_, bytes, code, message) => {
       await expect(inspectPackage(bytes, SMALL_LIMITS)).rejects.toMatchObject({
@@ -160,21 +160,21 @@ describe("inspectPackage", () => {
       "PackageCorrupt",
       '"data.bin" does not match its checksum',
     ],
-  ])("refuses %s", async (_, bytes, code, message) => {
+  ])("inspectPackage refuses %s", async (_, bytes, code, message) => {
     await expect(inspectPackage(bytes)).rejects.toMatchObject({
       code,
       message: expect.stringContaining(message) as string,
     });
   });
 
-  it("accepts programs of the package and of the machine", async () => {
+  it("inspectPackage accepts programs of the package and of the machine", async () => {
     const run = { name: "bin/run", mode: 0o100755, content: "#!/bin/sh\n" };
     for (const zip of [startingAt(command("./bin/run"), [run]), startingAt(command("python3"))]) {
       expect((await inspectPackage(zip)).manifest.jobs).toHaveLength(1);
     }
   });
 
-  it("accepts names below ./ and a manifest with a byte order mark", async () => {
+  it("inspectPackage accepts names below ./ and a manifest with a byte order mark", async () => {
     const manifest = {
       ...{ manifestVersion: 1, name: "p", platform: "any" },
       jobs: [{ jobType: "Größe", entry: command("./bin/run") }],
@@ -191,7 +191,7 @@ describe("inspectPackage", () => {
     expect([directories, files]).toEqual([["bin"], ["bin/run", "job.json"]]);
   });
 
-  it("refuses every truncation of a valid package", { tags: "attack/archives" }, async () => {
+  it("inspectPackage refuses every truncation of a valid package", { tags: "attack/archives" }, async () => {
     const zip = testPackage({ jobs: { Echo: "return { output: 1 };" } });
     for (let length = 0; length < zip.length; length += 7) {
       await expect(inspectPackage(zip.subarray(0, length)), `${length} bytes`).rejects.toMatchObject({

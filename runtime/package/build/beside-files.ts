@@ -1,91 +1,13 @@
 /**
- * Optional modules of a dependency that are not installed, such as database drivers and accelerators. They stay imports,
- * so that the dependency gets the error that it expects. Packing warns of them.
+ * Files that a package's own code names relative to itself: `new URL("./resize.ts", import.meta.url)`, usually to start
+ * a worker thread. Such code is packed as another entry. Bundled code can have another path than its source, so the
+ * bundle contains a mark, which is replaced by the relative path when all paths are known.
  */
 import { statSync } from "node:fs";
 import { join, posix } from "node:path";
-import type { OnResolveArgs } from "esbuild";
 import ts from "typescript";
-import { type InstalledModule, findModule, moduleOfFile } from "./installed-module.ts";
 import type { PackProblem, SourcePosition } from "./problem.ts";
 import { type SourceText, isSourceFile, outputOf, positionOf } from "./source-modules.ts";
-
-export interface AbsentModules {
-  /** Whether an import that cannot be resolved may stay. Records it for the warnings. */
-  mayStay(args: OnResolveArgs): Promise<boolean>;
-  /** One warning for each dependency. */
-  warnings(): readonly PackProblem[];
-}
-
-export function createAbsentModules(): AbsentModules {
-  const absent = new Map<string, Set<string>>();
-  return {
-    async mayStay({ path, importer, kind }) {
-      // A static import is not optional: without it, no code of its file would run.
-      if (kind !== "require-call" && kind !== "dynamic-import" && kind !== "require-resolve") return false;
-      const asking = await moduleOfFile(importer);
-      const name = moduleName(path);
-      // In the author's own code this is an error. So is a missing required dependency.
-      if (asking === undefined || requires(asking, name)) return false;
-      if ((await findModule(name, asking.root)) !== undefined) return false;
-      absent.set(asking.name, (absent.get(asking.name) ?? new Set()).add(name));
-      return true;
-    },
-    warnings: () =>
-      [...absent]
-        .toSorted(([a], [b]) => (a < b ? -1 : 1))
-        .map(([name, wanted]) => ({
-          message:
-            `${name} can use modules that are not installed: ${[...wanted].toSorted().join(", ")}. If a job needs one, list it ` +
-            `under "dependencies" in package.json and run npm install.`,
-        })),
-  };
-}
-
-const requires = ({ json }: InstalledModule, name: string): boolean =>
-  json.dependencies[name] !== undefined && json.optionalDependencies[name] === undefined;
-
-/** "@scope/name/file" → "@scope/name". */
-const moduleName = (path: string): string =>
-  path
-    .split("/")
-    .slice(0, path.startsWith("@") ? 2 : 1)
-    .join("/");
-
-// Modules that look for files beside their own code. In a bundle their code has another path, without these files. Most
-// modules do so for a rarely used feature, so packing warns and the author decides.
-
-/** The line esbuild writes before each module. */
-const MODULE_LINE = /^\/\/ (?:.*\/)?node_modules\/((?:@[^/]+\/)?[^/]+)\/(.+)$/;
-const OTHER_MODULE_LINE = /^\/\/ \S+\.[cm]?[jt]sx?$/;
-/** `__dirname` and `__filename` as node-bundle.ts renames them. A bundle has no comments. */
-const OWN_PLACE_IN_BUNDLE = /\b__jobyard(?:Dirname|Filename)\b|\bimport\.meta\.(?:url|dirname|filename)\b/;
-
-/** One warning for each module except the known ones. `code`: bundled files. */
-export function placedModuleWarnings(code: readonly string[], known: readonly string[]): readonly PackProblem[] {
-  const found = new Map<string, string>();
-  for (const text of code) {
-    let current: readonly [name: string, file: string] | undefined;
-    for (const line of text.split("\n")) {
-      const [, name, file] = MODULE_LINE.exec(line) ?? [];
-      if (name !== undefined && file !== undefined) current = [name, file];
-      else if (OTHER_MODULE_LINE.test(line)) current = undefined;
-      else if (current !== undefined && OWN_PLACE_IN_BUNDLE.test(line) && !found.has(current[0])) found.set(...current);
-    }
-  }
-  return [...found]
-    .filter(([name]) => !known.includes(name))
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, file]) => ({
-      message:
-        `${name} looks for files beside its own code (${file}), and does not find them after bundling. If a job needs ` +
-        `one, add ${JSON.stringify(name)} to jobyard.external in package.json, else to jobyard.bundled.`,
-    }));
-}
-
-// Files that a package's own code names relative to itself: `new URL("./resize.ts", import.meta.url)`, usually to start a
-// worker thread. Such code is packed as another entry. Bundled code can have another path than its source, so the bundle
-// contains a mark, which is replaced by the relative path when all paths are known.
 
 export interface BesideFile {
   /** Relative to the package, with forward slashes. */

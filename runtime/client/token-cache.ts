@@ -1,0 +1,67 @@
+/** Keeps a credential's token until shortly before it expires, and requests one at a time. */
+import type { AccessToken, TokenCredential } from "./credential.ts";
+import { JobServiceError, isJobServiceError } from "./job-service-error.ts";
+import { type CallRetryPolicy, withRetries } from "./with-retries.ts";
+
+/**
+ * A token is renewed when less time is left than this, or less than half of a short life. Longer than any request
+ * takes.
+ */
+const RENEW_BEFORE_MS = 5 * 60_000;
+
+export interface TokenCacheDeps {
+  readonly credential: TokenCredential;
+  /** The scopes of the service's tokens. */
+  readonly scope: () => Promise<string>;
+  readonly policy: CallRetryPolicy;
+  readonly nowMs?: () => number;
+}
+
+export interface TokenOptions {
+  /** Get another token, because this one was refused. */
+  readonly fresh?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Throws SignInFailed, NetworkFailed, and errors of the credential. */
+export type TokenCache = (options?: TokenOptions) => Promise<string>;
+
+export function createTokenCache({ credential, scope, policy, nowMs = Date.now }: TokenCacheDeps): TokenCache {
+  let kept: { readonly token: string; readonly renewAt: number; readonly askedAt: number } | undefined;
+  let asking: Promise<string> | undefined;
+
+  async function ask(): Promise<string> {
+    const askedAt = nowMs();
+    const { token, expiresOnTimestamp } = await withRetries(policy, undefined, () => getToken());
+    const life = expiresOnTimestamp - askedAt;
+    kept = { token, renewAt: expiresOnTimestamp - Math.min(RENEW_BEFORE_MS, life / 2), askedAt };
+    return token;
+  }
+
+  async function getToken(): Promise<AccessToken> {
+    try {
+      const answer = await credential.getToken([await scope()]);
+      if (answer !== null) return answer;
+    } catch (cause) {
+      if (isJobServiceError(cause)) throw cause;
+      const message = cause instanceof Error ? cause.message : String(cause);
+      throw new JobServiceError("SignInFailed", `The credential returned no token: ${message}`, { cause });
+    }
+    throw new JobServiceError("SignInFailed", "The credential returned no token.");
+  }
+
+  // One caller's signal does not end it, because other callers wait for the same token.
+  return async ({ fresh = false, signal } = {}) => {
+    if (!fresh && kept !== undefined && nowMs() < kept.renewAt) return kept.token;
+    asking ??= ask().finally(() => (asking = undefined));
+    return signal === undefined ? asking : Promise.race([asking, aborted(signal)]);
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+  });
+}

@@ -7,6 +7,9 @@ import { clientOf, submitYears, WITH_TEST_PACKAGES } from "../support/test-packa
 const JOBS = 26;
 /** How long each of them takes. */
 const SECONDS = 0.5;
+/** They are still running when the next start looks for programs of the last one. */
+const LONG_JOBS = 4;
+const LONG_SECONDS = 5;
 
 describe("npm start", () => {
   it.each(["worker-1", "bus", "api", "identity"])(
@@ -58,7 +61,7 @@ describe("npm start", () => {
     await using home = await temporaryDirectory();
     await using run = startLocal(home.path, WITH_TEST_PACKAGES);
     const { api: first, client } = await clientOf(run, home.path);
-    const batchId = await submitYears(client, JOBS, SECONDS);
+    const batchId = await submitYears(client, LONG_JOBS, LONG_SECONDS);
     await expect.poll(() => runningIn(first, batchId), { timeout: 30_000, interval: 20 }).toBeGreaterThan(0);
     run.process.kill("SIGKILL");
     await run.exited;
@@ -67,7 +70,7 @@ describe("npm start", () => {
     expect(next.output.stdout).toMatch(/! Waiting for an earlier Jobyard in .* to end \(process \d+, since /);
     await expect
       .poll(async () => (await api.get<BatchView>(`/batches/${batchId}`)).counts, { timeout: 60_000 })
-      .toMatchObject({ succeeded: JOBS, total: JOBS });
+      .toMatchObject({ succeeded: LONG_JOBS, total: LONG_JOBS });
     // A worker that could not reach storage and broker at its end would have left its jobs locked.
     for (const { interruptions } of await jobsOf(api, batchId)) expect(interruptions).toBe(0);
     next.process.kill("SIGKILL");

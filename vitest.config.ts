@@ -17,6 +17,7 @@ const LONG =
     ? []
     : [
         "runtime/local/bus/test/integration/{chaos,package,python}.test.ts",
+        "packages-sample/test/unit/programs.test.ts",
         "test/infra/{graph,github-deployer}.test.ts",
         "test/integration/azure/{counters,job-queue}.test.ts",
         "test/integration/client/notifications-under-faults.test.ts",

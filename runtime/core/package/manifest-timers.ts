@@ -92,10 +92,7 @@ export const poolSchema = matching(
   `the name of a pool: 1 to ${POOL_NAME_MAX_LENGTH} lower-case letters, digits and inner hyphens`,
 );
 
-const manifestPrioritySchema = z.enum(
-  PRIORITIES,
-  `expected ${PRIORITIES.map((name) => `"${name}"`).join(", ")}`,
-);
+const manifestPrioritySchema = z.enum(PRIORITIES, `expected ${PRIORITIES.map((name) => `"${name}"`).join(", ")}`);
 
 export const manifestTimer = strictObject({
   timerName: timerNameSchema,

@@ -23,3 +23,11 @@ export const eventually = <T>(
 export async function eventuallyTrue(isTrue: () => boolean, { interval = 20 }: EventuallyOptions = {}): Promise<void> {
   await vi.waitUntil(isTrue, { timeout: TIMEOUT_MS, interval });
 }
+
+/** Resolves to the first thing that `look` finds: neither undefined, null nor false. */
+export const eventuallyFound = <T>(look: () => T | Promise<T>, options?: EventuallyOptions): Promise<NonNullable<T>> =>
+  eventually(async () => {
+    const found = await look();
+    if (found === undefined || found === null || found === false) throw new Error("Nothing was found in time.");
+    return found;
+  }, options);

@@ -12,12 +12,8 @@ import {
   timerSubscription,
   TIMERS_TOPIC,
 } from "../../../runtime/core/deployment/topology.ts";
-import {
-  connectAdmin,
-  eventually,
-  startBus,
-  type BusFixture,
-} from "../../../runtime/local/bus/test/support/start-bus.ts";
+import { connectAdmin, startBus, type BusFixture } from "../../../runtime/local/bus/test/support/start-bus.ts";
+import { eventuallyFound } from "../../support/eventually.ts";
 
 const OTHER_QUEUE = "jobs-gpu-normal";
 const RULE = "$Default";
@@ -92,7 +88,7 @@ describe("a timer's subscription", () => {
     const receiver = client.createReceiver("jobs-default-normal", { receiveMode: "receiveAndDelete" });
     const [message] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 5_000 });
     expect(message?.body).toMatchObject({ timerName: timer.timerName });
-    await eventually(async () => (await receiver.peekMessages(1)).length === 0);
+    await eventuallyFound(async () => (await receiver.peekMessages(1)).length === 0);
   });
 
   it("goes to another queue when its timer does", async () => {

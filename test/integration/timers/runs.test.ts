@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Timer } from "../../../runtime/core/timer/timer.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { eventually } from "../../../runtime/local/bus/test/support/start-bus.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem, type TestWorker } from "../../support/test-system.ts";
 import { createTimerBench, type BenchTimer, type TimerBench } from "../../support/timers/timer-bench.ts";
+import { eventuallyFound } from "../../support/eventually.ts";
 
 let system: TestSystem;
 let bench: TimerBench;
@@ -36,7 +36,7 @@ const bodies = () => ({
     return { output: { fence: job.fence } };`,
 });
 const hasBegun = (jobId: string): boolean => existsSync(join(place.path, `begun-${jobId}`));
-const begun = (jobId: string) => eventually(() => hasBegun(jobId), 30_000);
+const begun = (jobId: string) => eventuallyFound(() => hasBegun(jobId));
 const letGo = (jobId: string): void => writeFileSync(join(place.path, `go-${jobId}`), "");
 const outputOf = (output: string | undefined) => JSON.parse(output ?? "null") as Record<string, unknown>;
 
@@ -90,7 +90,7 @@ describe("a tick", () => {
   it("a run keeps its timer through a retry and gets a larger fence", async () => {
     const once = await timer("Once", GRACE);
     const jobId = await once.tick(base(0));
-    await eventually(async () => (await once.job(jobId))?.attempts === 1, 30_000);
+    await eventuallyFound(async () => (await once.job(jobId))?.attempts === 1);
     const skipped = await system.until(await once.tick(base(1)));
     expect(skipped).toMatchObject({ state: "canceled", failure: { code: "TimerSkipped" }, executions: 0 });
     expect(skipped.failure?.message).toContain(jobId);
@@ -104,7 +104,9 @@ describe("a tick", () => {
     const job = await system.until(await quick.tick(base(0)));
     expect(job.state).toBe("succeeded");
     const letters = async () => (await system.api.get("/v1/dead-letters?poison=true")).body.items;
-    const letter = await eventually(async () => (await letters()).find(({ reason }) => reason === "MalformedMessage"));
+    const letter = await eventuallyFound(async () =>
+      (await letters()).find(({ reason }) => reason === "MalformedMessage"),
+    );
     expect(letter).not.toHaveProperty("jobId");
   });
 
@@ -117,7 +119,7 @@ describe("a tick", () => {
     });
     const jobId = await fails.tick(base(0));
     expect(await system.until(jobId)).toMatchObject({ state: "failed", failure: { message: "no luck" } });
-    const letter = await eventually(async () => {
+    const letter = await eventuallyFound(async () => {
       const { body } = await system.api.get(`/v1/dead-letters?tenantName=${tenantName}`);
       return body.items[0];
     });
@@ -148,7 +150,7 @@ describe("a tick", () => {
 async function noMessages(): Promise<void> {
   const queue = system.queue();
   const name = "jobs-default-normal";
-  await eventually(async () => (await queue.peek(name, { deadLetter: false, maxCount: 10 })).length === 0, 30_000);
+  await eventuallyFound(async () => (await queue.peek(name, { deadLetter: false, maxCount: 10 })).length === 0);
 }
 
 describe("a tick that comes while a run of its timer is alive", () => {
@@ -172,7 +174,7 @@ describe("a tick that comes while a run of its timer is alive", () => {
     const first = await waits.tick(base(0));
     await begun(first);
     const second = await waits.tick(base(1));
-    await eventually(async () => (await waits.run()).waitingJobIds.includes(second));
+    await eventuallyFound(async () => (await waits.run()).waitingJobIds.includes(second));
     const third = await system.until(await waits.tick(base(2)));
     expect(third).toMatchObject({ state: "canceled", failure: { code: "TimerSkipped" } });
     expect(await waits.job(second)).toMatchObject({ state: "queued", executions: 0 });
@@ -188,10 +190,10 @@ describe("a tick that comes while a run of its timer is alive", () => {
     const first = await waits.tick(base(0));
     await begun(first);
     const second = await waits.tick(base(1));
-    await eventually(async () => (await waits.run()).waitingJobIds.includes(second));
+    await eventuallyFound(async () => (await waits.run()).waitingJobIds.includes(second));
     expect((await system.api.post(`/v1/jobs/${second}/cancel`)).status).toBe(200);
     const third = await waits.tick(base(2));
-    await eventually(async () => (await waits.run()).waitingJobIds.includes(third));
+    await eventuallyFound(async () => (await waits.run()).waitingJobIds.includes(third));
     letGo(third);
     letGo(first);
     expect(await system.until(third)).toMatchObject({ state: "succeeded" });
@@ -263,7 +265,7 @@ describe("ticks that come too late", () => {
   it('late ticks with misfire "skip" are counted as missed', async () => {
     const quick = await timer("Quick", { ...late, misfire: "skip" });
     const id = await quick.tick(minute(10));
-    const run = await eventually(async () => {
+    const run = await eventuallyFound(async () => {
       const now = await quick.run();
       return now.missedCount > 0 ? now : undefined;
     });

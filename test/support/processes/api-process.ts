@@ -6,9 +6,9 @@ import { inject } from "vitest";
 import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
 
-import { eventually } from "../../../runtime/local/bus/test/support/start-bus.ts";
 import { openSse } from "../events/sse-client.ts";
 import type { LocalServiceBus } from "../../../runtime/local/bus/index.ts";
+import { eventuallyFound } from "../eventually.ts";
 
 type TestBus = Pick<LocalServiceBus, "connectionString" | "adminConnectionString">;
 
@@ -94,6 +94,6 @@ export async function untilHearing(apis: readonly Pick<ApiProcess, "url">[], ten
     await post(`/v1/jobs/${jobId}/cancel`, {});
     return streams.every(({ messages }) => messages.some(({ event }) => event === "jobCompleted"));
   };
-  await eventually(everyoneHeard, 20_000);
+  await eventuallyFound(everyoneHeard);
   await Promise.all(streams.map((stream) => stream[Symbol.asyncDispose]()));
 }

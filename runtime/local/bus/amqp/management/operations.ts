@@ -12,7 +12,6 @@ import { types, type Connection, type DecodedMessage } from "../rhea.ts";
 import * as messages from "./message-operations.ts";
 import type { Operation } from "./operation.ts";
 import * as rules from "./rule-operations.ts";
-import * as sessions from "./message-operations.ts";
 
 interface Entry {
   readonly right: Right;
@@ -31,10 +30,10 @@ const OPERATIONS: Readonly<Record<string, Entry>> = {
   "com.microsoft:batch-delete-messages": { right: "listen", run: messages.batchDelete },
   "com.microsoft:receive-by-sequence-number": { right: "listen", run: messages.receiveBySequenceNumber },
   "com.microsoft:update-disposition": { right: "listen", run: messages.updateDisposition },
-  "com.microsoft:renew-session-lock": { right: "listen", run: sessions.renewSessionLock },
-  "com.microsoft:set-session-state": { right: "listen", run: sessions.setSessionState },
-  "com.microsoft:get-session-state": { right: "listen", run: sessions.getSessionState },
-  "com.microsoft:get-message-sessions": { right: "listen", run: sessions.getMessageSessions },
+  "com.microsoft:renew-session-lock": { right: "listen", run: messages.renewSessionLock },
+  "com.microsoft:set-session-state": { right: "listen", run: messages.setSessionState },
+  "com.microsoft:get-session-state": { right: "listen", run: messages.getSessionState },
+  "com.microsoft:get-message-sessions": { right: "listen", run: messages.getMessageSessions },
   "com.microsoft:add-rule": { right: "listen", run: rules.addRule },
   "com.microsoft:remove-rule": { right: "listen", run: rules.removeRule },
   "com.microsoft:enumerate-rules": { right: "listen", run: rules.enumerateRules },

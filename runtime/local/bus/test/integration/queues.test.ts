@@ -1,7 +1,8 @@
 // The real SDK against queues of the local Service Bus.
 import type { ServiceBusReceivedMessage } from "@azure/service-bus";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { eventually, startBus, type BusFixture } from "../support/start-bus.ts";
+import { startBus, type BusFixture } from "../support/start-bus.ts";
+import { eventuallyFound } from "../../../../../test/support/eventually.ts";
 
 /** Without it the SDK renews locks by itself. */
 const NO_RENEWAL = { maxAutoLockRenewalDurationInMs: 0 };
@@ -257,7 +258,7 @@ describe("queues", () => {
     expect((await one(letters)).body).toBe("longer than the queue allows");
     const vanishing = open("vanishing");
     await vanishing.sender.sendMessages({ body: "x" });
-    await eventually(async () => {
+    await eventuallyFound(async () => {
       // A receiver continues to peek where it stopped, so a new one starts at the beginning.
       const fresh = vanishing.client.createReceiver("vanishing");
       return (await fresh.peekMessages(1)).length === 0;
@@ -280,7 +281,7 @@ describe("queues", () => {
       ),
     );
     for (let index = 0; index < 100; index++) await sender.sendMessages({ body: index });
-    await eventually(() => seen.length >= 100);
+    await eventuallyFound(() => seen.length >= 100);
     for (const subscription of subscriptions) await subscription.close();
     expect(new Set(seen).size).toBe(100);
     expect(seen).toHaveLength(100);

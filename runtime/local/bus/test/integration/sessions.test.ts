@@ -1,6 +1,7 @@
 // The real SDK against session queues of the local Service Bus.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { eventually, startBus, type BusFixture } from "../support/start-bus.ts";
+import { startBus, type BusFixture } from "../support/start-bus.ts";
+import { eventuallyFound } from "../../../../../test/support/eventually.ts";
 
 describe("sessions", () => {
   let fixture: BusFixture;
@@ -92,7 +93,7 @@ describe("sessions", () => {
     const [message] = await session.receiveMessages(1, { maxWaitTimeInMs: 1_000 });
     const lockedUntil = await session.renewSessionLock();
     expect(lockedUntil.getTime()).toBeGreaterThan(Date.now());
-    const other = await eventually(() =>
+    const other = await eventuallyFound(() =>
       client.acceptSession("brief", "a", { maxAutoLockRenewalDurationInMs: 0 }).catch(() => undefined),
     );
     expect(Date.now()).toBeGreaterThanOrEqual(lockedUntil.getTime());

@@ -51,17 +51,6 @@ export async function startBus(
   };
 }
 
-/** Repeats the check every few milliseconds until it returns something other than undefined, null or false. */
-export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = 10_000): Promise<NonNullable<T>> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    const result = await check();
-    if (result !== undefined && result !== false && result !== null) return result;
-    if (performance.now() > deadline) throw new Error("What the test waits for did not come about in time.");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 /**
  * The SDK always uses TLS when it gets a credential. It puts the namespace into a connection string of its own, so the
  * text after the address switches TLS off.

@@ -1,14 +1,15 @@
 /**
- * Which message a free slot takes. Queues are polled one after the other in the order of the share. On a queue that is
- * found empty a receive is left open. So neither an idle worker nor an empty queue beside a full one costs
- * anything, and new messages start at once. A message that arrives on an open receive after the last slot was taken
- * goes back immediately.
+ * Which messages the free slots take. On an empty queue a receive for one message is left open, so neither an idle worker
+ * nor an empty queue beside a full one costs anything, and a new message starts at once. Queues that have more share the
+ * free slots by their weights, and each is asked for its part in one call. A message that comes when no slot is free goes
+ * back at once.
  *
- * | state of a queue | meaning                                | leaves by                                     |
- * |------------------|----------------------------------------|-----------------------------------------------|
- * | closed           | no receive is under way                | `next()`: a poll, or an open receive          |
- * | open             | a long receive waits                   | a message (→ arrived or returned), its timeout |
- * | arrived          | a message waits for the slot just free | `next()` takes it, `idle()` returns it        |
+ * | state of a queue | meaning                                    | leaves by                                    |
+ * |------------------|--------------------------------------------|----------------------------------------------|
+ * | full             | may have more; nothing is asked of it      | free slots that are its part → asked         |
+ * | asked            | a short receive for its part of the slots  | all of them → full; fewer → empty            |
+ * | empty            | had no more; nothing is asked of it        | `next()` → open                              |
+ * | open             | a long receive for one message             | one that had waited → full; else → empty     |
  */
 import { messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
@@ -19,8 +20,11 @@ import { sleep } from "../core/sleep.ts";
 import type { Clock } from "../core/clock.ts";
 
 export interface Intake {
-  /** The next message to run, or undefined once closed. Call it only while a slot is free, one call at a time. */
-  next(): Promise<ReceivedMessage | undefined>;
+  /**
+   * The next messages to run, one or more for each call and no more than `freeSlots`; none once closed. Call it only
+   * while a slot is free, one call at a time.
+   */
+  next(freeSlots: number): Promise<readonly ReceivedMessage[]>;
   /** Says that no slot is free: what arrives from now on goes back at once. */
   idle(): void;
   /** Since when, by a clock that never jumps, `next()` waits on open receives; undefined while it does not. */
@@ -46,37 +50,53 @@ export interface IntakeDeps {
   readonly queue: Pick<JobQueue, "receiver">;
   readonly pool: string;
   readonly share: Share;
+  /** Lock duration of the queues. */
+  readonly lockMs: number;
   readonly monotonicNow: Clock["monotonicNow"];
   readonly log: Logger;
 }
 
-/** A look at a queue while others may have work: long enough for an answer from another data centre. */
-const LOOK_MS = 50;
+/** A short receive. What is on its way at its end still arrives, wherever the broker is. */
+const LOOK_MS = 20;
 /** An open receive. Its length only decides how often an idle worker says that it still listens. */
 const OPEN_MS = 60_000;
+/** A message that was in its queue for longer was not alone there. */
+const BACKLOG_AFTER_MS = 20;
 /** Wait after a failed receive, so that an outage is not answered with a flood. */
 const RETRY_MS = 500;
 
-export function createIntake({ queue, pool, share, monotonicNow, log }: IntakeDeps): Intake {
+interface Line {
+  state: "full" | "asked" | "empty" | "open";
+  receiver: BellReceiver;
+  /** Slots that are kept for the receive under way. */
+  kept: number;
+  /** Ends when the receive under way has. */
+  receiving: Promise<void>;
+  readonly arrived: ReceivedMessage[];
+}
+
+export function createIntake({ queue, pool, share, lockMs, monotonicNow, log }: IntakeDeps): Intake {
   const closed = new AbortController();
-  const openReceivers = (): Map<Priority, BellReceiver> =>
-    new Map(PRIORITIES.map((priority) => [priority, queue.receiver(jobQueueName(pool, priority))]));
-  let receivers = openReceivers();
-  const open = new Map<Priority, Promise<void>>();
-  const arrived = new Map<Priority, ReceivedMessage>();
+  const openReceiver = (priority: Priority): BellReceiver => queue.receiver(jobQueueName(pool, priority));
+  const lines = new Map<Priority, Line>(
+    PRIORITIES.map((priority) => {
+      const receiver = openReceiver(priority);
+      return [priority, { state: "full", receiver, kept: 0, receiving: Promise.resolve(), arrived: [] }];
+    }),
+  );
   let wanted = false;
   let waitingSince: number | undefined;
   let returnedAt = monotonicNow();
   let failingSince: number | undefined;
   let wake: () => void = () => undefined;
 
-  /** The receiver's next message, or undefined. An error counts as an empty queue that is polled again a little later. */
-  async function receive(priority: Priority, waitMs: number): Promise<ReceivedMessage | undefined> {
+  /** An error counts as an empty queue that is asked again a little later. */
+  async function receive(priority: Priority, line: Line, waitMs: number, count: number) {
     try {
-      const delivery = await receivers.get(priority)?.receive(waitMs);
+      const messages = await line.receiver.receive(waitMs, count);
       returnedAt = monotonicNow();
       failingSince = undefined;
-      return delivery;
+      return messages;
     } catch (error) {
       returnedAt = monotonicNow();
       failingSince ??= returnedAt;
@@ -84,7 +104,7 @@ export function createIntake({ queue, pool, share, monotonicNow, log }: IntakeDe
         log.warn({ priority, error: messageOf(error) }, "receiving failed; trying again");
         await sleep(RETRY_MS, closed.signal);
       }
-      return undefined;
+      return [];
     }
   }
 
@@ -97,94 +117,86 @@ export function createIntake({ queue, pool, share, monotonicNow, log }: IntakeDe
     }
   }
 
-  function leaveOpen(priority: Priority): void {
-    if (open.has(priority) || closed.signal.aborted) return;
-    const waiting = receive(priority, OPEN_MS).then(async (delivery) => {
-      open.delete(priority);
-      if (delivery === undefined) {
-        if (wanted) wake();
-      } else if (wanted && !closed.signal.aborted) {
-        arrived.set(priority, delivery);
-        wake();
-      } else {
-        await giveBack(delivery);
-      }
+  async function giveBackArrived(line: Line): Promise<void> {
+    if (line.arrived.length > 0 && line.state === "empty") line.state = "full";
+    await Promise.all(line.arrived.splice(0).map(giveBack));
+  }
+
+  /** Both instants are the broker's. */
+  const hadWaited = ({ enqueuedAt, lockedUntil }: ReceivedMessage): boolean =>
+    lockedUntil - lockMs - enqueuedAt > BACKLOG_AFTER_MS;
+
+  function start(priority: Priority, line: Line, state: "asked" | "open", count: number): void {
+    line.state = state;
+    line.kept = state === "asked" ? count : 0;
+    line.receiving = receive(priority, line, state === "asked" ? LOOK_MS : OPEN_MS, count).then(async (messages) => {
+      const hasMore = state === "asked" ? messages.length >= count : messages.some(hadWaited);
+      line.state = hasMore ? "full" : "empty";
+      line.kept = 0;
+      line.arrived.push(...messages);
+      if (!wanted || closed.signal.aborted) await giveBackArrived(line);
+      wake();
     });
-    open.set(priority, waiting);
   }
 
-  function takeArrived(order: readonly Priority[]): ReceivedMessage | undefined {
-    for (const priority of order) {
-      const delivery = arrived.get(priority);
-      if (delivery !== undefined) {
-        arrived.delete(priority);
-        return delivery;
-      }
+  /** Has a receive under way on every queue that is due one. */
+  function ask(freeSlots: number): void {
+    const full = (): boolean => [...lines.values()].some(({ state }) => state === "full");
+    let free = freeSlots - [...lines.values()].reduce((sum, { kept }) => sum + kept, 0);
+    const parts = new Map<Priority, number>();
+    for (; free > 0 && full(); free--) {
+      const first = share().find((priority) => lines.get(priority)?.state === "full");
+      if (first !== undefined) parts.set(first, (parts.get(first) ?? 0) + 1);
     }
-    return undefined;
+    for (const [priority, line] of lines) {
+      const part = parts.get(priority);
+      if (part !== undefined) start(priority, line, "asked", part);
+      else if (line.state === "empty") start(priority, line, "open", 1);
+    }
   }
 
-  /** A queue with an open receive has nothing, or it would have arrived. */
-  async function look(order: readonly Priority[]): Promise<ReceivedMessage | undefined> {
-    for (const priority of order) {
-      const early = takeArrived(order);
-      if (early !== undefined) return early;
-      if (open.has(priority)) continue;
-      const delivery = await receive(priority, LOOK_MS);
-      if (delivery === undefined) {
-        // Looked at once: from now on what comes there arrives by itself, and the next look costs no wait.
-        leaveOpen(priority);
-        continue;
-      }
-      if (!closed.signal.aborted) return delivery;
-      await giveBack(delivery);
-      return undefined;
-    }
-    return takeArrived(order);
+  function takeArrived(freeSlots: number): readonly ReceivedMessage[] {
+    const taken: ReceivedMessage[] = [];
+    for (const { arrived } of lines.values()) taken.push(...arrived.splice(0, freeSlots - taken.length));
+    return taken;
   }
 
   return {
-    async next() {
+    async next(freeSlots) {
       wanted = true;
-      const order = share();
-      let found = closed.signal.aborted ? undefined : await look(order);
-      while (found === undefined && !closed.signal.aborted) {
+      for (;;) {
+        const taken = closed.signal.aborted ? [] : takeArrived(freeSlots);
+        if (taken.length > 0 || closed.signal.aborted) {
+          waitingSince = undefined;
+          return taken;
+        }
         const woken = new Promise<void>((resolve) => {
           wake = resolve;
         });
-        for (const priority of PRIORITIES) leaveOpen(priority);
-        waitingSince ??= monotonicNow();
-        if (arrived.size === 0) await woken;
-        found = takeArrived(order);
+        ask(freeSlots);
+        if ([...lines.values()].every(({ state }) => state === "open")) waitingSince ??= monotonicNow();
+        await woken;
       }
-      waitingSince = undefined;
-      if (closed.signal.aborted && found !== undefined) {
-        await giveBack(found);
-        return undefined;
-      }
-      return found;
     },
     waitingSince: () => waitingSince,
     contact: () => ({ waiting: waitingSince !== undefined, returnedAt, failingSince }),
     async replaceReceivers() {
-      const old = receivers;
-      receivers = openReceivers();
+      const old = [...lines.values()].map(({ receiver }) => receiver);
+      for (const [priority, line] of lines) line.receiver = openReceiver(priority);
       waitingSince = undefined;
       // Their waiting calls return empty, and `next()` opens them again on the new links.
-      await Promise.all([...old.values()].map((receiver) => receiver.close()));
+      await Promise.all(old.map((receiver) => receiver.close()));
     },
     idle() {
       wanted = false;
-      for (const delivery of arrived.values()) void giveBack(delivery);
-      arrived.clear();
+      for (const line of lines.values()) void giveBackArrived(line);
     },
     async close() {
       closed.abort();
       wake();
-      await Promise.all([...receivers.values()].map((receiver) => receiver.close()));
-      await Promise.all(open.values());
-      await Promise.all([...arrived.values()].map(giveBack));
-      arrived.clear();
+      await Promise.all([...lines.values()].map(({ receiver }) => receiver.close()));
+      await Promise.all([...lines.values()].map(({ receiving }) => receiving));
+      await Promise.all([...lines.values()].map(giveBackArrived));
     },
   };
 }

@@ -36,9 +36,9 @@ export function createReceiveWatchdog(deps: ReceiveWatchdogDeps) {
   async function receivesByNewLink(queueName: string): Promise<boolean> {
     const probe = queue.receiver(queueName);
     try {
-      const delivery = await probe.receive(PROBE_MS);
-      await delivery?.abandon();
-      return delivery !== undefined;
+      const [message] = await probe.receive(PROBE_MS, 1);
+      await message?.abandon();
+      return message !== undefined;
     } finally {
       await probe.close();
     }

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { messageOf } from "../core/errors.ts";
 import type { Share } from "../core/job/priority.ts";
 import type { WorkerState } from "../core/job/worker-record.ts";
-import type { JobQueue } from "../core/ports/job-queue.ts";
+import type { JobQueue, ReceivedMessage } from "../core/ports/job-queue.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
 import { ALWAYS_PERMITTED, type AttemptDeps, type WorkPermit, runAttempt } from "./attempt/attempt.ts";
 import type { WorkerFault } from "./attempt/machine-fault.ts";
@@ -81,7 +81,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     now,
     log,
   });
-  const intake = createIntake({ queue, pool, share, monotonicNow, log });
+  const intake = createIntake({ queue, pool, share, lockMs: deps.lockMs, monotonicNow, log });
   const attempts = runAttempts({ ...deps, permit: deps.permit ?? ALWAYS_PERMITTED, held, intake, slots });
   const stopWatchdog = startReceiveWatchdog({ queue, intake, pool, monotonicNow, giveUp: onGiveUp, log });
 
@@ -131,14 +131,18 @@ function runAttempts(deps: AttemptsDeps): Pick<Worker, "runningCount" | "drain">
         });
         continue;
       }
-      const delivery = await intake.next();
-      if (delivery === undefined) return;
-      const attempt = runAttempt(delivery, deps, outOfTime.signal).finally(() => {
-        attempts.delete(attempt);
-        wake();
-      });
-      attempts.add(attempt);
+      const messages = await intake.next(slots - attempts.size);
+      if (messages.length === 0) return;
+      messages.forEach(run);
     }
+  }
+
+  function run(message: ReceivedMessage): void {
+    const attempt = runAttempt(message, deps, outOfTime.signal).finally(() => {
+      attempts.delete(attempt);
+      wake();
+    });
+    attempts.add(attempt);
   }
 
   const receiving = receive().catch((error: unknown) => {

@@ -1,5 +1,5 @@
 /**
- * Receives bells from one queue, one at a time, and settles them. The link is replaced when it is worn or broken. No
+ * Receives bells from one queue and settles them. The link is replaced when it is worn or broken. No
  * message is lost by a replacement or by closing: a late message is given back, or returns when its lock ends.
  */
 import type { ServiceBusClient, ServiceBusReceivedMessage } from "@azure/service-bus";
@@ -10,6 +10,8 @@ import { busError } from "../translate-error.ts";
 import { type ReceiverLink, openLink } from "./receiver-link.ts";
 import { retryBusCall } from "./retry-bus-call.ts";
 
+/** At most this many messages per call. The AMQP library keeps 2,048 per link: see receiver-link.ts. */
+const RECEIVE_MAX_COUNT = 1_000;
 /** Closing waits this long for messages in transit if the broker does not answer. */
 const SWEEP_WITHIN_MS = 2_000;
 
@@ -17,7 +19,7 @@ export function createBellReceiver(bus: ServiceBusClient, queue: string): BellRe
   const closing = new AbortController();
   const retired = new Set<ReceiverLink>();
   let link: ReceiverLink | undefined;
-  let waiting: Promise<ReceivedMessage | undefined> = Promise.resolve(undefined);
+  let waiting: Promise<readonly ReceivedMessage[]> = Promise.resolve([]);
 
   function retire(): void {
     if (link === undefined) return;
@@ -30,31 +32,26 @@ export function createBellReceiver(bus: ServiceBusClient, queue: string): BellRe
     }
   }
 
-  async function receiveOne(waitMs: number): Promise<ReceivedMessage | undefined> {
+  async function receive(waitMs: number, maxCount: number): Promise<readonly ReceivedMessage[]> {
     if (link?.worn === true) retire();
     const isFresh = link === undefined;
     const startedAt = performance.now();
     link ??= openLink(bus, queue);
+    const from = link;
     try {
-      return await receiveOver(link, waitMs);
+      const options = { maxWaitTimeInMs: waitMs, abortSignal: closing.signal };
+      const messages = await from.sdk.receiveMessages(Math.min(maxCount, RECEIVE_MAX_COUNT), options);
+      return messages.map((message) => accept(from, message));
     } catch (error) {
       if (closing.signal.aborted) {
-        await sweep(link);
-        return undefined;
+        await sweep(from);
+        return [];
       }
       retire();
       if (isFresh) throw busError(error, "receiving");
     }
     // Perhaps only this link was broken: the service closes idle links, for example. Try a new one.
-    return receiveOne(Math.max(0, waitMs - (performance.now() - startedAt)));
-  }
-
-  async function receiveOver(from: ReceiverLink, waitMs: number): Promise<ReceivedMessage | undefined> {
-    const messages = await from.sdk.receiveMessages(1, { maxWaitTimeInMs: waitMs, abortSignal: closing.signal });
-    const [delivery, ...surplus] = messages.map((message) => accept(from, message));
-    // The request was for one message, but the SDK can return more.
-    for (const unasked of surplus) await giveBack(unasked);
-    return delivery;
+    return receive(Math.max(0, waitMs - (performance.now() - startedAt)), maxCount);
   }
 
   function accept(from: ReceiverLink, message: ServiceBusReceivedMessage): ReceivedMessage {
@@ -63,7 +60,7 @@ export function createBellReceiver(bus: ServiceBusClient, queue: string): BellRe
   }
 
   /**
-   * The aborted receive has left its credit with the broker, so a message may be in transit. Another receive drains the
+   * The aborted receive has left its credit with the broker, so messages may be in transit. Another receive drains the
    * link: the broker answers when no more messages can come.
    */
   async function sweep({ sdk, worn }: ReceiverLink): Promise<void> {
@@ -77,9 +74,9 @@ export function createBellReceiver(bus: ServiceBusClient, queue: string): BellRe
   }
 
   return {
-    receive(waitMs) {
-      if (closing.signal.aborted) return Promise.resolve(undefined);
-      waiting = receiveOne(waitMs);
+    receive(waitMs, maxCount) {
+      if (closing.signal.aborted) return Promise.resolve([]);
+      waiting = receive(waitMs, maxCount);
       return waiting;
     },
     async close() {
@@ -88,11 +85,6 @@ export function createBellReceiver(bus: ServiceBusClient, queue: string): BellRe
       retire();
     },
   };
-}
-
-async function giveBack(delivery: ReceivedMessage): Promise<void> {
-  // After a failure, the message returns when its lock ends.
-  await delivery.abandon().catch(() => undefined);
 }
 
 /** The service's limit for the reason and for the description. */
@@ -107,8 +99,9 @@ export function receivedMessageOf(
   queue: string,
 ): ReceivedMessage {
   const { sdk } = link;
-  if (message.sequenceNumber === undefined || message.lockedUntilUtc === undefined) {
-    throw new InvariantError("A message was received without sequence number or lock.");
+  const { sequenceNumber, lockedUntilUtc, enqueuedTimeUtc } = message;
+  if (sequenceNumber === undefined || lockedUntilUtc === undefined || enqueuedTimeUtc === undefined) {
+    throw new InvariantError("A message was received without sequence number, time or lock.");
   }
 
   async function settle(doing: string, isCompletion: boolean, action: () => Promise<void>): Promise<void> {
@@ -125,10 +118,11 @@ export function receivedMessageOf(
     parsed: parseMessage(message.body),
     messageId: String(message.messageId),
     queue,
-    sequenceNumber: message.sequenceNumber.toString(),
+    sequenceNumber: sequenceNumber.toString(),
     // AMQP counts the deliveries before this one.
     deliveryCount: (message.deliveryCount ?? 0) + 1,
-    lockedUntil: message.lockedUntilUtc.getTime(),
+    enqueuedAt: enqueuedTimeUtc.getTime(),
+    lockedUntil: lockedUntilUtc.getTime(),
     async renew() {
       try {
         return (await inTime(sdk.renewMessageLock(message))).getTime();

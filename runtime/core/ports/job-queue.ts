@@ -28,6 +28,8 @@ export interface ReceivedMessage {
   readonly sequenceNumber: string;
   /** From 1. */
   readonly deliveryCount: number;
+  /** Since when it could be received the first time, by the broker's clock, in ms since the epoch. */
+  readonly enqueuedAt: number;
   /** When the broker ends the lock, by the broker's clock, in ms since the epoch. */
   readonly lockedUntil: number;
   /** Starts the lock's time again; resolves to the new end. */
@@ -40,8 +42,11 @@ export interface ReceivedMessage {
 }
 
 export interface BellReceiver {
-  /** The next message, or undefined when none came within `waitMs` or the receiver was closed. One call at a time. */
-  receive(waitMs: number): Promise<ReceivedMessage | undefined>;
+  /**
+   * The next messages: `maxCount` as soon as that many are there, or else what has come when `waitMs` is over. Fewer than
+   * asked for: there were no more at the end, or the receiver was closed. One call at a time.
+   */
+  receive(waitMs: number, maxCount: number): Promise<readonly ReceivedMessage[]>;
   /** Returns waiting calls; messages already received can still be settled. */
   close(): Promise<void>;
 }

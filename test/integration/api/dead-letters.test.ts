@@ -4,6 +4,7 @@ import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with
 import { claimAndEnd, claimRow } from "../../support/stores/row-moves.ts";
 import type { TestApi } from "../../support/api/test-api.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
+import { receiveOne } from "../../support/bus/fake-delivery.ts";
 
 /** A pool, and so three queues, per test. */
 const POOLS = Array.from({ length: 10 }, (_, index) => `pool${index}`);
@@ -41,7 +42,7 @@ async function failedJobs(pool: string, tenantName: string, priorities: readonly
 
 async function setAside(queueName: string, reason: string, description: string): Promise<void> {
   const receiver = system.queue.receiver(queueName);
-  const delivery = await receiver.receive(10_000);
+  const delivery = await receiveOne(receiver, 10_000);
   if (delivery === undefined) throw new Error("no message came");
   await delivery.deadLetter(reason, description);
   await receiver.close();

@@ -3,6 +3,7 @@ import { REQUEUE_MAX_JOBS } from "../../../runtime/core/limits.ts";
 import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with-queue.ts";
 import { claimAndEnd, claimRow, endRow, retryRow } from "../../support/stores/row-moves.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
+import { receiveOne } from "../../support/bus/fake-delivery.ts";
 
 let system: ApiWithQueue;
 beforeAll(async () => {
@@ -89,7 +90,7 @@ describe("requeuing a job", () => {
     const [bell] = (await system.bells()).filter(({ messageId }) => messageId === `${jobId}:2`);
     expect(bell).toBeDefined();
     const waiting = system.queue.receiver("jobs-default-normal");
-    for (let got = await waiting.receive(100); got !== undefined; got = await waiting.receive(100)) {
+    for (let got = await receiveOne(waiting, 100); got !== undefined; got = await receiveOne(waiting, 100)) {
       expect(got.messageId).not.toBe(`${jobId}:2`);
       await got.complete();
     }

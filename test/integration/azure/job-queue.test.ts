@@ -8,6 +8,7 @@ import { busTopology } from "../../../runtime/core/deployment/topology.ts";
 import { type LocalServiceBus, startLocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { jobOf } from "../../support/builders.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { receiveOne } from "../../support/bus/fake-delivery.ts";
 
 const LOCK_MS = 60_000;
 /** Long enough for anything that does come. */
@@ -69,13 +70,13 @@ describe("a receiver", () => {
     const bells = Array.from({ length: 2_300 }, () => newBell());
     await queue.send(name, bells);
     const receiver = queue.receiver(name);
-    const held = await received(receiver.receive(WAIT_MS));
+    const held = await received(receiveOne(receiver, WAIT_MS));
     for (let count = 1; count < bells.length; count++) {
-      await (await received(receiver.receive(WAIT_MS))).complete();
+      await (await received(receiveOne(receiver, WAIT_MS))).complete();
     }
     await held.renew();
     await held.complete();
-    expect(await receiver.receive(LOOK_MS)).toBeUndefined();
+    expect(await receiveOne(receiver, LOOK_MS)).toBeUndefined();
   });
 });
 
@@ -93,21 +94,21 @@ describe("a restart of the bus", () => {
     const queue = connect(first);
     await queue.send(name, [newBell(), newBell()]);
     const receiver = queue.receiver(name);
-    const held = [await received(receiver.receive(WAIT_MS)), await received(receiver.receive(WAIT_MS))];
-    const waiting = receiving ? receiver.receive(WAIT_MS).catch(unlessUnavailable) : undefined;
+    const held = [await received(receiveOne(receiver, WAIT_MS)), await received(receiveOne(receiver, WAIT_MS))];
+    const waiting = receiving ? receiveOne(receiver, WAIT_MS).catch(unlessUnavailable) : undefined;
 
     await first.close();
     const bell = newBell();
     const sent = queue.send(name, [bell]);
     const second = await start(first.port);
     await sent;
-    const delivery = (await waiting) ?? (await received(untilAvailable(() => receiver.receive(WAIT_MS))));
+    const delivery = (await waiting) ?? (await received(untilAvailable(() => receiveOne(receiver, WAIT_MS))));
     expect(delivery.messageId).toBe(bell.messageId);
     await delivery.complete();
     await held[0]!.renew();
     await held[0]!.complete();
     await held[1]!.abandon();
-    expect((await received(receiver.receive(WAIT_MS))).messageId).toBe(held[1]!.messageId);
+    expect((await received(receiveOne(receiver, WAIT_MS))).messageId).toBe(held[1]!.messageId);
     await queue.close();
     await second.close();
   });

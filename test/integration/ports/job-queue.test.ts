@@ -6,6 +6,7 @@ import type { ReceivedMessage, JobQueue, OutgoingBell, PeekedMessage } from "../
 import { jobOf } from "../../support/builders.ts";
 import type { QueueBacking } from "../../support/stores/memory-queue.ts";
 import { QUEUE_BACKINGS } from "../../support/stores/queue-backings.ts";
+import { receiveOne } from "../../support/bus/fake-delivery.ts";
 
 const LOCK_MS = 60_000;
 const SHORT_LOCK_MS = 500;
@@ -51,7 +52,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       const bell = newBell();
       const before = Date.now();
       await queue.send(name, [bell]);
-      const delivery = await received(queue.receiver(name).receive(WAIT_MS));
+      const delivery = await received(receiveOne(queue.receiver(name), WAIT_MS));
       expect(delivery).toMatchObject({
         parsed: { kind: "bell", bell: bell.bell },
         messageId: bell.messageId,
@@ -73,12 +74,12 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       const receiver = queue.receiver(name);
       const ids: string[] = [];
       while (ids.length < bells.length) {
-        const delivery = await received(receiver.receive(WAIT_MS));
+        const delivery = await received(receiveOne(receiver, WAIT_MS));
         ids.push(delivery.messageId);
         await delivery.complete();
       }
       expect(ids.sort()).toEqual(bells.map(({ messageId }) => messageId).sort());
-      expect(await receiver.receive(LOOK_MS)).toBeUndefined();
+      expect(await receiveOne(receiver, LOOK_MS)).toBeUndefined();
     });
 
     it("a bell with a known MessageId is dropped", async () => {
@@ -87,8 +88,8 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       await queue.send(name, [bell]);
       await queue.send(name, [bell]);
       const receiver = queue.receiver(name);
-      await (await received(receiver.receive(WAIT_MS))).complete();
-      expect(await receiver.receive(LOOK_MS)).toBeUndefined();
+      await (await received(receiveOne(receiver, WAIT_MS))).complete();
+      expect(await receiveOne(receiver, LOOK_MS)).toBeUndefined();
     });
 
     it("a scheduled bell is delivered at its time, and its repetition is dropped", async () => {
@@ -98,10 +99,10 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       await queue.send(name, [later, now]);
       await queue.send(name, [later]);
       const receiver = queue.receiver(name);
-      expect((await received(receiver.receive(WAIT_MS))).messageId).toBe(now.messageId);
-      expect((await received(receiver.receive(WAIT_MS))).messageId).toBe(later.messageId);
+      expect((await received(receiveOne(receiver, WAIT_MS))).messageId).toBe(now.messageId);
+      expect((await received(receiveOne(receiver, WAIT_MS))).messageId).toBe(later.messageId);
       expect(Date.now()).toBeGreaterThanOrEqual(enqueueAt.getTime());
-      expect(await receiver.receive(LOOK_MS)).toBeUndefined();
+      expect(await receiveOne(receiver, LOOK_MS)).toBeUndefined();
     });
   });
 
@@ -110,9 +111,9 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       await queue.send(name, [newBell()]);
       const receiver = queue.receiver(name);
-      const first = await received(receiver.receive(WAIT_MS));
+      const first = await received(receiveOne(receiver, WAIT_MS));
       await first.abandon();
-      const again = await received(receiver.receive(WAIT_MS));
+      const again = await received(receiveOne(receiver, WAIT_MS));
       expect(again).toMatchObject({ sequenceNumber: first.sequenceNumber, deliveryCount: 2 });
     });
 
@@ -121,8 +122,8 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       const bell = newBell();
       await queue.send(name, [bell]);
       const receiver = queue.receiver(name);
-      await (await received(receiver.receive(WAIT_MS))).deadLetter("JobFailed", "x".repeat(10_000));
-      expect(await receiver.receive(LOOK_MS)).toBeUndefined();
+      await (await received(receiveOne(receiver, WAIT_MS))).deadLetter("JobFailed", "x".repeat(10_000));
+      expect(await receiveOne(receiver, LOOK_MS)).toBeUndefined();
       const [letter] = await queue.peek(name, { deadLetter: true, maxCount: 1 });
       expect(letter).toMatchObject({ messageId: bell.messageId, reason: "JobFailed" });
       expect(letter?.description).toHaveLength(4_096);
@@ -138,7 +139,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
         await queue.send(name, bells);
         const receiver = queue.receiver(name);
         const held: ReceivedMessage[] = [];
-        while (held.length < bells.length) held.push(await received(receiver.receive(WAIT_MS)));
+        while (held.length < bells.length) held.push(await received(receiveOne(receiver, WAIT_MS)));
         await Promise.all(
           held.map((delivery, index) => {
             if (outcomes[index] === "complete") return delivery.complete();
@@ -162,7 +163,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       const receiver = queue.receiver(name);
       for (const body of ["{not json", { version: 1 }, 42, Buffer.from([0xff, 0x00])]) {
         await bus.post(name, body);
-        const delivery = await received(receiver.receive(WAIT_MS));
+        const delivery = await received(receiveOne(receiver, WAIT_MS));
         expect(delivery.parsed.kind).toBe("malformed");
         await delivery.deadLetter("Malformed", "");
       }
@@ -171,7 +172,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
     it("a message of another release is delivered as unreadable", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       await bus.post(name, { version: 2 });
-      const delivery = await received(queue.receiver(name).receive(WAIT_MS));
+      const delivery = await received(receiveOne(queue.receiver(name), WAIT_MS));
       expect(delivery.parsed).toMatchObject({ kind: "unreadable", format: "bell" });
       await delivery.complete();
     });
@@ -179,7 +180,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
     it("a renewal extends the lock of a message", async () => {
       const [queue, name] = [hastyBus.connect(), freshQueueName()];
       await queue.send(name, [newBell()]);
-      const delivery = await received(queue.receiver(name).receive(WAIT_MS));
+      const delivery = await received(receiveOne(queue.receiver(name), WAIT_MS));
       const renewedUntil = await delivery.renew();
       expect(renewedUntil).toBeGreaterThan(delivery.lockedUntil);
       await delivery.complete();
@@ -188,8 +189,8 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
     it("settling throws LockLostError when another receiver has the message", async () => {
       const [queue, name] = [hastyBus.connect(), freshQueueName()];
       await queue.send(name, [newBell()]);
-      const first = await received(queue.receiver(name).receive(WAIT_MS));
-      const second = await received(queue.receiver(name).receive(WAIT_MS));
+      const first = await received(receiveOne(queue.receiver(name), WAIT_MS));
+      const second = await received(receiveOne(queue.receiver(name), WAIT_MS));
       expect(second).toMatchObject({ sequenceNumber: first.sequenceNumber, deliveryCount: 2 });
       await expect(first.renew()).rejects.toThrow(LockLostError);
       await expect(first.complete()).rejects.toThrow(LockLostError);
@@ -201,8 +202,8 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
     it("a receiver returns a message when it arrives, and nothing after the given wait", async () => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       const receiver = queue.receiver(name);
-      expect(await receiver.receive(LOOK_MS)).toBeUndefined();
-      const waiting = received(receiver.receive(WAIT_MS));
+      expect(await receiveOne(receiver, LOOK_MS)).toBeUndefined();
+      const waiting = received(receiveOne(receiver, WAIT_MS));
       await queue.send(name, [newBell()]);
       await (await waiting).complete();
     });
@@ -211,14 +212,14 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       const [queue, name] = [bus.connect(), freshQueueName()];
       await queue.send(name, [newBell()]);
       const receiver = queue.receiver(name);
-      const held = await received(receiver.receive(WAIT_MS));
-      const waiting = receiver.receive(WAIT_MS);
+      const held = await received(receiveOne(receiver, WAIT_MS));
+      const waiting = receiveOne(receiver, WAIT_MS);
       await receiver.close();
       expect(await waiting).toBeUndefined();
-      expect(await receiver.receive(WAIT_MS)).toBeUndefined();
+      expect(await receiveOne(receiver, WAIT_MS)).toBeUndefined();
       await held.renew();
       await held.complete();
-      expect(await queue.receiver(name).receive(LOOK_MS)).toBeUndefined();
+      expect(await receiveOne(queue.receiver(name), LOOK_MS)).toBeUndefined();
     });
 
     it("closing a receiver while messages arrive leaves none of them locked", async () => {
@@ -234,8 +235,8 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       for (const [round, bell] of bells.entries()) {
         const receiver = queue.receiver(name);
         // In every other round the link is open and waits; in the others it is still being opened.
-        if (round % 2 === 0) await take(receiver.receive(1));
-        const waiting = take(receiver.receive(WAIT_MS));
+        if (round % 2 === 0) await take(receiveOne(receiver, 1));
+        const waiting = take(receiveOne(receiver, WAIT_MS));
         const sent = queue.send(name, [bell]);
         if (round % 3 === 0) await sent;
         await receiver.close();
@@ -243,8 +244,8 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
       }
       // Were one left under its lock, it would come only after a minute.
       const receiver = queue.receiver(name);
-      while (taken.size < bells.length) await take(received(receiver.receive(WAIT_MS)));
-      expect(await receiver.receive(LOOK_MS)).toBeUndefined();
+      while (taken.size < bells.length) await take(received(receiveOne(receiver, WAIT_MS)));
+      expect(await receiveOne(receiver, LOOK_MS)).toBeUndefined();
     });
   });
 
@@ -254,7 +255,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
     const receiver = queue.receiver(name);
     const ids: string[] = [];
     while (ids.length < count) {
-      const delivery = await receiver.receive(WAIT_MS);
+      const delivery = await receiveOne(receiver, WAIT_MS);
       if (delivery === undefined) throw new Error("no message came");
       await delivery.deadLetter("JobFailed", `No. ${ids.length}`);
       ids.push(delivery.messageId);
@@ -289,7 +290,7 @@ describe.each(QUEUE_BACKINGS)("over $name", ({ start }) => {
         expect(message).toMatchObject({ reason: undefined, description: undefined });
         expect(message!.enqueuedAt.getTime()).toBeGreaterThanOrEqual(before - 1_000);
       }
-      const delivery = await queue.receiver(name).receive(WAIT_MS);
+      const delivery = await receiveOne(queue.receiver(name), WAIT_MS);
       expect(delivery?.deliveryCount).toBe(1);
       const [locked] = await queue.peek(name, { deadLetter: false, maxCount: 1 });
       expect(locked?.sequenceNumber).toBe(delivery?.sequenceNumber);

@@ -22,10 +22,7 @@ export function laterRelease(connectionString: string): LaterRelease {
       : received;
   };
   const receiverOf = (inner: BellReceiver): BellReceiver => ({
-    async receive(waitMs) {
-      const delivery = await inner.receive(waitMs);
-      return delivery && readable(delivery);
-    },
+    receive: async (waitMs, maxCount) => (await inner.receive(waitMs, maxCount)).map(readable),
     close: () => inner.close(),
   });
 

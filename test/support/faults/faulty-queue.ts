@@ -27,12 +27,12 @@ interface Receiving extends Pick<FaultyQueueOptions, "isSevered"> {
 
 /** A receive is a call once it has brought something: idle ones would make the count a matter of time. */
 const faultyReceiver = (inner: BellReceiver, call: PortCall, { wrap, isSevered }: Receiving): BellReceiver => ({
-  async receive(waitMs) {
-    // The broker gives it at most the one message that it waits for already. More would be kept from the living.
-    const delivery = isSevered() ? undefined : await inner.receive(waitMs);
-    if (delivery === undefined && !isSevered()) return undefined;
-    // A failure leaves the message under a lock that no one renews.
-    return call("queue.receive", ["fail-after", "slow", "late"], () => Promise.resolve(delivery && wrap(delivery)));
+  async receive(waitMs, maxCount) {
+    // The broker gives it at most what it waits for already. More would be kept from the living.
+    const messages = isSevered() ? [] : await inner.receive(waitMs, maxCount);
+    if (messages.length === 0 && !isSevered()) return [];
+    // A failure leaves the messages under locks that no one renews.
+    return call("queue.receive", ["fail-after", "slow", "late"], () => Promise.resolve(messages.map(wrap)));
   },
   close: () => inner.close(),
 });
@@ -55,6 +55,7 @@ function faultyDelivery(inner: ReceivedMessage, call: PortCall, lockMs: number):
     queue: inner.queue,
     sequenceNumber: inner.sequenceNumber,
     deliveryCount: inner.deliveryCount,
+    enqueuedAt: inner.enqueuedAt,
     lockedUntil: inner.lockedUntil,
     renew: () =>
       call("delivery.renew", WRITE, () => inner.renew(), {

@@ -89,6 +89,7 @@ export function startMemoryQueue({ lockMs = 60_000, turn = nextTurn }: MemoryQue
       queue: name,
       sequenceNumber: String(message.sequenceNumber),
       deliveryCount: message.deliveryCount,
+      enqueuedAt: message.enqueuedAt.getTime(),
       lockedUntil: message.freeAt,
       async renew() {
         // Later than before, also within one millisecond.
@@ -121,16 +122,20 @@ export function startMemoryQueue({ lockMs = 60_000, turn = nextTurn }: MemoryQue
       const queue = queueOf(name);
       const closed = new AbortController();
       return {
-        async receive(waitMs) {
+        async receive(waitMs, maxCount) {
           const end = Date.now() + waitMs;
+          const taken: ReceivedMessage[] = [];
           await turn();
           while (!closed.signal.aborted) {
-            const delivery = take(name, queue.active);
-            if (delivery !== undefined || Date.now() >= end) return delivery;
+            for (let next = take(name, queue.active); next !== undefined; next = take(name, queue.active)) {
+              taken.push(next);
+              if (taken.length === maxCount) return taken;
+            }
+            if (Date.now() >= end) break;
             const nextFreeAt = Math.min(end, ...queue.active.map(({ freeAt }) => freeAt));
             await changed(queue, nextFreeAt - Date.now(), closed.signal);
           }
-          return undefined;
+          return taken;
         },
         close() {
           closed.abort();

@@ -2,22 +2,26 @@ import { describe, expect, it } from "vitest";
 import type { BellReceiver, ReceivedMessage, JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { PRIORITIES, type Priority, createShare } from "../../../runtime/core/job/priority.ts";
 import { jobQueueName } from "../../../runtime/core/deployment/topology.ts";
-import { createIntake } from "../../../runtime/worker/intake.ts";
+import { type Intake, createIntake } from "../../../runtime/worker/intake.ts";
 import { jobOf } from "../../support/builders.ts";
 import { deliveryOf } from "../../support/bus/fake-delivery.ts";
+import { eventuallyFound } from "../../support/eventually.ts";
 import { silentLog } from "../../support/silent.ts";
 
-/** Queues whose messages the test puts in; looks find nothing at once, open receives wait. */
+const LOCK_MS = 60_000;
+
+/** Queues whose messages the test puts in; short receives bring what is there at once, long ones wait for one. */
 function fakeQueues() {
   const waiting = new Map<string, ReceivedMessage[]>(PRIORITIES.map((priority) => [jobQueueName("p", priority), []]));
-  const open = new Map<string, (delivery: ReceivedMessage | undefined) => void>();
-  const looks: string[] = [];
+  const open = new Map<string, (messages: readonly ReceivedMessage[]) => void>();
+  /** Queue and count of each receive. */
+  const receives: [queue: string, count: number][] = [];
 
   const receiver = (queue: string): BellReceiver => ({
-    receive: (waitMs) => {
-      looks.push(queue);
-      const delivery = waiting.get(queue)?.shift();
-      if (delivery !== undefined || waitMs < 1_000) return Promise.resolve(delivery);
+    receive: (waitMs, maxCount) => {
+      receives.push([queue, maxCount]);
+      const messages = waiting.get(queue)?.splice(0, maxCount) ?? [];
+      if (messages.length > 0 || waitMs < 1_000) return Promise.resolve(messages);
       return new Promise((resolve) => {
         open.set(queue, (arrived) => {
           open.delete(queue);
@@ -26,23 +30,33 @@ function fakeQueues() {
       });
     },
     close: () => {
-      open.get(queue)?.(undefined);
+      open.get(queue)?.([]);
       return Promise.resolve();
     },
   });
-  const put = (priority: Priority) => {
+  /** `waitedMs`: how long the message lies in its queue when it is received. */
+  const put = (priority: Priority, waitedMs = 0) => {
     const queue = jobQueueName("p", priority);
-    const delivery = deliveryOf({ value: jobOf(), etag: "e" }, { queue });
+    const lockedUntil = Date.now() + LOCK_MS;
+    const enqueuedAt = lockedUntil - LOCK_MS - waitedMs;
+    const delivery = deliveryOf({ value: jobOf(), etag: "e" }, { queue, lockedUntil, enqueuedAt });
     const arrive = open.get(queue);
     if (arrive === undefined) waiting.get(queue)?.push(delivery);
-    else arrive(delivery);
+    else arrive([delivery]);
     return delivery;
   };
-  return { queue: { receiver } satisfies Pick<JobQueue, "receiver">, open, looks, put };
+  return { queue: { receiver } satisfies Pick<JobQueue, "receiver">, open, receives, put };
 }
 
 const intakeOf = (queue: Pick<JobQueue, "receiver">, share = createShare()) =>
-  createIntake({ queue, pool: "p", share, monotonicNow: () => performance.now(), log: silentLog });
+  createIntake({ queue, pool: "p", share, lockMs: LOCK_MS, monotonicNow: () => performance.now(), log: silentLog });
+
+/** The next message of a worker with one free slot. */
+const one = async (intake: Intake): Promise<ReceivedMessage | undefined> => {
+  const messages = await intake.next(1);
+  expect(messages.length).toBeLessThanOrEqual(1);
+  return messages[0];
+};
 
 /** Lets everything that can go on go on. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -54,7 +68,7 @@ describe("the intake of a worker", () => {
     const high = put("high");
     const normal = put("normal");
     const intake = intakeOf(queue);
-    expect([await intake.next(), await intake.next(), await intake.next()]).toEqual([high, normal, low]);
+    expect([await one(intake), await one(intake), await one(intake)]).toEqual([high, normal, low]);
     await intake.close();
   });
 
@@ -64,59 +78,123 @@ describe("the intake of a worker", () => {
     const intake = intakeOf(queue);
     const taken: Record<string, number> = {};
     for (let i = 0; i < 21; i++) {
-      const { queue: from } = (await intake.next())!;
+      const { queue: from } = (await one(intake))!;
       taken[from] = (taken[from] ?? 0) + 1;
     }
     expect(taken).toEqual({ "jobs-p-high": 16, "jobs-p-normal": 4, "jobs-p-low": 1 });
     await intake.close();
   });
 
-  it("the intake leaves one receive open on each empty queue", async () => {
-    const { queue, open, looks, put } = fakeQueues();
+  it("free slots are asked for at once, and each priority gets its share of them", async () => {
+    const { queue, receives, put } = fakeQueues();
+    for (let i = 0; i < 21; i++) PRIORITIES.forEach((priority) => put(priority));
     const intake = intakeOf(queue);
-    const next = intake.next();
+    const taken: ReceivedMessage[] = [];
+    while (taken.length < 21) taken.push(...(await intake.next(21 - taken.length)));
+    expect(receives).toEqual([
+      ["jobs-p-high", 16],
+      ["jobs-p-normal", 4],
+      ["jobs-p-low", 1],
+    ]);
+    expect(Object.values(Object.groupBy(taken, (message) => message.queue)).map((some) => some!.length)).toEqual([
+      16, 4, 1,
+    ]);
+    await intake.close();
+  });
+
+  it("slots that one queue cannot fill go to another one that has more", async () => {
+    const { queue, put } = fakeQueues();
+    for (let i = 0; i < 100; i++) put("low");
+    const intake = intakeOf(queue);
+    const taken: ReceivedMessage[] = [];
+    while (taken.length < 64) taken.push(...(await intake.next(64 - taken.length)));
+    expect(taken).toHaveLength(64);
+    await intake.close();
+  });
+
+  it("never more messages are held than slots are free", async () => {
+    const { queue, put } = fakeQueues();
+    const intake = intakeOf(queue);
+    const all = Array.from({ length: 300 }, (_, i) => put(PRIORITIES[i % 3]!, 1_000));
+    let taken = 0;
+    for (const free of [1, 7, 2, 64, 3]) {
+      const messages = await intake.next(free);
+      expect(messages.length).toBeLessThanOrEqual(free);
+      taken += messages.length;
+      intake.idle();
+    }
+    await intake.close();
+    const returned = all.filter(({ settled }) => settled.includes("abandon")).length;
+    expect(taken).toBeGreaterThan(0);
+    // An open receive of each queue may bring one that no slot is left for.
+    expect(returned).toBeLessThanOrEqual(3 * 5);
+  });
+
+  it("after a message that had waited all free slots are asked for; after a fresh one, one more message", async () => {
+    for (const [waitedMs, count] of [
+      [0, 1],
+      [1_000, 8],
+    ] as const) {
+      const { queue, receives, put } = fakeQueues();
+      const intake = intakeOf(queue);
+      const first = intake.next(9);
+      await eventuallyFound(() => intake.contact().waiting);
+      put("normal", waitedMs);
+      expect(await first).toHaveLength(1);
+      receives.length = 0;
+      const next = intake.next(8);
+      expect(receives[0]).toEqual(["jobs-p-normal", count]);
+      await intake.close();
+      expect(await next).toEqual([]);
+    }
+  });
+
+  it("the intake leaves one receive open on each empty queue", async () => {
+    const { queue, open, receives, put } = fakeQueues();
+    const intake = intakeOf(queue);
+    const next = one(intake);
     await settled();
     expect(open.size).toBe(PRIORITIES.length);
-    const calls = looks.length;
+    const calls = receives.length;
     await settled();
-    expect(looks.length).toBe(calls);
+    expect(receives.length).toBe(calls);
     const delivery = put("low");
     expect(await next).toBe(delivery);
     await intake.close();
   });
 
   it("the intake does not poll a queue whose open receive still waits", async () => {
-    const { queue, looks, put } = fakeQueues();
+    const { queue, receives, put } = fakeQueues();
     const intake = intakeOf(queue);
-    const first = intake.next();
+    const first = one(intake);
     await settled();
     put("normal");
     await first;
-    looks.length = 0;
+    receives.length = 0;
     put("normal");
-    await intake.next();
-    expect(looks).toEqual(["jobs-p-normal"]);
+    await one(intake);
+    expect(receives).toEqual([["jobs-p-normal", 1]]);
     await intake.close();
   });
 
   it("the intake waits for an empty queue once, not before every start", async () => {
-    const { queue, looks, put } = fakeQueues();
+    const { queue, receives, put } = fakeQueues();
     for (let i = 0; i < 20; i++) put("low");
     const intake = intakeOf(queue);
-    for (let i = 0; i < 20; i++) await intake.next();
-    const inVain = looks.filter((name) => name !== "jobs-p-low");
+    for (let i = 0; i < 20; i++) await one(intake);
+    const inVain = receives.filter(([name]) => name !== "jobs-p-low");
     // A look at each, and a receive left open on each.
     expect(inVain.length).toBeLessThanOrEqual(4);
     const urgent = put("high");
     await settled();
-    expect(await intake.next()).toBe(urgent);
+    expect(await one(intake)).toBe(urgent);
     await intake.close();
   });
 
   it("the intake returns a message that arrives when no slot is free", async () => {
     const { queue, open, put } = fakeQueues();
     const intake = intakeOf(queue);
-    const next = intake.next();
+    const next = one(intake);
     await settled();
     put("high");
     await next;
@@ -132,12 +210,12 @@ describe("the intake of a worker", () => {
     for (const taken of [true, false]) {
       const { queue, put } = fakeQueues();
       const intake = intakeOf(queue);
-      const next = intake.next();
+      const next = one(intake);
       await settled();
       const [low, high] = [put("low"), put("high")];
       await settled();
       expect(await next).toBe(high);
-      if (taken) expect(await intake.next()).toBe(low);
+      if (taken) expect(await one(intake)).toBe(low);
       else intake.idle();
       await intake.close();
       expect(low.settled).toEqual(taken ? [] : ["abandon"]);
@@ -147,14 +225,14 @@ describe("the intake of a worker", () => {
   it("a closed intake ends its waiting call and returns late messages", async () => {
     const { queue, open, put } = fakeQueues();
     const intake = intakeOf(queue);
-    const next = intake.next();
+    const next = one(intake);
     await settled();
     const closing = intake.close();
     expect(await next).toBeUndefined();
     await closing;
     expect(open.size).toBe(0);
     put("high");
-    expect(await intake.next()).toBeUndefined();
+    expect(await one(intake)).toBeUndefined();
   });
 
   it("the intake says since when receiving fails", async () => {
@@ -163,12 +241,15 @@ describe("the intake of a worker", () => {
     const broken: Pick<JobQueue, "receiver"> = {
       receiver: (name) => {
         const real = queue.receiver(name);
-        return { ...real, receive: (ms) => (away ? Promise.reject(new Error("away")) : real.receive(ms)) };
+        return {
+          ...real,
+          receive: (ms, count) => (away ? Promise.reject(new Error("away")) : real.receive(ms, count)),
+        };
       },
     };
     const intake = intakeOf(broken);
     expect(intake.contact()).toMatchObject({ waiting: false, failingSince: undefined });
-    const next = intake.next();
+    const next = one(intake);
     await expect.poll(() => intake.contact().failingSince).toBeTypeOf("number");
     const { failingSince } = intake.contact();
     away = false;
@@ -186,12 +267,15 @@ describe("the intake of a worker", () => {
     const broken: Pick<JobQueue, "receiver"> = {
       receiver: (name) => {
         const real = queue.receiver(name);
-        return { ...real, receive: (ms) => (failures-- > 0 ? Promise.reject(new Error("away")) : real.receive(ms)) };
+        return {
+          ...real,
+          receive: (ms, count) => (failures-- > 0 ? Promise.reject(new Error("away")) : real.receive(ms, count)),
+        };
       },
     };
     const delivery = put("high");
     const intake = intakeOf(broken);
-    expect(await intake.next()).toBe(delivery);
+    expect(await one(intake)).toBe(delivery);
     await intake.close();
   });
 });

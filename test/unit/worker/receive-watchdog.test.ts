@@ -23,10 +23,10 @@ function setUp({ waiting = false, held = false }) {
   };
   const probe: BellReceiver = {
     receive: () => {
-      if (held || !waiting) return Promise.resolve(undefined);
+      if (held || !waiting) return Promise.resolve([]);
       const delivery = deliveryOf({ value: jobOf(), etag: "e" });
       probed.push(delivery);
-      return Promise.resolve(delivery);
+      return Promise.resolve([delivery]);
     },
     close: () => {
       events.push("probe closed");

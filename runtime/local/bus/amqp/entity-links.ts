@@ -186,6 +186,8 @@ export class CreditCounter {
     if (!this.#link._draining) return;
     this.#used = this.#link.credit + this.#link.delivery_count;
     this.#link.set_drained(true);
+    // rhea marks the answer and writes it with the next frame. There may be none: nothing else need happen here.
+    this.#link.connection._register();
   }
 }
 

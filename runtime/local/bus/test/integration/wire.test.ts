@@ -1,5 +1,8 @@
 // The AMQP types and the order of frames that the bus writes. The SDK for JavaScript does not check them, but others do.
 import { createHmac, randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
@@ -49,22 +52,29 @@ async function receiveAll(receiver: ServiceBusReceiver, count: number): Promise<
 
 describe("what the local Service Bus writes", () => {
   let fixture: BusFixture;
+  let dataDir: string;
   const connections: RawConnection[] = [];
 
   beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), "jobyard-test-"));
     fixture = await startBus(
       {
-        queues: [{ name: "q" }, { name: "aborted" }, { name: "s", requiresSession: true }, { name: "deleted" }].concat([
-          { name: "listed", requiresSession: true },
-        ]),
+        queues: [
+          { name: "q" },
+          { name: "aborted" },
+          { name: "busy" },
+          { name: "s", requiresSession: true },
+          { name: "deleted" },
+        ].concat([{ name: "listed", requiresSession: true }]),
         topics: [{ name: "t", subscriptions: [{ name: "s" }] }],
       },
-      { sasKey: KEY },
+      { sasKey: KEY, dataDir },
     );
   });
   afterAll(async () => {
     for (const connection of connections) connection.close();
     await fixture[Symbol.asyncDispose]();
+    await rm(dataDir, { recursive: true });
   });
 
   const connect = (options: object = {}) => {
@@ -288,6 +298,25 @@ describe("what the local Service Bus writes", () => {
     sender.send(Buffer.from([1, 2, 3]), undefined, 0);
     await ended;
     expect(sender.error).toMatchObject({ condition: "com.microsoft:argument-error" });
+  });
+
+  test("answers every drain, also while messages of others are being written to the disk", async () => {
+    const { connection } = await open();
+    const sender = fixture.client().createSender("busy");
+    const done = new AbortController();
+    const sending = (async () => {
+      while (!done.signal.aborted) await sender.sendMessages({ body: "x".repeat(10_000) });
+    })();
+    const receiver = connection.open_receiver({ source: "aborted", credit_window: 0 });
+    await new Promise<void>((resolve) => receiver.once("receiver_open", () => resolve()));
+    for (let i = 0; i < 200; i++) {
+      const drained = new Promise<void>((resolve) => receiver.once("receiver_drained", () => resolve()));
+      receiver.add_credit(1);
+      receiver.drain_credit();
+      await drained;
+    }
+    done.abort();
+    await sending;
   });
 
   test("ignores an aborted transfer, and accepts the next message", async () => {

@@ -22,6 +22,8 @@ interface RawTyped {
 
 interface RawLink {
   send(message: Buffer | object, tag?: Buffer, format?: number): object;
+  add_credit(count: number): void;
+  drain_credit(): void;
   on(event: string, handler: (context: RawContext) => void): void;
   once(event: string, handler: (context: RawContext) => void): void;
   readonly error?: { readonly condition: string; readonly description: string };

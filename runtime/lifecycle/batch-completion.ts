@@ -29,6 +29,18 @@ export interface BatchCompletion {
   reopenBatch(batchId: string): Promise<void>;
 }
 
+/** For a process in which jobs run. */
+export interface RunningCompletion extends BatchCompletion {
+  /** To be called when a job has been claimed and is about to run. */
+  jobStarted(batchId: string): RunningJob;
+}
+
+/** A job that runs in this process. To be disposed of when its attempt is over, however it went. */
+export interface RunningJob extends AsyncDisposable {
+  /** As `afterJobEnded`, but another job of the batch that still runs here may ask later, for both (R12). */
+  ended(): Promise<void>;
+}
+
 export interface BatchCompletionDeps {
   readonly batches: Pick<BatchStore, "get" | "update">;
   readonly jobs: Pick<JobStore, "snapshot">;
@@ -41,7 +53,7 @@ const COMPLETE_TRIES = 8;
 /** A reopening must not give up. Each refusal is another write of the same row, so this many mean an outage. */
 const REOPEN_TRIES = 100;
 
-export function createBatchCompletion({ batches, jobs, events, now }: BatchCompletionDeps): BatchCompletion {
+export function createBatchCompletion({ batches, jobs, events, now }: BatchCompletionDeps): RunningCompletion {
   async function completeIfEnded(batchId: string): Promise<void> {
     for (let tries = 0; tries < COMPLETE_TRIES; tries++) {
       // The batch first: a requeue after this moment moves its version, however the sums turn out (R12).
@@ -67,9 +79,11 @@ export function createBatchCompletion({ batches, jobs, events, now }: BatchCompl
     }
   }
 
+  // Jobs of one batch end together. R12 needs a check that begins after the job has ended; it may be shared.
+  const afterJobEnded = joinCalls(completeIfEnded);
   return {
-    // Jobs of one batch end together. R12 needs a check that begins after the job has ended; it may be shared.
-    afterJobEnded: joinCalls(completeIfEnded),
+    afterJobEnded,
+    jobStarted: shareQuestions(afterJobEnded),
 
     async reopenBatch(batchId) {
       let batch = await batches.get(batchId);
@@ -81,6 +95,45 @@ export function createBatchCompletion({ batches, jobs, events, now }: BatchCompl
       }
       throw new UnavailableError("StorageUnavailable", `Batch ${batchId} could not be reopened.`);
     },
+  };
+}
+
+interface Group {
+  /** Jobs of the batch that run here and have not asked. */
+  running: number;
+  /** One that has ended left the question to these. */
+  left: boolean;
+}
+
+/**
+ * Of the jobs of a batch that run here at the same time, the last one to end asks for all. As long as it runs, the batch
+ * is not complete, and should this process die, then its message comes again and its next holder asks.
+ */
+function shareQuestions(ask: (batchId: string) => Promise<void>): RunningCompletion["jobStarted"] {
+  const groups = new Map<string, Group>();
+  return (batchId) => {
+    const group = groups.get(batchId) ?? { running: 0, left: false };
+    groups.set(batchId, group);
+    group.running += 1;
+    let asks: boolean | undefined;
+    /** Decides once, so that a repeated call asks again. */
+    function leave(hasEnded: boolean): boolean {
+      if (asks !== undefined) return asks;
+      group.running -= 1;
+      group.left ||= hasEnded;
+      if (group.running === 0) groups.delete(batchId);
+      asks = group.running === 0 && group.left;
+      return asks;
+    }
+    return {
+      async ended() {
+        if (leave(true)) await ask(batchId);
+      },
+      async [Symbol.asyncDispose]() {
+        // It may have been taken over, and asked for by its next holder before the others ended.
+        if (asks === undefined && leave(false)) await ask(batchId);
+      },
+    };
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import { isTimerBatch, jobIdParts } from "../../core/job/ids.ts";
 import type { Admission, TickHandler } from "../../core/ports/admission.ts";
-import { type BatchCompletion, joinCalls } from "../../lifecycle/batch-completion.ts";
+import { type RunningCompletion, joinCalls } from "../../lifecycle/batch-completion.ts";
 import { type AdmitDeps, admitTick } from "./admit-tick.ts";
 import { type NextTimerRunDeps, startNextTimerRun } from "./next-run.ts";
 import { type GateDeps, passGate, renewFence } from "./pass-gate.ts";
@@ -13,23 +13,27 @@ import { type GateDeps, passGate, renewFence } from "./pass-gate.ts";
  * The batch of a timer is never complete. After one of its runs has ended, the next run is let in if one waits (R18).
  * Other batches are completed as before.
  */
-export function withTimerBatches(completion: BatchCompletion, deps: NextTimerRunDeps): BatchCompletion {
+export function withTimerBatches(completion: RunningCompletion, deps: NextTimerRunDeps): RunningCompletion {
   const startNext = joinCalls((batchId) => startNextTimerRun(batchId, deps));
   return {
     ...completion,
     afterJobEnded: (batchId) => (isTimerBatch(batchId) ? startNext(batchId) : completion.afterJobEnded(batchId)),
+    jobStarted: (batchId) =>
+      isTimerBatch(batchId)
+        ? { ended: () => startNext(batchId), [Symbol.asyncDispose]: () => Promise.resolve() }
+        : completion.jobStarted(batchId),
   };
 }
 
 export interface TimerRunsDeps extends Omit<AdmitDeps, "log">, Omit<GateDeps, "log">, NextTimerRunDeps {
   readonly jobs: AdmitDeps["jobs"] & GateDeps["jobs"];
   readonly timers: AdmitDeps["timers"];
-  readonly completion: BatchCompletion;
+  readonly completion: RunningCompletion;
   readonly pool: string;
 }
 
 export interface TimerRuns {
-  readonly completion: BatchCompletion;
+  readonly completion: RunningCompletion;
   readonly admission: Admission;
   readonly onTick: TickHandler;
 }

@@ -5,12 +5,14 @@
 import { LockLostError, UnavailableError, UnreadableError, messageOf } from "../../core/errors.ts";
 import type { Unreadable } from "../../core/unreadable.ts";
 import { subjectOfTick } from "../../core/job/message.ts";
+import { jobIdParts } from "../../core/job/ids.ts";
 import { decideDelivery } from "../../core/job/protocol.ts";
 import { lockMarginMs } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { TickHandler } from "../../core/ports/admission.ts";
 import type { ReceivedMessage, JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
+import type { RunningCompletion } from "../../lifecycle/batch-completion.ts";
 import type { HeldClaims } from "../claim-journal.ts";
 import { type ClaimDeps, type ClaimRequest, type Claimed, claimJob } from "./claim.ts";
 import { type ExecutionDeps, execute } from "./execution.ts";
@@ -25,6 +27,7 @@ export interface AttemptDeps
   extends Omit<ClaimDeps, "jobs" | "now">, ExecutionDeps, Omit<SettlementDeps, "now">, Omit<LockDeps, "now"> {
   readonly jobs: Pick<JobStore, "update" | "get">;
   readonly queue: Pick<JobQueue, "send">;
+  readonly completion: RunningCompletion;
   /** Default: no timers run here, and a tick is set aside. */
   readonly onTick?: TickHandler | undefined;
   readonly held: HeldClaims;
@@ -120,6 +123,7 @@ async function claimAndRun(
     start,
     entry,
   } = claimed;
+  await using running = deps.completion.jobStarted(jobIdParts(jobId).batchId);
   log.info({ jobType: start.jobType, attempt: entry.attempt, execution: entry.execution }, "attempt started");
   // R3: the claim may have taken longer than the lock; then another worker may be taking the job over already.
   await lock.ensure(lockMarginMs(deps.lockMs));
@@ -133,7 +137,7 @@ async function claimAndRun(
     await settleLost(delivery, claimed, deps, log);
     return;
   }
-  await settle(execution, { delivery, claimed, row, lost: lock.signal, log }, deps);
+  await settle(execution, { delivery, claimed, row, running, lost: lock.signal, log }, deps);
 }
 
 /** The claim is gone while the lock holds: the child is dead, the table says what becomes of the message. */

@@ -4,7 +4,6 @@
  */
 import { BELL_VERSION, bellMessageId, type Bell } from "../../core/job/bell.ts";
 import { InvariantError } from "../../core/errors.ts";
-import { jobIdParts } from "../../core/job/ids.ts";
 import type { AttemptOutcome, Failure } from "../../core/job/job.ts";
 import { FAILURE_MESSAGE_MAX_LENGTH, MAX_INTERRUPTIONS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
@@ -12,7 +11,7 @@ import type { ReceivedMessage, JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobChanges } from "../../core/ports/job-store.ts";
 import { endingOf, decideDelivery, type AttemptResult, type Ending } from "../../core/job/protocol.ts";
 import { backoffMs } from "../../core/job/retry.ts";
-import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
+import type { BatchCompletion, RunningJob } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import { eventJobOf, type Claimed } from "./claim.ts";
 import type { Execution } from "./execution.ts";
@@ -36,6 +35,7 @@ export interface SettlementContext {
   readonly delivery: ReceivedMessage;
   readonly claimed: Claimed;
   readonly row: OwnedRow;
+  readonly running: RunningJob;
   /** Fires when the lock is lost: nothing may be written or settled any more. */
   readonly lost: AbortSignal;
   readonly log: Logger;
@@ -65,12 +65,7 @@ export async function settle(ended: Ended, context: SettlementContext, deps: Set
   announce(ended, result.change, endedAt, claimed, deps.events);
 
   // R12: before the message is settled, so that after a crash in between the redelivery checks the batch again.
-  if (ending.to !== "queued")
-    await retryWhileLocked(
-      "completing the batch",
-      () => deps.completion.afterJobEnded(jobIdParts(claimed.jobId).batchId),
-      patience,
-    );
+  if (ending.to !== "queued") await retryWhileLocked("completing the batch", () => context.running.ended(), patience);
   switch (ending.bell) {
     case "complete":
       return retryWhileLocked("completing", () => delivery.complete(), patience);

@@ -14,12 +14,12 @@ const holds = (name: string, share: Configuration["share"], faults: Faults): Con
 });
 
 export const BATCH_CONFIGURATIONS: readonly Configuration[] = [
-  holds("crash, requeue", "quick", { crash: 1, requeue: 1 }),
-  holds("2 crashes, requeue, lost reopen, silent cancel", "usual", {
-    ...{ crash: 2, requeue: 1, "lost reopen": 1, "cancel without check": 1 },
+  holds("crash, requeue, lost lock", "quick", { crash: 1, requeue: 1, "lost lock": 1 }),
+  holds("2 crashes, requeue, lost reopen, silent cancel, lost lock", "usual", {
+    ...{ crash: 2, requeue: 1, "lost reopen": 1, "cancel without check": 1, "lost lock": 1 },
   }),
-  holds("2 crashes, 2 requeues, lost reopen, silent cancel", "full", {
-    ...{ crash: 2, requeue: 2, "lost reopen": 1, "cancel without check": 1 },
+  holds("2 crashes, 2 requeues, lost reopen, silent cancel, lost lock", "full", {
+    ...{ crash: 2, requeue: 2, "lost reopen": 1, "cancel without check": 1, "lost lock": 1 },
   }),
 ];
 
@@ -36,6 +36,7 @@ export const BATCH_RULES_OFF: readonly RuleOff[] = [
     { redeliveryAsks: false, sweeperAsks: false },
     { crash: 1 },
   ),
+  breaks("R12: the question is left to a job that has asked", { leavesToOpenOnly: false, sweeperAsks: false }, {}),
   breaks("R12: the sweeper does not check completion", { sweeperAsks: false }, { "cancel without check": 1 }),
   breaks("R13: a requeue does not touch an open batch", { requeueAlwaysWrites: false }, { requeue: 1 }),
   breaks("R13: only the api reopens", { receiverReopens: false }, { requeue: 1, "lost reopen": 1 }),

@@ -31,6 +31,8 @@ export interface BatchRules {
   /** R12: a redelivered message of an ended job checks completion again. */
   readonly redeliveryAsks: boolean;
   readonly sweeperAsks: boolean;
+  /** R12: a job that ended leaves the question only to one that has not asked yet. */
+  readonly leavesToOpenOnly: boolean;
   /** R13: a requeue writes the batch row, even if it is open. */
   readonly requeueAlwaysWrites: boolean;
   /** R13: the receiver reopens the batch before it claims. */
@@ -41,6 +43,7 @@ const RULES: BatchRules = {
   sumsTwice: true,
   redeliveryAsks: true,
   sweeperAsks: true,
+  leavesToOpenOnly: true,
   requeueAlwaysWrites: true,
   receiverReopens: true,
 };
@@ -63,7 +66,7 @@ export function batchModel(
       })),
       batch: { generation: 1, completedGeneration: 0 },
       askers: [{ ...IDLE }, { ...IDLE }],
-      budget: { crash: 0, requeue: 0, "lost reopen": 0, "cancel without check": 0, ...faults },
+      budget: { crash: 0, requeue: 0, "lost reopen": 0, "cancel without check": 0, "lost lock": 0, ...faults },
     }),
     steps(state, steps) {
       const paid = payingFor(state, steps);
@@ -152,6 +155,14 @@ function jobSteps(state: BatchState, steps: PaidSteps, index: number, rules: Bat
   }
   if (job.state === "running") {
     steps.take(`${name} ends`, (next) => writeJob(next, index, { state: "ended", ask: "due" }));
+    const leave = (next: BatchState): void => writeJob(next, index, { state: "ended" });
+    // R12: of two jobs that run in one process, the second to end asks for both.
+    const asksLater = state.jobs.some(
+      ({ state: of, ask }, other) => other !== index && (of === "running" || ask === "due"),
+    );
+    if (asksLater || !rules.leavesToOpenOnly) steps.take(`${name} ends and leaves the question to the other`, leave);
+    // The process does not know yet that another one has the other job's message, and has asked.
+    else steps.fault("lost lock", `${name} ends and leaves the question to one that was taken over`, leave);
   }
   if (job.state === "ended") {
     steps.fault("requeue", `a caller requeues ${name}`, (next) => {

@@ -35,7 +35,7 @@ export interface Asker {
   restSeen: boolean;
 }
 
-export const BATCH_FAULTS = ["crash", "requeue", "lost reopen", "cancel without check"] as const;
+export const BATCH_FAULTS = ["crash", "requeue", "lost reopen", "cancel without check", "lost lock"] as const;
 export type BatchFault = (typeof BATCH_FAULTS)[number];
 
 export interface BatchState {
@@ -83,6 +83,7 @@ const budget = packer<Record<BatchFault, number>>({
   requeue: count,
   "lost reopen": count,
   "cancel without check": count,
+  "lost lock": count,
 });
 
 const bytes = new Bytes();

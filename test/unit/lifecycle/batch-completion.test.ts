@@ -23,6 +23,7 @@ function createWorld(states: readonly JobState[], fields: Partial<Batch> = {}, {
   let wasAllEnded = allEnded();
   const breaches: string[] = [];
   const completions: number[] = [];
+  let reads = 0;
 
   function move(index: number, to: JobState): void {
     const counter = counters[index]!;
@@ -36,6 +37,7 @@ function createWorld(states: readonly JobState[], fields: Partial<Batch> = {}, {
     const batches: Pick<BatchStore, "get" | "update"> = {
       async get() {
         await gate();
+        reads++;
         return { value: batch, etag: String(version) };
       },
       async update(_batchId, etag, changes) {
@@ -73,6 +75,17 @@ function createWorld(states: readonly JobState[], fields: Partial<Batch> = {}, {
     const ask = (): Promise<void> => completion.afterJobEnded(batch.batchId);
     return {
       ask,
+      /** A job that runs in this process. */
+      start(index: number) {
+        const running = completion.jobStarted(batch.batchId);
+        return {
+          end: (to: JobState = "succeeded"): Promise<void> => {
+            if (jobs[index] !== to) move(index, to);
+            return running.ended();
+          },
+          leave: () => running[Symbol.asyncDispose](),
+        };
+      },
       end: async (index: number, to: JobState = "succeeded"): Promise<void> => {
         await gate();
         move(index, to);
@@ -92,6 +105,10 @@ function createWorld(states: readonly JobState[], fields: Partial<Batch> = {}, {
     completions,
     get batch() {
       return batch;
+    },
+    /** How often the batch's row was read. */
+    get reads() {
+      return reads;
     },
     get isComplete() {
       return batch.completedGeneration === batch.generation;
@@ -149,6 +166,61 @@ describe("a batch", () => {
     const { world, requeue } = at(["failed"], { completedGeneration: 1, atRest: true });
     await requeue(0);
     expect(world.batch.atRest).toBe(false);
+  });
+});
+
+describe("jobs of one batch that run in one process", () => {
+  const threeRunning = () => {
+    const world = createWorld(["running", "running", "running"]);
+    let failures = 0;
+    const process = world.connect(() => (failures-- > 0 ? Promise.reject(new Error("away")) : Promise.resolve()));
+    const [one, two, three] = [process.start(0), process.start(1), process.start(2)] as const;
+    return { world, process, one, two, three, fail: (times: number) => void (failures = times) };
+  };
+
+  it("ask once, when the last of them has ended", async () => {
+    const { world, one, two, three } = threeRunning();
+    await one.end();
+    await two.end("failed");
+    expect(world.reads).toBe(0);
+    await three.end();
+    expect(world.reads).toBe(1);
+    expect(world.completions).toEqual([1]);
+  });
+
+  it("ask once when they end at the same moment", async () => {
+    const { world, one, two, three } = threeRunning();
+    await Promise.all([one.end(), two.end(), three.end()]);
+    expect(world.completions).toEqual([1]);
+  });
+
+  it("ask when the last of them is gone without an end of its own", async () => {
+    const { world, one, two, three, process } = threeRunning();
+    await one.end();
+    await two.end();
+    await three.leave();
+    expect(world.reads).toBe(1);
+    // Its next holder ends it.
+    await process.start(2).end();
+    expect(world.completions).toEqual([1]);
+  });
+
+  it("ask nothing when none of them has ended", async () => {
+    const { world, one, two, three } = threeRunning();
+    for (const job of [one, two, three]) await job.leave();
+    expect(world.reads).toBe(0);
+  });
+
+  it("ask again when the first try failed", async () => {
+    const { world, one, two, three, fail } = threeRunning();
+    await one.end();
+    await two.end();
+    fail(1);
+    await expect(three.end()).rejects.toThrow("away");
+    await three.end();
+    await three.leave();
+    expect(world.completions).toEqual([1]);
+    expect(world.reads).toBe(1);
   });
 });
 

@@ -51,7 +51,11 @@ async function setUp(fields: Partial<Job> = {}) {
   const row = ownRow(jobs, { jobId, claimId: "mine", etag: claimed.etag, cancelWanted: false });
   const end = (execution: Execution) => {
     if (execution.kind === "lost") throw new Error("nothing to settle");
-    const context = { delivery, claimed, row, lost: lost.signal, log: silentLog };
+    const running = {
+      ended: () => completion.afterJobEnded(stored.value.batchId),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+    const context = { delivery, claimed, row, running, lost: lost.signal, log: silentLog };
     return settle(execution, context, { queue, completion, events: silentEvents, now: () => NOW, random: () => 0 });
   };
   return { jobs, queue, delivery, row, end, jobId, lost, asked };

@@ -18,7 +18,6 @@ import type { PackageStore } from "../../core/ports/package-store.ts";
 import type { Clock } from "../../core/clock.ts";
 import { abortable } from "../../core/sleep.ts";
 import { didYouMean } from "../../core/text.ts";
-import type { SharedPackage } from "../process/spec.ts";
 import { type UnpackedPackage, copyPackage, unpackAndCheck } from "./unpack.ts";
 
 export interface PackageCacheDeps {
@@ -262,30 +261,20 @@ export interface PackageRequest {
 }
 
 /** Disposed when the attempt is over. */
-export interface PreparedPackage extends Disposable {
-  readonly hash: string;
+export interface PreparedPackage extends Disposable, Pick<PackageLease, "hash" | "copyTo"> {
   readonly job: ManifestJob;
-  /** Set if the job may share a process: then `target` has been left alone. */
-  readonly shared: SharedPackage | undefined;
 }
 
-/**
- * Gives an attempt its own copy of a package, or a hold on one to share, and the declaration of its job type. Throws
- * PackageError, UnavailableError, or the signal's reason. `target` must not exist.
- */
+/** Gives an attempt a hold on a package, and the declaration of its job type. Throws as `acquire`, or JobTypeUnknown. */
 export async function preparePackage(
   cache: Pick<PackageCache, "acquire">,
   { tenantName, packageName, jobType }: PackageRequest,
-  target: string,
   signal: AbortSignal,
 ): Promise<PreparedPackage> {
   const lease = await cache.acquire(tenantName, packageName, signal);
   try {
-    const { hash, manifest } = lease;
-    const job = findJob(manifest, jobType);
-    const shared = job.isolation === "reuse" ? lease : undefined;
-    if (shared === undefined) await lease.copyTo(target, signal);
-    return { hash, job, shared, [Symbol.dispose]: () => lease.release() };
+    const job = findJob(lease.manifest, jobType);
+    return { ...lease, job, [Symbol.dispose]: () => lease.release() };
   } catch (error) {
     lease.release();
     throw error;

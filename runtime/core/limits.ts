@@ -306,6 +306,13 @@ export const PACKAGE_RATIO_THRESHOLD_BYTES = 1 * MiB;
 export const MANIFEST_MAX_BYTES = 256 * KiB;
 /** Versions of a package that are kept beside the current one. */
 export const PACKAGE_VERSIONS_KEPT = 20;
+/** What storage says about a package serves all attempts of a worker that begin within this time. */
+export const PACKAGE_ANSWER_FOR_MS = 1_000;
+/**
+ * A write that replaces or removes a package resolves after this time: no worker uses an older answer any more. The
+ * difference covers clocks of different rates.
+ */
+export const PACKAGE_SETTLES_MS = 1_100;
 /** Unpacked package versions that a worker keeps. The least recently used goes first. */
 export const PACKAGE_CACHE_MAX_VERSIONS = 20;
 

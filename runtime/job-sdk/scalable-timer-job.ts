@@ -3,7 +3,7 @@ import type { Priority } from "../core/job/priority.ts";
 import type { RetryPolicy } from "../core/job/retry.ts";
 import { TIMER_GRACE_DEFAULT_SECONDS } from "../core/limits.ts";
 import type { Misfire, Overlap } from "../core/package/manifest.ts";
-import type { Job, JobResult, TimerCause, TimerContext, TimerFacts } from "./job-context.ts";
+import type { Job, JobContext, JobResult, TimerCause, TimerContext, TimerFacts } from "./job-context.ts";
 import {
   type ExecutionOptions,
   type JobDefinition,
@@ -80,11 +80,21 @@ export function scalableTimerJob<Services = unknown>(
       const { jobId, batchId, tenantName, attempt, interruption, claimId, workerId } = job;
       const facts = { jobId, batchId, tenantName, attempt, interruption, claimId, workerId, timer };
       // The runtime passes each package's own services to its jobs.
-      const result = await run({ ...(context as TimerContext<Services>), ...facts });
+      const result = await run(withFacts(context as JobContext<Services>, facts));
       return result ?? undefined;
     },
   });
 }
+
+/** Copies no value of the context: a job in a shared process gets its directories when it asks for their paths. */
+const withFacts = <Services>(
+  context: JobContext<Services>,
+  facts: Omit<TimerContext<Services>, keyof JobContext<Services>>,
+): TimerContext<Services> =>
+  Object.defineProperties({} as TimerContext<Services>, {
+    ...Object.getOwnPropertyDescriptors(context),
+    ...Object.getOwnPropertyDescriptors(facts),
+  });
 
 const CAUSES: readonly unknown[] = ["schedule", "manual", "deploy"] satisfies readonly TimerCause[];
 

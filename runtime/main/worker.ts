@@ -73,6 +73,7 @@ async function start(): Promise<Service> {
     store: packages,
     directory: join(settings.directory, "packages"),
     platform: currentPlatform(),
+    monotonicNow,
   });
   // In this order, because processes left by a crashed worker may still use its files.
   await processes.sweep();

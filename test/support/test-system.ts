@@ -11,6 +11,7 @@ import type { Logger } from "../../runtime/core/logger.ts";
 import type { JobQueue } from "../../runtime/core/ports/job-queue.ts";
 import type { ReleaseReader } from "../../runtime/core/ports/release-reader.ts";
 import { createShare } from "../../runtime/core/job/priority.ts";
+import { PACKAGE_ANSWER_FOR_MS } from "../../runtime/core/limits.ts";
 import { isTerminal } from "../../runtime/core/job/states.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
@@ -73,6 +74,12 @@ export interface TestSystem extends AsyncDisposable {
   submit(tenantName: string, jobType: string, fields?: Record<string, unknown>): Promise<string>;
   /** Resolves to the job as soon as the condition holds; default: it has ended. */
   until(jobId: string, condition?: (job: Job) => boolean): Promise<Job>;
+}
+
+/** A clock for package caches by which no answer serves a second attempt: test stores replace packages at once. */
+function askAlways(): () => number {
+  let time = 0;
+  return () => (time += PACKAGE_ANSWER_FOR_MS);
 }
 
 const WAIT_MS = 40_000;
@@ -162,6 +169,7 @@ export async function startTestSystem({
         store: packages,
         directory: join(directory.path, "packages"),
         platform: currentPlatform(),
+        monotonicNow: askAlways(),
       }),
       workspaces: createWorkspaces({ root: join(directory.path, "attempts") }),
       processes,

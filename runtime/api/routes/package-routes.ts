@@ -106,7 +106,7 @@ const putPackage = ({ packages, timerRegistration }: PackageOperationDeps) =>
     summary: "Publish a package",
     description:
       "The whole package is checked before it is published: every entry of the ZIP, its checksums, its manifest and the " +
-      "files that the manifest names. Jobs that start later use it. The previous version is kept. Timers that the package " +
+      "files that the manifest names. Jobs that start later use it, so replacing a package takes a second. The previous version is kept. Timers that the package " +
       "declares are registered, and timers that it no longer declares are removed.",
     needs: "manage",
     params: packageParams,

@@ -2,7 +2,9 @@
 import type { BlobItem, BlockBlobClient } from "@azure/storage-blob";
 import { CONTAINERS } from "../../core/deployment/storage-layout.ts";
 import { packageName as packageNameSchema } from "../../core/http/requests.ts";
+import { PACKAGE_SETTLES_MS } from "../../core/limits.ts";
 import type { PackageCatalog, StoredPackage } from "../../core/ports/package-store.ts";
+import { sleep } from "../../core/sleep.ts";
 import { decodePosition, encodePosition } from "../tables/rows.ts";
 import { isMissing, storageError } from "../translate-error.ts";
 import { packageBlobName } from "./blob-names.ts";
@@ -11,9 +13,9 @@ import { factsOf, packageBlob, sha256Of } from "./package-blob.ts";
 import { type PackageStoreDeps, createPackageStore } from "./package-store.ts";
 import { firstUploadOf, itemsOf, versionsIn } from "./package-versions.ts";
 
-export function createPackageCatalog({ storage }: PackageStoreDeps): PackageCatalog {
+export function createPackageCatalog({ storage, settlesMs = PACKAGE_SETTLES_MS }: PackageStoreDeps): PackageCatalog {
   const container = storage.blobs.getContainerClient(CONTAINERS.packages);
-  const store = createPackageStore({ storage });
+  const store = createPackageStore({ storage, settlesMs });
   const blobOf = (tenantName: string, packageName: string): BlockBlobClient =>
     packageBlob(container, tenantName, packageName);
 
@@ -106,6 +108,7 @@ export function createPackageCatalog({ storage }: PackageStoreDeps): PackageCata
     async remove(tenantName, packageName) {
       try {
         const { succeeded } = await blobOf(tenantName, packageName).deleteIfExists({ deleteSnapshots: "include" });
+        if (succeeded) await sleep(settlesMs);
         return succeeded;
       } catch (error) {
         throw storageError(error, "deleting a package");

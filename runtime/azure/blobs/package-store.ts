@@ -5,8 +5,9 @@
 import type { BlockBlobClient } from "@azure/storage-blob";
 import { CONTAINERS } from "../../core/deployment/storage-layout.ts";
 import { PackageError, UnavailableError } from "../../core/errors.ts";
-import { PACKAGE_MAX_BYTES } from "../../core/limits.ts";
+import { PACKAGE_MAX_BYTES, PACKAGE_SETTLES_MS } from "../../core/limits.ts";
 import type { PackageFacts, PackageStore } from "../../core/ports/package-store.ts";
+import { sleep } from "../../core/sleep.ts";
 import type { StorageClients } from "../connect.ts";
 import { isConditionFailed, storageError } from "../translate-error.ts";
 import { packageBlobName } from "./blob-names.ts";
@@ -16,18 +17,20 @@ import { deleteOldVersions, itemsOf, keepVersion } from "./package-versions.ts";
 
 export interface PackageStoreDeps {
   readonly storage: Pick<StorageClients, "blobs">;
+  /** Default: PACKAGE_SETTLES_MS. */
+  readonly settlesMs?: number | undefined;
 }
 
 /** Another upload of the same package can conflict. So many conflicts in a row are an error. */
 const UPLOAD_TRIES = 10;
 
-export function createPackageStore({ storage }: PackageStoreDeps): PackageStore {
+export function createPackageStore({ storage, settlesMs = PACKAGE_SETTLES_MS }: PackageStoreDeps): PackageStore {
   const container = storage.blobs.getContainerClient(CONTAINERS.packages);
   return {
-    async fetch(tenantName, packageName, knownVersion, signal) {
+    async fetch(tenantName, packageName, knownVersion) {
       const name = packageBlobName(tenantName, packageName);
       if (name === undefined) return undefined;
-      const opened = await openBlob(container.getBlobClient(name), { knownVersion, signal });
+      const opened = await openBlob(container.getBlobClient(name), { knownVersion });
       if (opened === undefined || opened === "unchanged") return opened;
       if (opened.bytes > PACKAGE_MAX_BYTES) {
         opened.close();
@@ -43,9 +46,12 @@ export function createPackageStore({ storage }: PackageStoreDeps): PackageStore 
       const blob = packageBlob(container, tenantName, packageName);
       try {
         for (let tries = 0; tries < UPLOAD_TRIES; tries++) {
-          const writtenAt = await overwrite(blob, bytes, facts);
+          const replaced = await keepVersion(blob);
+          const writtenAt = await overwrite(blob, replaced, bytes, facts);
           if (writtenAt === undefined) continue;
+          const settled = replaced === undefined ? undefined : sleep(settlesMs);
           await deleteOldVersions(blob, await itemsOf(container, blob));
+          await settled;
           return writtenAt;
         }
       } catch (error) {
@@ -58,13 +64,14 @@ export function createPackageStore({ storage }: PackageStoreDeps): PackageStore 
 
 /**
  * Resolves to the time of the write; undefined, without a write, if another upload changed the blob after its snapshot.
+ * `etag`: of the blob at its snapshot; undefined: there was none.
  */
 async function overwrite(
   blob: BlockBlobClient,
+  etag: string | undefined,
   bytes: Uint8Array,
   facts: PackageFacts | undefined,
 ): Promise<Date | undefined> {
-  const etag = await keepVersion(blob);
   try {
     const { lastModified } = await blob.uploadData(bytes, {
       blobHTTPHeaders: { blobContentType: "application/zip" },

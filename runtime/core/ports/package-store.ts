@@ -18,9 +18,11 @@ export interface PackageStore {
     tenantName: string,
     packageName: string,
     knownVersion: string | undefined,
-    signal?: AbortSignal,
   ): Promise<PackageBlob | "unchanged" | undefined>;
-  /** Creates or replaces; the version that was there before is kept. Resolves to when it was written. */
+  /**
+   * Creates or replaces; the version that was there before is kept. Resolves to when it was written, after
+   * PACKAGE_SETTLES_MS if it replaced one: no attempt that begins later runs the version before.
+   */
   upload(tenantName: string, packageName: string, bytes: Uint8Array, facts?: PackageFacts): Promise<Date>;
 }
 
@@ -40,7 +42,7 @@ export interface PackageCatalog extends PackageStore {
    * version.
    */
   restore(tenantName: string, packageName: string, sha256: string, restoredBy: string): Promise<boolean>;
-  /** With all its versions. False: there was none. */
+  /** With all its versions; resolves after PACKAGE_SETTLES_MS. False: there was none. */
   remove(tenantName: string, packageName: string): Promise<boolean>;
 }
 

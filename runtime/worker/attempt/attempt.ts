@@ -4,6 +4,8 @@
  */
 import { LockLostError, UnavailableError, UnreadableError, messageOf } from "../../core/errors.ts";
 import type { Unreadable } from "../../core/unreadable.ts";
+import type { Bell } from "../../core/job/bell.ts";
+import { jobIdParts } from "../../core/job/ids.ts";
 import { subjectOfTick } from "../../core/job/message.ts";
 import { jobIdParts } from "../../core/job/ids.ts";
 import { decideDelivery } from "../../core/job/protocol.ts";
@@ -88,12 +90,25 @@ async function attempt(
   // Before the claim is written: a claim that its worker did not announce would count as dead (A4).
   const { queue, sequenceNumber } = delivery;
   const fault = deps.held.begin({ claimId, jobId: bell.jobId, queue, sequenceNumber });
+  if (parsed.kind === "bell") lookAhead(parsed.bell, deps);
   try {
     const request = { delivery, bell, claimId, fault };
     await claimAndRun(request, deps, drain, lock, log.child({ jobId: bell.jobId, claimId }));
   } finally {
     deps.held.end(claimId);
   }
+}
+
+/**
+ * Asks for the package while the claim is written. The attempt uses the answer, or asks again and reports what is
+ * wrong.
+ */
+function lookAhead({ jobId, start }: Bell, { packages }: AttemptDeps): void {
+  const { tenantName } = jobIdParts(jobId);
+  packages.acquire(tenantName, start.jobProcessorPackageName).then(
+    (lease) => lease.release(),
+    () => undefined,
+  );
 }
 
 /** `fault`: why this machine cannot run what it claims, if it cannot. */

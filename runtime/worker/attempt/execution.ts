@@ -5,7 +5,7 @@
 import { isSystemError, UnreadableError, type ErrorCode } from "../../core/errors.ts";
 import { jobIdParts } from "../../core/job/ids.ts";
 import type { Progress } from "../../core/job/job.ts";
-import { TIMEOUT_DEFAULT_MS } from "../../core/limits.ts";
+import { REUSE_ALONE_AFTER_INTERRUPTIONS, TIMEOUT_DEFAULT_MS } from "../../core/limits.ts";
 import type { JobFiles } from "../../core/ports/job-files.ts";
 import type { Unreadable } from "../../core/unreadable.ts";
 import { retryPolicyOf, type RetryPolicy } from "../../core/job/retry.ts";
@@ -19,7 +19,7 @@ import { type Interruption, interruptionOf, WorkerFault } from "./machine-fault.
 import { retryWhileLocked } from "./retry-while-locked.ts";
 import type { JobProcesses } from "../process/job-processes.ts";
 import type { JobFacts, JobProcess, JobProcessSpec, ProcessResult } from "../process/spec.ts";
-import { openWorkspace, type Workspace, type Workspaces } from "../process/files/workspace.ts";
+import { openWorkspace, removeWorkspace, type Workspace, type Workspaces } from "../process/files/workspace.ts";
 import { followProgress } from "./progress.ts";
 
 export interface ExecutionDeps extends CollectDeps {
@@ -77,8 +77,7 @@ export async function execute(context: ExecutionContext, deps: ExecutionDeps): P
   const facts = { packageHash: undefined, progress: undefined, retry: retryPolicyOf(claimed.start.retry) };
   try {
     if (context.fault !== undefined) throw context.fault;
-    await using workspace = await openWorkspace(deps.workspaces, log);
-    return await executeIn(workspace, context, deps);
+    return await executeClaimed(context, deps);
   } catch (error) {
     if (lost.aborted) return { kind: "lost" };
     if (!isSystemError(error) || error.code === "InternalError" || error instanceof UnreadableError) {
@@ -100,16 +99,20 @@ export async function execute(context: ExecutionContext, deps: ExecutionDeps): P
   }
 }
 
-async function executeIn(workspace: Workspace, context: ExecutionContext, deps: ExecutionDeps): Promise<Execution> {
+async function executeClaimed(context: ExecutionContext, deps: ExecutionDeps): Promise<Execution> {
   const { claimed, row, lost, log } = context;
   const { jobId, start } = claimed;
   const patience = { until: lost, log };
 
   const { tenantName } = jobIdParts(jobId);
   const request = { tenantName, packageName: start.jobProcessorPackageName, jobType: start.jobType };
-  const prepare = () => preparePackage(deps.packages, request, workspace.packagePath, lost);
+  const prepare = () => preparePackage(deps.packages, request, lost);
   using prepared = await retryWhileLocked("fetching the package", prepare, patience);
-  const { hash, job, shared } = prepared;
+  const { hash, job } = prepared;
+  // A job that was interrupted often may be one that ends its process without a trace.
+  const shares = job.isolation === "reuse" && start.interruptions < REUSE_ALONE_AFTER_INTERRUPTIONS;
+  await using own = shares ? undefined : await openWorkspace(deps.workspaces, log);
+  if (own !== undefined) await prepared.copyTo(own.packagePath, lost);
   const getParameters = () => deps.files.getParameters(jobId);
   const parameters =
     start.parameters ?? (await retryWhileLocked("fetching parameters", getParameters, patience)) ?? "null";
@@ -118,19 +121,19 @@ async function executeIn(workspace: Workspace, context: ExecutionContext, deps: 
   // R3: from here on user code runs, so everything that forbids it is checked once more.
   lost.throwIfAborted();
   if (row.cancelWanted.aborted) return { ...ended, kind: "canceled" };
+  const place = own === undefined ? { shared: prepared } : { workspace: own, packagePath: own.packagePath };
   const spec: JobProcessSpec = {
+    ...place,
     job: jobFactsOf(claimed, parameters),
     entry: job.entry,
-    packagePath: workspace.packagePath,
-    shared,
-    workspace,
     timeoutMs: start.timeoutMs ?? job.timeoutMs ?? TIMEOUT_DEFAULT_MS,
     idleTimeoutMs: job.idleTimeoutMs,
     memoryMb: job.memoryMb,
   };
-  const { result, progress } = await runProcess(spec, context, deps);
+  await using run = runProcess(spec, context, deps);
+  const { result, progress } = await run.ended;
   if (lost.aborted) return { kind: "lost" };
-  return await conclude(result, { ...ended, progress }, workspace, context, deps);
+  return await conclude(result, { ...ended, progress }, own ?? run.workspace(), context, deps);
 }
 
 const jobFactsOf = ({ jobId, claim, start, fence }: Claimed, parameters: string): JobFacts => {
@@ -151,28 +154,41 @@ const jobFactsOf = ({ jobId, claim, start, fence }: Claimed, parameters: string)
   };
 };
 
-/** Resolves when nothing of the process runs, and its log and progress are written. */
-async function runProcess(
-  spec: JobProcessSpec,
-  context: ExecutionContext,
-  deps: ExecutionDeps,
-): Promise<{ readonly result: ProcessResult; readonly progress: Progress | undefined }> {
+interface ProcessRun extends AsyncDisposable {
+  /** Resolves when nothing of the process runs, and its log and progress are written. */
+  readonly ended: Promise<{ readonly result: ProcessResult; readonly progress: Progress | undefined }>;
+  /** Directories that the job has in a shared process; removed at the end of the run. */
+  workspace(): Workspace | undefined;
+}
+
+function runProcess(spec: JobProcessSpec, context: ExecutionContext, deps: ExecutionDeps): ProcessRun {
   const { claimed, row, log } = context;
   const progress = followProgress({ row, events: deps.events, job: eventJobOf(claimed), entry: claimed.entry, log });
   const process = deps.processes.start({ ...spec, onProgress: progress.report });
   const stopWatching = stopOn(process, context);
   const shipping = shipLog(process, context, deps);
-  const result = await process.result;
-  stopWatching();
-  const [, lastProgress] = await Promise.all([shipping, progress.stop()]);
-  return { result, progress: lastProgress };
+
+  async function end(): Promise<Awaited<ProcessRun["ended"]>> {
+    const result = await process.result;
+    stopWatching();
+    const [, lastProgress] = await Promise.all([shipping, progress.stop()]);
+    return { result, progress: lastProgress };
+  }
+
+  return {
+    ended: end(),
+    workspace: () => process.workspace,
+    async [Symbol.asyncDispose]() {
+      if (process.workspace !== undefined) await removeWorkspace(process.workspace, log);
+    },
+  };
 }
 
 /** What the process's end means for the job. No default: a new kind of result must be given its meaning. */
 async function conclude(
   result: ProcessResult,
   ended: ExecutionFacts,
-  workspace: Workspace,
+  workspace: Workspace | undefined,
   context: ExecutionContext,
   deps: ExecutionDeps,
 ): Promise<Execution> {

@@ -48,10 +48,15 @@ export async function keepArtifacts(
   deps: ArtifactsDeps,
 ): Promise<KeptArtifacts> {
   const measured = createTally();
-  for await (const found of walkOutput(output, deps)) if (found.kind === "file") measured.add(found.path, found.bytes);
+  let isEmpty = true;
+  for await (const found of walkOutput(output, deps)) {
+    isEmpty = false;
+    if (found.kind === "file") measured.add(found.path, found.bytes);
+  }
 
   const tally = createTally();
   const report = createReport();
+  if (isEmpty) return report.end(0);
   const uploads = createTurns(PARALLEL_UPLOADS);
   try {
     for await (const found of walkOutput(output, deps)) {

@@ -25,8 +25,13 @@ export interface Collected {
   readonly failure: { readonly code: ErrorCode; readonly message: string } | undefined;
 }
 
-/** Throws faults of the machine and of storage, and the reason of `lost`. */
-export async function collect(workspace: Workspace, context: LogContext, deps: CollectDeps): Promise<Collected> {
+/** `workspace` undefined: the job had no directories. Throws faults of the machine and of storage, and the reason of `lost`. */
+export async function collect(
+  workspace: Workspace | undefined,
+  context: LogContext,
+  deps: CollectDeps,
+): Promise<Collected> {
+  if (workspace === undefined) return { count: 0, failure: undefined };
   const { claimed, lost, log } = context;
   const put: typeof deps.files.putArtifact = (...artifact) =>
     retryWhileLocked("uploading artifacts", () => deps.files.putArtifact(...artifact), { until: lost, log });
@@ -51,7 +56,7 @@ export async function collect(workspace: Workspace, context: LogContext, deps: C
  * have run once more for nothing.
  */
 export async function collectAfterFailure(
-  workspace: Workspace,
+  workspace: Workspace | undefined,
   context: LogContext,
   deps: CollectDeps,
 ): Promise<Collected> {

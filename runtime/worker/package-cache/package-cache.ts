@@ -1,6 +1,7 @@
 /**
- * Keeps the package versions a worker uses unpacked on its disk. Every use checks the store for a newer
- * version, so an upload counts for the very next run; unpacking happens once per content.
+ * Keeps the package versions a worker uses unpacked on its disk. Unpacking happens once per content. What the store says
+ * about a package serves all runs that begin within PACKAGE_ANSWER_FOR_MS after the question. An upload waits for longer
+ * than that before it resolves, so it counts for every run that is submitted after it.
  *
  * | state of a version | meaning                                   | leaves by                                            |
  * |--------------------|-------------------------------------------|------------------------------------------------------|
@@ -11,12 +12,12 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InvariantError, PackageError } from "../../core/errors.ts";
-import { PACKAGE_CACHE_MAX_VERSIONS } from "../../core/limits.ts";
+import { PACKAGE_ANSWER_FOR_MS, PACKAGE_CACHE_MAX_VERSIONS } from "../../core/limits.ts";
 import type { Manifest, ManifestJob, PackagePlatform } from "../../core/package/manifest.ts";
 import type { PackageStore } from "../../core/ports/package-store.ts";
+import type { Clock } from "../../core/clock.ts";
 import { abortable } from "../../core/sleep.ts";
 import { didYouMean } from "../../core/text.ts";
-import type { SharedPackage } from "../process/spec.ts";
 import { type UnpackedPackage, copyPackage, unpackAndCheck } from "./unpack.ts";
 
 export interface PackageCacheDeps {
@@ -25,6 +26,7 @@ export interface PackageCacheDeps {
   readonly directory: string;
   /** Packages made for another one are refused. */
   readonly platform: PackagePlatform;
+  readonly monotonicNow: Clock["monotonicNow"];
   /** Default: PACKAGE_CACHE_MAX_VERSIONS. Versions in use do not count as removable, so there may be more. */
   readonly maxVersions?: number;
 }
@@ -46,7 +48,7 @@ export interface PackageLease {
 
 export interface PackageCache {
   /**
-   * The newest version of a package. Throws PackageError ("PackageNotFound" if there is none of this exact name for this
+   * The version of a package that is, or was PACKAGE_ANSWER_FOR_MS ago or less, the newest. Throws PackageError ("PackageNotFound" if there is none of this exact name for this
    * tenant, else what is wrong with it), UnavailableError, or the signal's reason.
    */
   acquire(tenantName: string, packageName: string, signal?: AbortSignal): Promise<PackageLease>;
@@ -60,20 +62,30 @@ interface Version {
   users: number;
 }
 
+/** What the store said last. */
 interface KnownVersion {
   readonly version: string;
   readonly hash: string;
+  readonly askedAt: number;
+}
+
+/** A question to the store without an answer yet. */
+interface Question {
+  readonly askedAt: number;
+  /** Held once for each who waits. */
+  readonly version: Promise<Version>;
+  waiting: number;
 }
 
 const VERSION_DIRECTORY = /^(?:unpacking-)?[0-9a-f]{64}$/;
 
 export function createPackageCache(deps: PackageCacheDeps): PackageCache {
-  const { store, directory, platform, maxVersions = PACKAGE_CACHE_MAX_VERSIONS } = deps;
+  const { store, directory, platform, monotonicNow, maxVersions = PACKAGE_CACHE_MAX_VERSIONS } = deps;
   /** By hash, the least recently used first. */
   const versions = new Map<string, Version>();
-  /** What the store said last, by tenant and package. */
+  /** Both by tenant and package. */
   const known = new Map<string, KnownVersion>();
-  const firstFetches = new Map<string, Promise<unknown>>();
+  const questions = new Map<string, Question>();
   const removals = new Map<string, Promise<void>>();
   let swept: Promise<void> | undefined;
 
@@ -88,17 +100,7 @@ export function createPackageCache(deps: PackageCacheDeps): PackageCache {
       swept = undefined;
       throw error;
     }));
-    const key = `${tenantName}/${packageName}`;
-    // A second caller would download a new package again. It waits, and then only checks for a newer version.
-    for (let first = firstFetches.get(key); first !== undefined; first = firstFetches.get(key)) {
-      await abortable(first, signal);
-    }
-    const fetching = newest(tenantName, packageName, signal);
-    if (heldVersion(key) === undefined) {
-      const settled = fetching.then(ignore, ignore).finally(() => firstFetches.delete(key));
-      firstFetches.set(key, settled);
-    }
-    const version = await fetching;
+    const version = await newest(tenantName, packageName, signal);
     try {
       const unpacked = await abortable(version.unpacked, signal);
       return lease(version, unpacked);
@@ -108,33 +110,82 @@ export function createPackageCache(deps: PackageCacheDeps): PackageCache {
     }
   }
 
-  const heldVersion = (key: string): Version | undefined => versions.get(known.get(key)?.hash ?? "");
+  const isFresh = ({ askedAt }: { readonly askedAt: number }): boolean =>
+    monotonicNow() - askedAt < PACKAGE_ANSWER_FOR_MS;
 
   /** The version to use, held. */
   async function newest(tenantName: string, packageName: string, signal?: AbortSignal): Promise<Version> {
     const key = `${tenantName}/${packageName}`;
-    const last = known.get(key);
-    const held = heldVersion(key);
-    // Held while the store is checked: its answer may be that this is the version.
-    if (held !== undefined) hold(held);
-    try {
-      const answer = await store.fetch(tenantName, packageName, held === undefined ? undefined : last?.version, signal);
-      if (answer === "unchanged") {
-        if (held === undefined)
-          throw new InvariantError('The package store answered "unchanged" about a version that is not here.');
-        return hold(held);
+    for (;;) {
+      signal?.throwIfAborted();
+      const last = known.get(key);
+      const here = versions.get(last?.hash ?? "");
+      if (last !== undefined && here !== undefined && isFresh(last)) return hold(here);
+      const open = questions.get(key);
+      if (open === undefined || (here !== undefined && !isFresh(open))) {
+        return waitFor(ask(tenantName, packageName, last, here), signal);
       }
-      if (answer === undefined) {
+      if (isFresh(open)) return waitFor(open, signal);
+      // It downloads the package. Another question now would download it again.
+      await abortable(open.version.then(ignore, ignore), signal);
+    }
+  }
+
+  /** A caller that does not wait any longer does not disturb the others. */
+  async function waitFor(question: Question, signal?: AbortSignal): Promise<Version> {
+    question.waiting++;
+    try {
+      return await abortable(question.version, signal);
+    } catch (error) {
+      question.version.then(release, ignore);
+      throw error;
+    }
+  }
+
+  function ask(tenantName: string, packageName: string, last?: KnownVersion, here?: Version): Question {
+    const key = `${tenantName}/${packageName}`;
+    const askedAt = monotonicNow();
+
+    async function answer(): Promise<Version> {
+      // Held while the store is asked: its answer may be that this is the version.
+      if (here !== undefined) hold(here);
+      try {
+        const blob = await store.fetch(tenantName, packageName, here && last?.version);
+        const version = versionIn(blob);
+        for (let holds = 0; holds < question.waiting; holds++) hold(version);
+        return version;
+      } finally {
+        if (here !== undefined) release(here);
+        if (questions.get(key) === question) questions.delete(key);
+      }
+    }
+
+    function versionIn(blob: Awaited<ReturnType<PackageStore["fetch"]>>): Version {
+      if (blob === "unchanged") {
+        if (here === undefined || last === undefined)
+          throw new InvariantError('The package store answered "unchanged" about a version that is not here.');
+        learn({ ...last, askedAt });
+        return here;
+      }
+      if (blob === undefined) {
         known.delete(key);
         const message = `Tenant ${tenantName} has no package ${JSON.stringify(packageName)}.`;
         throw new PackageError("PackageNotFound", message);
       }
-      const { sha256: hash } = answer;
-      known.set(key, { version: answer.version, hash });
-      return hold(versions.get(hash) ?? add(hash, answer.bytes));
-    } finally {
-      if (held !== undefined) release(held);
+      learn({ version: blob.version, hash: blob.sha256, askedAt });
+      return versions.get(blob.sha256) ?? add(blob.sha256, blob.bytes);
     }
+
+    /** The answer to a later question may have come before. */
+    function learn(news: KnownVersion): void {
+      if ((known.get(key)?.askedAt ?? -Infinity) <= askedAt) known.set(key, news);
+    }
+
+    const asking = Promise.withResolvers<Version>();
+    const question: Question = { askedAt, version: asking.promise, waiting: 0 };
+    questions.set(key, question);
+    answer().then(asking.resolve, asking.reject);
+    return question;
   }
 
   function add(hash: string, bytes: Uint8Array): Version {
@@ -210,30 +261,20 @@ export interface PackageRequest {
 }
 
 /** Disposed when the attempt is over. */
-export interface PreparedPackage extends Disposable {
-  readonly hash: string;
+export interface PreparedPackage extends Disposable, Pick<PackageLease, "hash" | "copyTo"> {
   readonly job: ManifestJob;
-  /** Set if the job may share a process: then `target` has been left alone. */
-  readonly shared: SharedPackage | undefined;
 }
 
-/**
- * Gives an attempt its own copy of a package, or a hold on one to share, and the declaration of its job type. Throws
- * PackageError, UnavailableError, or the signal's reason. `target` must not exist.
- */
+/** Gives an attempt a hold on a package, and the declaration of its job type. Throws as `acquire`, or JobTypeUnknown. */
 export async function preparePackage(
   cache: Pick<PackageCache, "acquire">,
   { tenantName, packageName, jobType }: PackageRequest,
-  target: string,
   signal: AbortSignal,
 ): Promise<PreparedPackage> {
   const lease = await cache.acquire(tenantName, packageName, signal);
   try {
-    const { hash, manifest } = lease;
-    const job = findJob(manifest, jobType);
-    const shared = job.isolation === "reuse" ? lease : undefined;
-    if (shared === undefined) await lease.copyTo(target, signal);
-    return { hash, job, shared, [Symbol.dispose]: () => lease.release() };
+    const job = findJob(lease.manifest, jobType);
+    return { ...lease, job, [Symbol.dispose]: () => lease.release() };
   } catch (error) {
     lease.release();
     throw error;

@@ -1,6 +1,6 @@
 /** Runs any executable as a job: parameters in a file, progress on stdout, the exit code and a result file as its end. */
-import { open, stat, writeFile } from "node:fs/promises";
-import { resolve } from "node:path";
+import { mkdir, open, stat, writeFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { PackageError } from "../../core/errors.ts";
 import type { Progress } from "../../core/job/job.ts";
 import type { CommandEntry } from "../../core/package/manifest.ts";
@@ -19,7 +19,7 @@ import {
   createHeapErrorReader,
   failed,
 } from "./run.ts";
-import type { JobProcessSpec } from "./spec.ts";
+import type { OwnProcessSpec } from "./spec.ts";
 import type { JobUsers } from "./os/job-users.ts";
 
 /** EX_DATAERR of sysexits.h, "the input data was incorrect": another attempt cannot help. */
@@ -37,10 +37,11 @@ export interface CommandDeps {
 }
 
 /** Throws LaunchError, PackageError, or the signal's reason if it fires before the command was started. */
-export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, deps: CommandDeps): Promise<Run> {
+export async function startCommand(spec: OwnProcessSpec, entry: CommandEntry, deps: CommandDeps): Promise<Run> {
   const { launcher, users, environment, listener, signal } = deps;
   const { workspace, packagePath } = spec;
   const file = await resolveCommand(entry.command, packagePath, environment.PATH);
+  await mkdir(dirname(workspace.resultFile));
   await writeFile(workspace.parametersFile, spec.job.parameters, { mode: 0o600, flag: "wx" });
   const lease = await users.take(signal);
   try {
@@ -112,7 +113,7 @@ export async function startCommand(spec: JobProcessSpec, entry: CommandEntry, de
 
 async function endOf(
   exit: ProcessExit,
-  workspace: JobProcessSpec["workspace"],
+  workspace: OwnProcessSpec["workspace"],
   lastError: string,
   stopping: boolean,
 ): Promise<Omit<Conclusion, "stopping">> {
@@ -204,7 +205,7 @@ function neverStarted(command: string, { code }: ProcessExit, printed: readonly 
 /** Arguments with the paths of this attempt in place of their names. */
 function fillArguments(
   { args = [] }: CommandEntry,
-  { packagePath, workspace }: Pick<JobProcessSpec, "packagePath" | "workspace">,
+  { packagePath, workspace }: Pick<OwnProcessSpec, "packagePath" | "workspace">,
 ): readonly string[] {
   const { workingPath, outputPath, parametersFile, resultFile } = workspace;
   const values: Readonly<Record<string, string>> = { packagePath, workingPath, outputPath, parametersFile, resultFile };

@@ -2,7 +2,7 @@
  * The environment of children: built from a list of names, never inherited. Tokens, connection strings and whatever
  * else a worker was started with stay with the worker.
  */
-import type { JobProcessSpec } from "./spec.ts";
+import type { OwnProcessSpec } from "./spec.ts";
 import type { Workspace } from "./files/workspace.ts";
 
 /** All that children see of the worker's own environment. */
@@ -19,7 +19,7 @@ export function sharedEnvironment({ PATH, LANG, TZ }: SharedEnvironment): Record
 
 /** What a child gets to know when it gets its job: the same names for Node jobs and commands. */
 export function jobEnvironment(
-  spec: Pick<JobProcessSpec, "job" | "packagePath" | "workspace">,
+  spec: Pick<OwnProcessSpec, "job" | "packagePath" | "workspace">,
 ): Record<string, string> {
   const { job, packagePath, workspace } = spec;
   return withoutGaps({
@@ -43,7 +43,7 @@ export function jobEnvironment(
 }
 
 /** What only commands need: Node jobs get their parameters and return their output directly. */
-export function commandEnvironment({ workspace }: Pick<JobProcessSpec, "workspace">): Record<string, string> {
+export function commandEnvironment({ workspace }: Pick<OwnProcessSpec, "workspace">): Record<string, string> {
   return {
     JOBYARD_PARAMETERS_FILE: workspace.parametersFile,
     JOBYARD_RESULT_FILE: workspace.resultFile,

@@ -3,8 +3,8 @@
  * with grace, force, and what the end means. How modules and commands run is in files of their own. States: see
  * `JobProcess`.
  */
-import { isSystemError, messageOf } from "../../core/errors.ts";
-import { GRACE_DEFAULT_MS, LOG_MAX_BYTES, REUSE_ALONE_AFTER_INTERRUPTIONS } from "../../core/limits.ts";
+import { InvariantError, isSystemError, messageOf } from "../../core/errors.ts";
+import { GRACE_DEFAULT_MS, LOG_MAX_BYTES } from "../../core/limits.ts";
 import { type Interruption, interruptionOf, isMachineFault } from "../attempt/machine-fault.ts";
 import { type AttemptLog, createAttemptLog } from "./log/attempt-log.ts";
 import type { ChildPool } from "./module/child-pool.ts";
@@ -71,15 +71,14 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
 
   async function begin(): Promise<Run | ProcessResult> {
     const context = { ...deps, listener, signal: halt.signal };
-    const { entry, shared, packagePath } = spec;
+    const { entry } = spec;
     try {
-      if (entry.kind === "command") return await startCommand(spec, entry, context);
-      if (shared === undefined) return await startModule(spec, entry, context);
-      if (spec.job.interruption < REUSE_ALONE_AFTER_INTERRUPTIONS) {
-        return await deps.sharedChildren.start(spec, { entry, shared }, context);
+      if (spec.shared === undefined) {
+        if (entry.kind === "command") return await startCommand(spec, entry, context);
+        return await startModule(spec, entry, context);
       }
-      await shared.copyTo(packagePath, halt.signal);
-      return await startModule(spec, entry, context);
+      if (entry.kind === "command") throw new InvariantError("A command cannot share a process.");
+      return await deps.sharedChildren.start(spec, entry, context);
     } catch (error) {
       if (halt.signal.aborted) return endOf(facts);
       if (isSystemError(error) && error.code === "EntryPointInvalid") return failed(error.code, error.message, false);
@@ -132,6 +131,9 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
   return {
     get pid() {
       return run?.pid;
+    },
+    get workspace() {
+      return run?.workspace;
     },
     result,
     log: log.chunks,

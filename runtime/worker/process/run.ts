@@ -3,6 +3,7 @@ import { type JobCode, messageOf, type PackageCode } from "../../core/errors.ts"
 import { FAILURE_MESSAGE_MAX_LENGTH } from "../../core/limits.ts";
 import type { Progress } from "../../core/job/job.ts";
 import { parseJson } from "../../core/json.ts";
+import type { Workspace } from "./files/workspace.ts";
 import type { LogSource } from "./log/attempt-log.ts";
 import type { ProcessExit } from "./os/launch.ts";
 import type { ProcessTree } from "./os/process-tree.ts";
@@ -21,6 +22,8 @@ export interface RunListener {
 
 export interface Run {
   readonly pid: number;
+  /** In a shared process, once the job has asked for its directories. */
+  readonly workspace?: Workspace | undefined;
   /** Whose memory is the job's; undefined if others use it too. */
   readonly tree: ProcessTree | undefined;
   /** Resolves if the job has reported its end; what follows is only the exit of its process. */

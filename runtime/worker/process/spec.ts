@@ -28,14 +28,24 @@ export interface JobFacts {
   readonly fence?: number | undefined;
 }
 
-export interface JobProcessSpec {
-  readonly job: JobFacts;
-  readonly entry: JobEntry;
+export type JobProcessSpec = OwnProcessSpec | SharedProcessSpec;
+
+/** The job runs in a process of its own. */
+export interface OwnProcessSpec extends CommonSpec {
   /** The unpacked package, this attempt's own copy. */
   readonly packagePath: string;
-  /** The job may share a process; then `packagePath` does not exist yet, and is filled only if the job is to run alone. */
-  readonly shared?: SharedPackage | undefined;
   readonly workspace: Workspace;
+  readonly shared?: undefined;
+}
+
+/** The job runs in a process with others of its package. */
+export interface SharedProcessSpec extends CommonSpec {
+  readonly shared: SharedPackage;
+}
+
+interface CommonSpec {
+  readonly job: JobFacts;
+  readonly entry: JobEntry;
   /** Counts from the call of `startJobProcess`, so it includes loading the package. */
   readonly timeoutMs: number;
   /** Longest time without progress, log or output. Default: no limit. */
@@ -91,6 +101,11 @@ export type ProcessResult =
 export interface JobProcess {
   /** Undefined until there is one. */
   readonly pid: number | undefined;
+  /**
+   * The directories of a job in a shared process, once it has asked for them. Whoever has started the job removes them
+   * after the result. Undefined: it has none, or those of its spec.
+   */
+  readonly workspace: Workspace | undefined;
   /**
    * Settled when the attempt is over: no process of it runs any more, the log is complete, the last progress was
    * reported. Never rejects.

@@ -8,7 +8,7 @@ import { startStorageProxy, type Fate } from "../../support/stores/storage-proxy
 import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
 
 const storage = testStorage();
-const store = createPackageCatalog({ storage });
+const store = createPackageCatalog({ storage, settlesMs: 0 });
 const container = storage.blobs.getContainerClient(CONTAINERS.packages);
 
 const hash = (content: string): string => createHash("sha256").update(content).digest("hex");
@@ -31,7 +31,7 @@ describe("versions of a package", () => {
     const fates: Fate[] = ["lose"];
     network.decide = ({ method, url }) =>
       method === "PUT" && url.includes("a.zip") && !url.includes("comp=snapshot") ? (fates.shift() ?? "pass") : "pass";
-    const unlucky = createPackageCatalog({ storage: testStorage(network.connectionString) });
+    const unlucky = createPackageCatalog({ storage: testStorage(network.connectionString), settlesMs: 0 });
     await upload(tenant, "a.zip", "two", unlucky);
     expect(fates).toEqual([]);
     expect(await versionsOf(tenant)).toEqual(versions("two", "one"));
@@ -73,7 +73,7 @@ describe("a list of packages", () => {
 describe("a package that has not changed", () => {
   it("is asked for once and not sent again", async () => {
     await using network = await startStorageProxy();
-    const packages = createPackageCatalog({ storage: testStorage(network.connectionString) });
+    const packages = createPackageCatalog({ storage: testStorage(network.connectionString), settlesMs: 0 });
     const tenant = freshTenant();
     await upload(tenant, "a.zip", "one");
     const first = await packages.fetch(tenant, "a.zip", undefined);

@@ -21,7 +21,7 @@ export async function createMemoryServices({ lockMs }: { readonly lockMs: number
     stores: () => stores,
     observer: queue.connect(),
     queue: () => queue.connect(),
-    cache: (store) => ({ acquire: (...request) => leaseOf(store, ...request) }),
+    cache: (store) => ({ acquire: (tenantName, packageName) => leaseOf(store, tenantName, packageName) }),
     processes: (_directory, progress) => Promise.resolve(createScriptedJobs({ lockMs, ...progress })),
     [Symbol.asyncDispose]: () => queue[Symbol.asyncDispose](),
   };
@@ -34,14 +34,9 @@ const MANIFEST: Manifest = {
   jobs: SCRIPTED_JOB_TYPES.map((jobType) => ({ jobType, entry: { kind: "module", file: "main.mjs" } })),
 };
 
-/** Asks the store at every use, as the cache does, and unpacks nothing. */
-async function leaseOf(
-  store: PackageStore,
-  tenantName: string,
-  packageName: string,
-  signal?: AbortSignal,
-): Promise<PackageLease> {
-  const blob = await store.fetch(tenantName, packageName, undefined, signal);
+/** Asks the store at every use, and unpacks nothing. */
+async function leaseOf(store: PackageStore, tenantName: string, packageName: string): Promise<PackageLease> {
+  const blob = await store.fetch(tenantName, packageName, undefined);
   if (blob === undefined) throw new PackageError("PackageNotFound", "There is no such package.");
   const nothing = (): void => undefined;
   return { hash: "hash", directory: "", manifest: MANIFEST, copyTo: () => Promise.resolve(), release: nothing };

@@ -9,6 +9,7 @@ import {
   createTimerStore,
   createWorkerStore,
 } from "../../../runtime/azure/index.ts";
+import { systemClock } from "../../../runtime/core/clock.ts";
 import { busTopology } from "../../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { createPackageCache } from "../../../runtime/worker/package-cache/package-cache.ts";
@@ -71,7 +72,8 @@ export async function startRealLab(
         },
         observer,
         queue: connect,
-        cache: (store, directory) => createPackageCache({ store, directory, platform: currentPlatform() }),
+        cache: (store, directory) =>
+          createPackageCache({ store, directory, platform: currentPlatform(), monotonicNow: systemClock.monotonicNow }),
         async processes(directory, story) {
           if (runner === "scripts") return createScriptedJobs({ lockMs, ...story });
           const hostEntry = await bundleHost(directory);

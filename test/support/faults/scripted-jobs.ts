@@ -33,7 +33,7 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
   /** Lasts longer than the time between two renewals. */
   async Work(spec, { lockMs }, pause) {
     spec.onProgress?.({ fraction: 0.5, text: "half way" });
-    await writeFile(join(spec.workspace.outputPath, "work.txt"), spec.job.jobId);
+    if (spec.shared === undefined) await writeFile(join(spec.workspace.outputPath, "work.txt"), spec.job.jobId);
     await pause(lockMs * 0.45);
     return succeeded(spec);
   },
@@ -85,6 +85,7 @@ function startScript(spec: JobProcessSpec, settings: ScriptSettings): JobProcess
   const result = Promise.race([script(spec, settings, pause), stopped.promise]).finally(() => clearTimeout(timer));
   return {
     pid: undefined,
+    workspace: undefined,
     result,
     log: logOf(spec, result),
     cancel: (reason) => stopped.resolve({ kind: "canceled", reason, forced: false }),

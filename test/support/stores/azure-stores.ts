@@ -26,7 +26,8 @@ export function createAzureStores(writerId = `test-${randomBytes(4).toString("he
     batches: createBatchStore({ storage }),
     keys: createKeyStore({ storage }),
     workers: createWorkerStore({ storage }),
-    packages: createPackageCatalog({ storage }),
+    // Workers of tests ask at every attempt (`askAlways`), so nothing waits for them.
+    packages: createPackageCatalog({ storage, settlesMs: 0 }),
     tenants: createTenantStore({ storage }),
     webhooks: createWebhookStore({ storage, deliveries }),
     deliveries,

@@ -46,10 +46,9 @@ export function createMemoryPackages(turn: Turn = nextTurn): PackageStore & Pack
   }
 
   const store: PackageStore & PackageCatalog = {
-    async fetch(tenantName, packageName, knownVersion, signal) {
+    async fetch(tenantName, packageName, knownVersion) {
       const name = packageBlobName(tenantName, packageName);
       await turn();
-      signal?.throwIfAborted();
       const [newest] = (name !== undefined && blobs.get(name)) || [];
       if (newest === undefined) return undefined;
       if (newest.version === knownVersion) return "unchanged";

@@ -25,7 +25,10 @@ export interface Workspace {
   readonly temporaryPath: string;
   /** Where commands find their parameters. */
   readonly parametersFile: string;
-  /** Where commands may leave their output: in a directory of its own, so that it can be written beside and moved there. */
+  /**
+   * Where commands may leave their output: in a directory of its own, so that it can be written beside and moved there. The
+   * directory is made for commands only.
+   */
   readonly resultFile: string;
   /**
    * Gives what is below the root to the user that the job runs as, who stays taken until it is removed. To be called once,
@@ -42,7 +45,7 @@ export interface Workspaces {
   create(): Promise<Workspace>;
 }
 
-/** A workspace that is removed when its scope is left. What resists is logged and left for the next sweep. */
+/** A workspace that is removed when its scope is left. */
 export async function openWorkspace(
   workspaces: Pick<Workspaces, "create">,
   log: Logger,
@@ -50,12 +53,15 @@ export async function openWorkspace(
   const workspace = await workspaces.create();
   return {
     ...workspace,
-    async [Symbol.asyncDispose]() {
-      await workspace.remove().catch((error: unknown) => {
-        log.warn({ error: messageOf(error), root: workspace.root }, "a workspace could not be removed");
-      });
-    },
+    [Symbol.asyncDispose]: () => removeWorkspace(workspace, log),
   };
+}
+
+/** What resists is logged and left for the next sweep. */
+export async function removeWorkspace(workspace: Pick<Workspace, "root" | "remove">, log: Logger): Promise<void> {
+  await workspace.remove().catch((error: unknown) => {
+    log.warn({ error: messageOf(error), root: workspace.root }, "a workspace could not be removed");
+  });
 }
 
 export interface WorkspacesConfig {
@@ -73,6 +79,13 @@ const PRIVATE = 0o700;
 
 /** `root` and `prefix` belong to one worker alone: its sweep removes every workspace it finds there. */
 export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX }: WorkspacesConfig): Workspaces {
+  let opened: Promise<void> | undefined;
+
+  async function openRoot(): Promise<void> {
+    await mkdir(root, { recursive: true });
+    await chmod(root, PASSAGE);
+  }
+
   return {
     async sweep() {
       await mkdir(root, { recursive: true });
@@ -81,11 +94,12 @@ export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX }: WorkspacesCo
     },
 
     async create() {
-      await mkdir(root, { recursive: true });
-      await chmod(root, PASSAGE);
+      await (opened ??= openRoot().catch((error: unknown) => {
+        opened = undefined;
+        throw error;
+      }));
       // mkdtemp: a fresh name, and no other user may look inside (mode 700).
       const path = await mkdtemp(join(root, prefix));
-      const resultPath = join(path, "result");
       let kept: UserLease | undefined;
       let owner: number | undefined;
       const workspace: Workspace = {
@@ -96,7 +110,7 @@ export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX }: WorkspacesCo
         outputPath: join(path, "output"),
         temporaryPath: join(path, "tmp"),
         parametersFile: join(path, "parameters.json"),
-        resultFile: join(resultPath, "result.json"),
+        resultFile: join(path, "result", "result.json"),
         async handOver(lease) {
           lease.keep();
           kept = lease;
@@ -119,7 +133,7 @@ export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX }: WorkspacesCo
         },
       };
       await Promise.all(
-        [workspace.workingPath, workspace.outputPath, workspace.temporaryPath, resultPath].map((each) => mkdir(each)),
+        [workspace.workingPath, workspace.outputPath, workspace.temporaryPath].map((each) => mkdir(each)),
       );
       return workspace;
     },

@@ -63,6 +63,8 @@ export type JobReport =
   | { readonly type: "log"; readonly source: "log" | "err"; readonly text: string }
   /** Printed by a job of a shared child; not cut into lines yet. */
   | { readonly type: "print"; readonly source: "out" | "err"; readonly text: string }
+  /** A job of a shared child asks for its directories: from now on they are its own. */
+  | { readonly type: "files" }
   | EndReport;
 
 /** How the job ended; the last report. `stopping`: it had been asked to stop before. */

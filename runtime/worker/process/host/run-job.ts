@@ -16,12 +16,17 @@ export interface RunOptions {
   readonly report: (report: JobReport) => void;
   readonly signal: AbortSignal;
   readonly onPhase: (phase: JobPhase) => void;
+  /** Called whenever the job asks for one of its directories. */
+  readonly onFiles: () => void;
   /** Makes the services of the package, or gives those that are made already. */
   readonly setUp: (setup: SetupFunction, context: SetupContext) => unknown;
 }
 
 /** Never rejects. Progress and log have been passed on when it resolves. */
-export async function runJob(command: RunCommand, { report, signal, onPhase, setUp }: RunOptions): Promise<HostEnd> {
+export async function runJob(
+  command: RunCommand,
+  { report, signal, onPhase, onFiles, setUp }: RunOptions,
+): Promise<HostEnd> {
   onPhase("loading");
   const log = (...values: readonly unknown[]): void => sendLog(report, "log", format(...values));
   const progress = mergeProgress(PROGRESS_INTERVAL_MS, (latest) => report({ type: "progress", ...latest }));
@@ -39,14 +44,20 @@ export async function runJob(command: RunCommand, { report, signal, onPhase, set
   async function run({ found, setup }: Loaded): Promise<HostEnd> {
     try {
       onPhase("setup");
-      const { packagePath, workingPath, outputPath } = command;
+      const { packagePath } = command;
       const services = setup === undefined ? undefined : await setUp(setup, { packagePath, log });
       signal.throwIfAborted();
       onPhase("run");
       const context: JobContext = {
         packagePath,
-        workingPath,
-        outputPath,
+        get workingPath() {
+          onFiles();
+          return command.workingPath;
+        },
+        get outputPath() {
+          onFiles();
+          return command.outputPath;
+        },
         progress: (fraction: number | string, text?: string) => {
           const reported = presentable(typeof fraction === "string" ? { text: fraction } : { fraction, text });
           if (reported !== undefined) progress.report(reported);

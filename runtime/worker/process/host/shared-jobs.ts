@@ -26,6 +26,8 @@ interface RunningJob {
   /** Fires if the job need not wait for the package's setup any more, which others may still need. */
   readonly leave: AbortController;
   phase: JobPhase;
+  /** It has asked for its directories. */
+  hasFiles: boolean;
   /** Nothing of it is half done any more. */
   hasReturned: boolean;
   end(ended: HostEnd): void;
@@ -83,6 +85,7 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
       printer,
       leave: new AbortController(),
       phase: "loading",
+      hasFiles: false,
       hasReturned: false,
       end(ended) {
         if (scope.closed) return;
@@ -100,6 +103,12 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
         },
         signal: stop.signal,
         onPhase: (now) => (job.phase = now),
+        onFiles() {
+          // The next job may have them.
+          if (scope.closed) throw new Error("The job has ended, and its directories with it.");
+          if (!job.hasFiles) channel.report({ type: "files", id });
+          job.hasFiles = true;
+        },
         setUp: (setup, context) => services.get(() => setUp(id, setup, context), setup, job.leave.signal),
       }),
     );

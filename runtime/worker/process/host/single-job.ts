@@ -38,6 +38,7 @@ export function prepareSingleJob(channel: WorkerChannel): (command: HostCommand)
         report: (report) => channel.report(report),
         signal: stop.signal,
         onPhase: (now) => (phase = now),
+        onFiles: () => undefined,
         setUp: (setup, context) => setup(context),
       }).then((ended) => {
         // Node reports a rejection from before the return only after the promises that are settled already.

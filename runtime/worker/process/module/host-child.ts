@@ -106,6 +106,7 @@ const reports = z.discriminatedUnion("type", [
   z.object({ type: z.literal("progress"), id, fraction: z.number().exactOptional(), text: text.exactOptional() }),
   z.object({ type: z.literal("log"), id, source: z.enum(["log", "err"]), text }),
   z.object({ type: z.literal("print"), id, source: z.enum(["out", "err"]), text }),
+  z.object({ type: z.literal("files"), id }),
   z.object({ type: z.literal("returned"), id, output: text.exactOptional(), stopping: z.boolean() }),
   z.object({
     type: z.literal("failed"),

@@ -36,6 +36,7 @@ export function createJobReports(listener: RunListener): JobReports {
         case "pong":
         case "retire":
         case "leaving":
+        case "files":
           break;
         case "log":
           listener.line(report.source, report.text);

@@ -6,11 +6,11 @@ import { jobEnvironment } from "../environment.ts";
 import { endHostChild } from "./host-child.ts";
 import { createJobReports } from "./job-reports.ts";
 import { type Run, type RunListener, crashed, createHeapErrorReader, failed } from "../run.ts";
-import type { JobProcessSpec } from "../spec.ts";
+import type { OwnProcessSpec } from "../spec.ts";
 
 /** Throws LaunchError, or the signal's reason if it fires before the job was handed over. */
 export async function startModule(
-  spec: JobProcessSpec,
+  spec: OwnProcessSpec,
   entry: ModuleEntry,
   { children, listener, signal }: { children: ChildPool; listener: RunListener; signal: AbortSignal },
 ): Promise<Run> {

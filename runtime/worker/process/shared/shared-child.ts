@@ -23,8 +23,10 @@ import type { HostReport } from "../host/messages.ts";
 import { type JobReports, createJobReports } from "../module/job-reports.ts";
 import { LaunchError } from "../os/launch.ts";
 import { type Ended, type Run, type RunListener, failed, outOfMemory } from "../run.ts";
+import type { Workspace } from "../files/workspace.ts";
 import { type EndCause, createSharedRun } from "./shared-run.ts";
-import type { JobProcessSpec } from "../spec.ts";
+import { createSpareDirectories } from "./spare-directories.ts";
+import type { SharedProcessSpec } from "../spec.ts";
 import { type WarmHost, type WarmHostDeps, type WarmHostRequest, openWarmHost } from "./warm-host.ts";
 
 /** When a shared process takes no more jobs; defaults: REUSE_… in core/limits.ts. */
@@ -46,7 +48,7 @@ export interface SharedChildRequest extends WarmHostRequest {
 }
 
 export interface JobRequest {
-  readonly spec: JobProcessSpec;
+  readonly spec: SharedProcessSpec;
   readonly entry: ModuleEntry;
   readonly listener: RunListener;
   readonly signal: AbortSignal;
@@ -81,6 +83,10 @@ const LEADS_TO: Readonly<Record<State["kind"], readonly State["kind"][]>> = {
 interface Member {
   readonly reports: JobReports;
   readonly listener: RunListener;
+  /** Given to the job when it starts. */
+  workspace: Workspace | undefined;
+  /** It has asked for them. Until then they can be given to another job. */
+  hasFiles: boolean;
 }
 
 const MiB = 1024 * 1024;
@@ -90,6 +96,7 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
   /** The jobs in it, the oldest first, by ids that count from 1. */
   const members = new Map<number, Member>();
   let lastId = 0;
+  const directories = createSpareDirectories(deps.workspaces);
   let state: State = { kind: "starting" };
   let host: WarmHost | undefined;
   /** The process has said that a job left it unusable, and ends because of that. */
@@ -152,6 +159,8 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
     // Jobs that have reported their end by then have ended by themselves.
     const fault = await opened.clear();
     over.resolve(meaningOfEnd(cause ?? { why: "it ended unexpectedly", fault }));
+    for (const member of members.values()) await giveBack(member);
+    await directories.close();
     await opened.remove();
   }
 
@@ -183,6 +192,7 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
       case "progress":
       case "log":
       case "print":
+      case "files":
       case "returned":
       case "failed":
         onJobReport(report.id ?? 0, report);
@@ -192,8 +202,10 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
   /** Late reports about an ended job are dropped. */
   function onJobReport(id: number, report: HostReport): void {
     const member = members.get(id);
-    if (member !== undefined) member.reports.take(report);
-    else if (id < 1 || id > lastId) onBroken("a message about no job of it");
+    if (member !== undefined) {
+      member.hasFiles ||= report.type === "files";
+      member.reports.take(report);
+    } else if (id < 1 || id > lastId) onBroken("a message about no job of it");
   }
 
   function onBroken(problem: string): void {
@@ -239,14 +251,21 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
     return id;
   }
 
+  async function giveBack({ workspace, hasFiles }: Member): Promise<void> {
+    if (workspace !== undefined && !hasFiles) await directories.give(workspace);
+  }
+
   function leave(id: number): void {
+    const member = members.get(id);
     members.delete(id);
+    if (member !== undefined) void giveBack(member);
     if (members.size === 0) onEmpty();
   }
 
   async function start({ spec, entry, listener: jobListener, signal }: JobRequest): Promise<Run> {
     const reports = createJobReports(jobListener);
-    const id = join({ reports, listener: jobListener });
+    const member: Member = { reports, listener: jobListener, workspace: undefined, hasFiles: false };
+    const id = join(member);
     try {
       const { pid, packagePath, lease, send } = await abortable(opening, signal);
       const assertOpen = (): void => {
@@ -255,15 +274,16 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
       };
       // Before and after: an ended process may have given its user back.
       assertOpen();
-      await spec.workspace.handOver(lease);
+      const workspace = await directories.take(lease);
+      member.workspace = workspace;
       assertOpen();
-      const { job, workspace } = spec;
       const code = { file: entry.file, ...(entry.export === undefined ? {} : { export: entry.export }), packagePath };
       const { workingPath, outputPath } = workspace;
-      send({ type: "run", id, job, ...code, workingPath, outputPath });
+      send({ type: "run", id, job: spec.job, ...code, workingPath, outputPath });
       void reports.ended.then(() => leave(id));
       return createSharedRun({
         pid,
+        workspace: () => (member.hasFiles ? workspace : undefined),
         reports,
         over: over.promise,
         stop: (reason) => send({ type: "stop", id, reason }),

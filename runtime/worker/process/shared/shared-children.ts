@@ -3,13 +3,13 @@ import { REUSE_MEMORY_DEFAULT_MB } from "../../../core/limits.ts";
 import type { ModuleEntry } from "../../../core/package/manifest.ts";
 import type { Run, RunListener } from "../run.ts";
 import { type SharedChild, type SharedChildDeps, startSharedChild } from "./shared-child.ts";
-import type { JobProcessSpec, SharedPackage } from "../spec.ts";
+import type { SharedProcessSpec } from "../spec.ts";
 
 export interface SharedChildren {
   /** Throws LaunchError, or the signal's reason if it fires before the job was handed over. */
   start(
-    spec: JobProcessSpec,
-    code: { readonly entry: ModuleEntry; readonly shared: SharedPackage },
+    spec: SharedProcessSpec,
+    entry: ModuleEntry,
     context: { readonly listener: RunListener; readonly signal: AbortSignal },
   ): Promise<Run>;
   /** Ends the one that has been without a job longest, if there is one: its user is needed. */
@@ -22,8 +22,9 @@ export function createSharedChildren(deps: SharedChildDeps): SharedChildren {
   /** By what jobs must have in common to share a process. */
   const groups = new Map<string, Set<SharedChild>>();
 
-  function open(key: string, spec: JobProcessSpec, shared: SharedPackage): SharedChild {
+  function open(key: string, spec: SharedProcessSpec): SharedChild {
     const { tenantName, jobProcessorPackageName: packageName } = spec.job;
+    const { shared } = spec;
     const child = startSharedChild({ shared, tenantName, packageName, memoryMb: memoryOf(spec) }, deps);
     const group = groups.get(key) ?? new Set();
     groups.set(key, group.add(child));
@@ -35,10 +36,10 @@ export function createSharedChildren(deps: SharedChildDeps): SharedChildren {
   }
 
   return {
-    async start(spec, { entry, shared }, { listener, signal }) {
-      const key = keyOf(spec, shared);
+    async start(spec, entry, { listener, signal }) {
+      const key = keyOf(spec);
       // Always in the same order, so that those that are not needed any more become idle and end.
-      const child = [...(groups.get(key) ?? [])].find(({ hasRoom }) => hasRoom) ?? open(key, spec, shared);
+      const child = [...(groups.get(key) ?? [])].find(({ hasRoom }) => hasRoom) ?? open(key, spec);
       return child.start({ spec, entry, listener, signal });
     },
     endIdle() {
@@ -55,7 +56,7 @@ export function createSharedChildren(deps: SharedChildDeps): SharedChildren {
 }
 
 /** Tenants never share a process, even if their packages are the same to the last byte. */
-const keyOf = (spec: JobProcessSpec, { hash }: SharedPackage): string =>
-  [spec.job.tenantName, spec.job.jobProcessorPackageName, hash, memoryOf(spec)].join("\n");
+const keyOf = (spec: SharedProcessSpec): string =>
+  [spec.job.tenantName, spec.job.jobProcessorPackageName, spec.shared.hash, memoryOf(spec)].join("\n");
 
-const memoryOf = ({ memoryMb = REUSE_MEMORY_DEFAULT_MB }: JobProcessSpec): number => memoryMb;
+const memoryOf = ({ memoryMb = REUSE_MEMORY_DEFAULT_MB }: SharedProcessSpec): number => memoryMb;

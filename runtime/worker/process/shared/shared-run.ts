@@ -1,6 +1,7 @@
 /** One job in a shared child, from the moment it was handed over. It ends when it reports its end, or with the child. */
 import type { JobReports } from "../module/job-reports.ts";
 import { KILL_PATIENCE_MS } from "../process-limits.ts";
+import type { Workspace } from "../files/workspace.ts";
 import { type Ended, type Failed, type Run, type Stop, within } from "../run.ts";
 
 /** Why the process was ended, as the end of "because …", and what it means for a job that was alone in it. */
@@ -11,6 +12,8 @@ export interface EndCause {
 
 export interface SharedRunDeps {
   readonly pid: number;
+  /** Undefined until the job asks for it. */
+  readonly workspace: () => Workspace | undefined;
   readonly reports: JobReports;
   /** The child is gone; how the jobs end that were in it. */
   readonly over: Promise<Ended>;
@@ -22,7 +25,16 @@ export interface SharedRunDeps {
   readonly end: (why: EndCause) => void;
 }
 
-export function createSharedRun({ pid, reports, over, stop, answeredAt, hasCompany, end }: SharedRunDeps): Run {
+export function createSharedRun({
+  pid,
+  workspace,
+  reports,
+  over,
+  stop,
+  answeredAt,
+  hasCompany,
+  end,
+}: SharedRunDeps): Run {
   const finished = Promise.race([reports.ended, over]);
   let stoppedAt: number | undefined;
   let excused = false;
@@ -36,6 +48,9 @@ export function createSharedRun({ pid, reports, over, stop, answeredAt, hasCompa
 
   return {
     pid,
+    get workspace() {
+      return workspace();
+    },
     // The child watches its memory for all jobs in it.
     tree: undefined,
     endReported: reports.ended,

@@ -20,6 +20,8 @@ export interface Ran {
 
 interface Changes {
   readonly result?: ProcessResult;
+  readonly isolation?: "process" | "reuse";
+  readonly interruptions?: number;
   readonly deps?: Partial<ExecutionDeps>;
   readonly putArtifact?: (inner: JobFiles) => JobFiles["putArtifact"];
 }
@@ -38,11 +40,15 @@ async function run(root: string, leave: Parameters<JobRunner>[0], changes: Chang
   const files = createMemoryFiles();
   const claimed = {
     ...{ jobId, ring: 1, claim: { id: CLAIM_ID }, entry: { execution: 1, attempt: 1 } },
-    start: { ...start, parameters: "null" },
+    start: { ...start, parameters: "null", interruptions: changes.interruptions ?? 0 },
   } as unknown as Claimed;
   const never = new AbortController().signal;
   const row = { cancelWanted: never, claimGone: never } as unknown as OwnedRow;
-  const job = { jobType: start.jobType, isolation: "process", entry: { kind: "module", file: "index.mjs" } } as const;
+  const job = {
+    jobType: start.jobType,
+    isolation: changes.isolation ?? "process",
+    entry: { kind: "module", file: "index.mjs" },
+  } as const;
   const lease = {
     ...{ hash: "hash", directory: "/nowhere", manifest: { jobs: [job] } },
     ...{ copyTo: () => Promise.resolve(), release: () => undefined },
@@ -53,9 +59,9 @@ async function run(root: string, leave: Parameters<JobRunner>[0], changes: Chang
     workspaces: createWorkspaces({ root }),
     packages: { acquire: () => Promise.resolve(lease) },
     processes: {
-      start: ({ workspace }: { workspace: Workspace }) => ({
+      start: ({ workspace }: { workspace?: Workspace }) => ({
         pid: undefined,
-        result: leave(workspace).then(() => result),
+        result: (workspace === undefined ? Promise.resolve() : leave(workspace)).then(() => result),
         log: { async *[Symbol.asyncIterator]() {} },
         cancel: () => undefined,
         kill: () => Promise.resolve(),

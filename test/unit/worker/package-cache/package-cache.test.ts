@@ -4,6 +4,7 @@ import { mkdir, readFile, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Manifest, type PackagePlatform } from "../../../../runtime/core/package/manifest.ts";
+import { PACKAGE_ANSWER_FOR_MS } from "../../../../runtime/core/limits.ts";
 import { UnavailableError } from "../../../../runtime/core/errors.ts";
 import type { PackageBlob, PackageStore } from "../../../../runtime/core/ports/package-store.ts";
 import {
@@ -13,6 +14,7 @@ import {
 } from "../../../../runtime/worker/package-cache/package-cache.ts";
 import { currentPlatform } from "../../../../runtime/worker/package-cache/unpack.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../../support/temporary-directory.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { type ZipEntry, buildZip } from "../../../support/packages/zip-builder.ts";
 
 const LINUX: PackagePlatform = { os: "linux", arch: "x64", libc: "glibc" };
@@ -70,8 +72,20 @@ function fakeStore() {
   };
 }
 
-const cacheIn = ({ path }: TemporaryDirectory, store: Pick<PackageStore, "fetch">, maxVersions = 20): PackageCache =>
-  createPackageCache({ store, directory: join(path, "cache"), platform: LINUX, maxVersions });
+/** Stands still unless a test sets it. */
+function testClock() {
+  let now = 0;
+  return { monotonicNow: () => now, pass: (ms: number) => (now += ms) };
+}
+
+const cacheIn = (
+  { path }: TemporaryDirectory,
+  store: Pick<PackageStore, "fetch">,
+  { maxVersions = 20, clock = testClock() } = {},
+): PackageCache => {
+  const { monotonicNow } = clock;
+  return createPackageCache({ store, directory: join(path, "cache"), platform: LINUX, maxVersions, monotonicNow });
+};
 
 const cached = async ({ path }: TemporaryDirectory): Promise<string[]> => readdir(join(path, "cache"));
 
@@ -95,7 +109,7 @@ describe("createPackageCache", () => {
     const cache = cacheIn(root, store);
     const leases = await Promise.all(Array.from({ length: 20 }, () => cache.acquire("demo", "sample")));
     expect(new Set(leases.map(({ hash }) => hash)).size).toBe(1);
-    expect(counts).toEqual({ asked: 20, downloads: 1 });
+    expect(counts).toEqual({ asked: 1, downloads: 1 });
   });
 
   it("the cache shares equal content between tenants and nothing else", async () => {
@@ -116,27 +130,71 @@ describe("createPackageCache", () => {
     });
   });
 
-  it("the next run gets the last upload, and a running one keeps its version", async () => {
+  it("an answer serves the runs of a second, the next run gets the last upload, a running one keeps its version", async () => {
     await using root = await temporaryDirectory();
     const { store, counts, put } = fakeStore();
-    const cache = cacheIn(root, store);
+    const clock = testClock();
+    const cache = cacheIn(root, store, { clock });
     put("demo/sample", packageZip("1"));
     const first = await cache.acquire("demo", "sample");
     put("demo/sample", packageZip("2"));
+    clock.pass(PACKAGE_ANSWER_FOR_MS - 1);
+    expect((await cache.acquire("demo", "sample")).hash).toBe(first.hash);
+    expect(counts).toEqual({ asked: 1, downloads: 1 });
+    clock.pass(1);
     const second = await cache.acquire("demo", "sample");
     expect(await readFile(join(first.directory, "a.mjs"), "utf8")).toBe("1");
     expect(await readFile(join(second.directory, "a.mjs"), "utf8")).toBe("2");
+    clock.pass(PACKAGE_ANSWER_FOR_MS);
     expect((await cache.acquire("demo", "sample")).hash).toBe(second.hash);
     expect(counts).toEqual({ asked: 3, downloads: 2 });
   });
 
-  it("the cache notices that a package is gone", async () => {
+  it("an answer counts from its question, however late it comes", async () => {
+    await using root = await temporaryDirectory();
+    const { store, counts, put, close } = fakeStore();
+    const clock = testClock();
+    const cache = cacheIn(root, store, { clock });
+    put("demo/sample", packageZip("1"));
+    await cache.acquire("demo", "sample");
+    clock.pass(PACKAGE_ANSWER_FOR_MS);
+    const open = close();
+    const slow = cache.acquire("demo", "sample");
+    await eventually(() => expect(counts.asked).toBe(2));
+    clock.pass(PACKAGE_ANSWER_FOR_MS);
+    const next = cache.acquire("demo", "sample");
+    await eventually(() => expect(counts.asked).toBe(3));
+    open();
+    expect((await slow).hash).toBe((await next).hash);
+    expect(counts).toEqual({ asked: 3, downloads: 1 });
+  });
+
+  it("a run that comes while a new package is downloaded waits for it", async () => {
+    await using root = await temporaryDirectory();
+    const { store, counts, put, close } = fakeStore();
+    const clock = testClock();
+    const cache = cacheIn(root, store, { clock });
+    put("demo/sample", packageZip("1"));
+    const open = close();
+    const first = cache.acquire("demo", "sample");
+    await eventually(() => expect(counts.asked).toBe(1));
+    clock.pass(PACKAGE_ANSWER_FOR_MS);
+    const later = [cache.acquire("demo", "sample"), cache.acquire("demo", "sample")];
+    open();
+    const hashes = (await Promise.all([first, ...later])).map(({ hash }) => hash);
+    expect(new Set(hashes).size).toBe(1);
+    expect(counts).toEqual({ asked: 2, downloads: 1 });
+  });
+
+  it("the cache notices that a package is gone, and asks again for one that was not there", async () => {
     await using root = await temporaryDirectory();
     const { store, put, remove } = fakeStore();
-    const cache = cacheIn(root, store);
+    const clock = testClock();
+    const cache = cacheIn(root, store, { clock });
     put("demo/sample", packageZip("1"));
     await cache.acquire("demo", "sample");
     remove("demo/sample");
+    clock.pass(PACKAGE_ANSWER_FOR_MS);
     await expect(cache.acquire("demo", "sample")).rejects.toMatchObject({ code: "PackageNotFound" });
     put("demo/sample", packageZip("1"));
     await cache.acquire("demo", "sample");
@@ -145,7 +203,7 @@ describe("createPackageCache", () => {
   it("the cache keeps the versions used last and every version in use", async () => {
     await using root = await temporaryDirectory();
     const { store, put } = fakeStore();
-    const cache = cacheIn(root, store, 2);
+    const cache = cacheIn(root, store, { maxVersions: 2 });
     for (const name of ["a", "b", "c", "d"]) put(`demo/${name}`, packageZip(name));
     const [a, b, c] = [
       await cache.acquire("demo", "a"),
@@ -170,13 +228,15 @@ describe("createPackageCache", () => {
   it("the cache never removes a version in use", async () => {
     await using root = await temporaryDirectory();
     const { store, put } = fakeStore();
-    const cache = cacheIn(root, store, 1);
+    const clock = testClock();
+    const cache = cacheIn(root, store, { maxVersions: 1, clock });
     const names = ["a", "b", "c", "d", "e"];
     for (const name of names) put(`demo/${name}`, packageZip(name));
     await Promise.all(
       Array.from({ length: 60 }, async (_, index) => {
         const name = names[(index * 7) % names.length]!;
         if (index % 10 === 0) put(`demo/${name}`, packageZip(name, {}, [{ name: `v${index}` }]));
+        clock.pass(PACKAGE_ANSWER_FOR_MS / 4);
         const lease = await cache.acquire("demo", name);
         for (let read = 0; read < 3; read++) expect(await readFile(join(lease.directory, "a.mjs"), "utf8")).toBe(name);
         lease.release();
@@ -236,8 +296,10 @@ describe("createPackageCache", () => {
     await using root = await temporaryDirectory();
     const { store, counts, put } = fakeStore();
     put("demo/sample", bytes);
-    const cache = cacheIn(root, store);
+    const clock = testClock();
+    const cache = cacheIn(root, store, { clock });
     for (let run = 0; run < 3; run++) {
+      clock.pass(PACKAGE_ANSWER_FOR_MS);
       await expect(cache.acquire("demo", "sample")).rejects.toMatchObject({
         code,
         message: expect.stringContaining(message) as string,
@@ -246,6 +308,7 @@ describe("createPackageCache", () => {
     expect(counts).toEqual({ asked: 3, downloads: 1 });
     expect(await cached(root)).toEqual([]);
     put("demo/sample", packageZip("mended"));
+    clock.pass(PACKAGE_ANSWER_FOR_MS);
     await cache.acquire("demo", "sample");
   });
 

@@ -22,10 +22,12 @@ import type {
   JobFacts,
   JobProcess,
   JobProcessSpec,
+  OwnProcessSpec,
   ProcessResult,
   SharedPackage,
+  SharedProcessSpec,
 } from "../../../../runtime/worker/process/spec.ts";
-import { type Workspace, createWorkspaces } from "../../../../runtime/worker/process/files/workspace.ts";
+import { createWorkspaces } from "../../../../runtime/worker/process/files/workspace.ts";
 import { eventually, eventuallyTrue } from "../../../support/eventually.ts";
 
 /** The child host as source, and as the one file that workers use. */
@@ -76,11 +78,11 @@ export const jobSource = (body: string, before = ""): string => `
 /** Keeps the event loop busy for ever without using the processor. */
 export const FOREVER = "setInterval(() => {}, 1e6); await new Promise(() => {});";
 
-export interface Attempt {
+export interface Attempt<Spec extends JobProcessSpec = OwnProcessSpec> {
   readonly process: JobProcess;
   /** The result, once the log has been read to its end as well. */
   readonly result: Promise<ProcessResult>;
-  readonly spec: JobProcessSpec;
+  readonly spec: Spec;
   readonly progress: Progress[];
   /** What is in the log so far. */
   log(): string;
@@ -114,9 +116,9 @@ export interface Lab {
   readonly root: string;
   readonly processes: JobProcesses;
   /** Starts an attempt with a package of these files; a string is the body of a job in `index.mjs`. */
-  start(files: string | Record<string, string>, changes?: Partial<JobProcessSpec>): Promise<Attempt>;
+  start(files: string | Record<string, string>, changes?: Partial<OwnProcessSpec>): Promise<Attempt>;
   /** Starts an attempt of a shared package; `name` says which body. */
-  share(shared: SharedPackage, name: string, changes?: Partial<JobProcessSpec>): Promise<Attempt>;
+  share(shared: SharedPackage, name: string, changes?: Partial<SharedProcessSpec>): Promise<Attempt<SharedProcessSpec>>;
   /** Ends everything and checks that nothing is left. */
   close(): Promise<void>;
 }
@@ -145,19 +147,13 @@ export async function createLab(config: Partial<JobProcessesConfig> = {}): Promi
   const environment = { PATH: process.env["PATH"] ?? "" };
   const processes = createJobProcesses({ root, hostEntry: HOST_ENTRY, spares: 0, environment, ...config });
   const workspaces = createWorkspaces({ root });
-  const attempts: Attempt[] = [];
+  const attempts: Attempt<JobProcessSpec>[] = [];
 
-  function launch(workspace: Workspace, changes: Partial<JobProcessSpec>): Attempt {
+  function launch<Spec extends JobProcessSpec>(
+    common: (onProgress: (report: Progress) => void) => Spec,
+  ): Attempt<Spec> {
     const progress: Progress[] = [];
-    const spec: JobProcessSpec = {
-      job: FACTS,
-      entry: { kind: "module", file: "index.mjs" },
-      packagePath: workspace.packagePath,
-      workspace,
-      timeoutMs: 50_000,
-      onProgress: (report) => progress.push(report),
-      ...changes,
-    };
+    const spec = common((report) => progress.push(report));
     const attempt = follow(processes.start(spec), spec, progress);
     attempts.push(attempt);
     return attempt;
@@ -174,17 +170,18 @@ export async function createLab(config: Partial<JobProcessesConfig> = {}): Promi
         await mkdir(dirname(path), { recursive: true });
         await writeFile(path, content, { mode: content.startsWith("#!") ? 0o755 : 0o644 });
       }
-      return launch(workspace, changes);
+      const { packagePath } = workspace;
+      return launch((onProgress) => ({ ...COMMON, onProgress, packagePath, workspace, ...changes }));
     },
-    async share(shared, name, changes = {}) {
+    share(shared, name, changes = {}) {
       const job = { ...FACTS, parameters: JSON.stringify(name) };
-      return launch(await workspaces.create(), { shared, job, ...changes });
+      return Promise.resolve(launch((onProgress) => ({ ...COMMON, onProgress, shared, job, ...changes })));
     },
     async close() {
       await processes.close();
-      for (const { result, spec } of attempts) {
+      for (const { process, result, spec } of attempts) {
         await result;
-        await spec.workspace.remove();
+        await (spec.shared === undefined ? spec.workspace : process.workspace)?.remove();
       }
       expect(markedProcesses(root)).toEqual([]);
       expect(await readdir(root)).toEqual([]);
@@ -194,7 +191,9 @@ export async function createLab(config: Partial<JobProcessesConfig> = {}): Promi
   };
 }
 
-function follow(process: JobProcess, spec: JobProcessSpec, progress: Progress[]): Attempt {
+const COMMON = { job: FACTS, entry: { kind: "module", file: "index.mjs" }, timeoutMs: 50_000 } as const;
+
+function follow<Spec extends JobProcessSpec>(process: JobProcess, spec: Spec, progress: Progress[]): Attempt<Spec> {
   let text = "";
   let ended = false;
   const reading = (async () => {

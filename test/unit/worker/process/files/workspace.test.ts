@@ -16,7 +16,7 @@ afterEach(async () => {
 describe("a workspace", () => {
   it("a workspace has empty private directories and reserves the package's", async () => {
     const workspace = await createWorkspaces({ root }).create();
-    expect((await readdir(workspace.root)).sort()).toEqual(["output", "result", "tmp", "work"]);
+    expect((await readdir(workspace.root)).sort()).toEqual(["output", "tmp", "work"]);
     expect((await stat(workspace.root)).mode & 0o777).toBe(0o700);
     await workspace.remove();
   });

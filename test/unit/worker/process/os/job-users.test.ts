@@ -88,8 +88,9 @@ describe.skipIf(!canBecomeOther(HOST_ENTRY, process.execPath))(
       return { process, workspace, log: () => text, result: reading.then(() => process.result) };
     }
 
-    async function end({ workspace, result }: Started): Promise<ProcessResult> {
+    async function end({ process, workspace, result }: Started): Promise<ProcessResult> {
       const ended = await result;
+      await process.workspace?.remove();
       await workspace.remove();
       return ended;
     }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ProcessResult } from "../../../../../runtime/worker/process/spec.ts";
-import { type Attempt, FOREVER, type Lab, createLab, isAlive, markedProcesses, sharedPackage } from "../lab.ts";
+import { FOREVER, type Lab, createLab, isAlive, markedProcesses, sharedPackage } from "../lab.ts";
 import { eventuallyTrue } from "../../../../support/eventually.ts";
 
 let lab: Lab;
@@ -21,9 +21,13 @@ const INTERRUPTED = {
 };
 
 /** Jobs of one process that have all begun. */
-async function together(bodies: Record<string, string>, names: readonly string[], before = ""): Promise<Attempt[]> {
+async function together(
+  bodies: Record<string, string>,
+  names: readonly string[],
+  before = "",
+): Promise<Awaited<ReturnType<Lab["share"]>>[]> {
   const shared = sharedPackage(bodies, before);
-  const attempts: Attempt[] = [];
+  const attempts: Awaited<ReturnType<Lab["share"]>>[] = [];
   // Short for those that take all of it.
   const graceOf = (name: string) => (["ignore", "deaf"].includes(name) ? { graceMs: 300 } : {});
   for (const name of names) attempts.push(await lab.share(shared, name, graceOf(name)));

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Attempt, FACTS, type Lab, createLab, isAlive, markedProcesses, sharedPackage } from "../lab.ts";
 import { eventually } from "../../../../support/eventually.ts";
@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => lab.close());
 
-const outputOf = async ({ result }: Attempt): Promise<unknown> => {
+const outputOf = async ({ result }: Pick<Attempt, "result">): Promise<unknown> => {
   const ended = await result;
   expect(ended).toMatchObject({ kind: "succeeded" });
   return JSON.parse((ended as { output: string }).output);
@@ -81,7 +81,7 @@ describe("jobs that share a process", () => {
     const attempts = await Promise.all(jobs.map((job) => lab.share(shared, "a", { job })));
     const outputs = (await Promise.all(attempts.map(outputOf))) as Record<string, unknown>[];
     for (const [index, attempt] of attempts.entries()) {
-      const { workingPath, outputPath } = attempt.spec.workspace;
+      const { workingPath, outputPath } = attempt.process.workspace!;
       const { jobId } = jobs[index]!;
       expect(outputs[index]).toMatchObject({ job: { jobId, attempt: 2, parameters: "a" }, workingPath, outputPath });
       expect(attempt.progress).toEqual([{ fraction: 0.5, text: jobId }]);
@@ -89,7 +89,7 @@ describe("jobs that share a process", () => {
     }
     const { cwd, packagePath, env } = outputs[0]!;
     expect(String(cwd).startsWith(lab.root) && String(packagePath).startsWith(lab.root)).toBe(true);
-    expect(attempts.map(({ spec }) => spec.workspace.workingPath)).not.toContain(cwd);
+    expect(attempts.map(({ process }) => process.workspace?.workingPath)).not.toContain(cwd);
     const names = ["HOME", "JOBYARD_PACKAGE_NAME", "JOBYARD_PACKAGE_PATH", "JOBYARD_PROCESS", "JOBYARD_TENANT_NAME"];
     expect((env as string[]).sort()).toEqual([...names, "PATH", "TMPDIR"]);
   });
@@ -122,14 +122,61 @@ describe("jobs that share a process", () => {
     waiting.process.cancel("cancel");
     expect(await waiting.result).toEqual({ kind: "succeeded", output: '"well"' });
   });
+});
 
-  it("a job that was interrupted often runs alone", async () => {
-    const shared = sharedPackage({ a: "return { output: [process.pid, packagePath] };" });
-    const job = { ...FACTS, parameters: '"a"', interruption: 3 };
-    const attempt = await lab.share(shared, "a", { job });
-    const [pid, packagePath] = (await outputOf(attempt)) as [number, string];
-    expect(packagePath).toBe(attempt.spec.packagePath);
-    expect(isAlive(pid)).toBe(false);
+describe("directories of jobs that share a process", () => {
+  /** Not as in other tests, whose jobs ask for everything at once. */
+  const NONE = { hash: "none", copyTo: (target: string) => copyPackage(target) };
+  async function copyPackage(target: string): Promise<void> {
+    await mkdir(target);
+    const mark = `Symbol.for("jobyard.job"), { value: 1 }`;
+    const source = `import fs from "node:fs";
+      let kept;
+      const jobs = {
+        none: () => undefined,
+        look: (job, { outputPath }) => ({ output: [outputPath, fs.readdirSync(outputPath)] }),
+        write: (job, { outputPath }) => { fs.writeFileSync(outputPath + "/own", ""); return { output: outputPath }; },
+        keep: (job, context) => { kept = context; },
+        late: () => { try { return { output: kept.outputPath }; } catch (error) { return { output: error.message }; } },
+      };
+      const run = async (job, context) => jobs[job.parameters](job, context);
+      export default Object.defineProperty({ jobType: "Sample", run }, ${mark});`;
+    await writeFile(join(target, "index.mjs"), source);
+  }
+  const directories = async (): Promise<string[]> => (await readdir(lab.root)).filter((name) => name.startsWith("s-"));
+
+  it("a job that asks for none has none, and leaves its place to the next", async () => {
+    for (let n = 0; n < 3; n++) {
+      const { process, result } = await lab.share(NONE, "none");
+      expect(await result).toMatchObject({ kind: "succeeded" });
+      expect(process.workspace).toBeUndefined();
+    }
+    // Those of the process, and those that the next job will be given.
+    expect(await directories()).toHaveLength(2);
+  });
+
+  it("a job that asks has them for itself, and the next job has others, which are empty", async () => {
+    const first = await lab.share(NONE, "write");
+    const path = await outputOf(first);
+    expect(first.process.workspace?.outputPath).toBe(path);
+    expect(await readdir(path as string)).toEqual(["own"]);
+    const [other, content] = (await outputOf(await lab.share(NONE, "look"))) as [string, string[]];
+    expect(other).not.toBe(path);
+    expect(content).toEqual([]);
+  });
+
+  it("a job that has ended cannot ask for directories that are another's now", async () => {
+    await (
+      await lab.share(NONE, "keep")
+    ).result;
+    expect(await outputOf(await lab.share(NONE, "late"))).toBe("The job has ended, and its directories with it.");
+  });
+
+  it("the directories go with the process, and those of a job that it ended stay for the job's end", async () => {
+    const { process, result } = await lab.share(NONE, "write");
+    await result;
+    await lab.processes.close();
+    expect(await directories()).toEqual([basename(process.workspace!.root)]);
   });
 });
 

@@ -14,6 +14,7 @@ import type { RequestListener, Server } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { localOnly } from "../core/loopback.ts";
+import { type TableStore, useIndexes } from "./indexed-queries.ts";
 import { readIfThere, writePrivateFile } from "./private-file.ts";
 
 interface AzuriteServer {
@@ -27,7 +28,9 @@ interface AzuriteModules {
   readonly "blob/BlobConfiguration.js": new (...fields: unknown[]) => object;
   readonly "blob/BlobServer.js": new (configuration: object) => AzuriteServer;
   readonly "table/TableConfiguration.js": new (...fields: unknown[]) => object;
-  readonly "table/TableServer.js": new (configuration: object) => AzuriteServer;
+  readonly "table/TableServer.js": new (
+    configuration: object,
+  ) => AzuriteServer & { readonly metadataStore: TableStore };
 }
 
 const require = createRequire(import.meta.url);
@@ -83,6 +86,7 @@ export async function startAzurite(options: AzuriteOptions): Promise<RunningAzur
       ...[quiet.debugLog[0], ...quiet.accessLog, quiet.debugLog[1], ...rest],
     ),
   );
+  useIndexes(tables.metadataStore);
   for (const { httpServer } of [blobs, tables]) guard(httpServer);
   await blobs.start();
   await tables.start();

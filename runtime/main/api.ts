@@ -23,7 +23,7 @@ import { SETTING } from "../core/settings/names.ts";
 import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
-import { startSweeper } from "../sweeper/sweeper.ts";
+import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeTimers, composeWebhooks } from "./compose-api.ts";
 import { connect } from "./connect.ts";
@@ -139,7 +139,7 @@ async function start(): Promise<Service> {
     events,
     announce: webhooks.announce,
     reconcileTimers: (isLeader) => timers.reconcile.run(isLeader),
-    lease: lease("sweeper"),
+    lease: lease("sweeper", SWEEPER_LEASE_MS),
     lockMs,
     marginMs: lockMarginMs(lockMs),
     // By a clock that is far ahead, every worker is silent.

@@ -10,7 +10,7 @@ import type { ApiClock } from "../api/routes/routes.ts";
 import type { BellOutbox } from "../api/submit/bell-outbox.ts";
 import { type Announce, createAnnounce } from "../api/webhooks/announce.ts";
 import { createDeliverer } from "../api/webhooks/deliver.ts";
-import { type WebhookDuty, startWebhookDuty } from "../api/webhooks/duty.ts";
+import { WEBHOOK_LEASE_MS, type WebhookDuty, startWebhookDuty } from "../api/webhooks/duty.ts";
 import { type Post, createPost } from "../api/webhooks/post.ts";
 import { resolveByDns } from "../api/webhooks/receiver-address.ts";
 import { DEFAULT_POOL, jobQueueName } from "../core/deployment/topology.ts";
@@ -129,7 +129,7 @@ export function composeWebhooks({ services, allowLoopback, unreadable, now, log 
   return {
     post,
     announce,
-    startDuty: () => startWebhookDuty({ lease: lease("webhooks"), announce, deliverer, log }),
+    startDuty: () => startWebhookDuty({ lease: lease("webhooks", WEBHOOK_LEASE_MS), announce, deliverer, log }),
   };
 }
 

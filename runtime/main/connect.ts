@@ -66,12 +66,9 @@ export interface Services {
   readonly tickSender: () => TickSender;
   /** Needs the right to manage the topic of ticks and its target queues. */
   readonly timerSubscriptions: () => TimerSubscriptions;
-  /** This process's part in the election for a duty. */
-  readonly lease: (name: string) => LeaderLease;
+  /** This process's part in the election for a duty. The lease outlives a crash of its holder by up to `durationMs`. */
+  readonly lease: (name: string, durationMs: number) => LeaderLease;
 }
-
-/** After the process of a duty crashes, another takes over within this time. Slow storage alone loses no duty. */
-const LEASE_MS = 30_000;
 
 export interface ConnectOptions extends StorageOptions {
   /** Identifies this process in counter rows. The same after a restart, and used by one process at a time. */
@@ -109,11 +106,11 @@ export async function connect(
       }),
     timerSubscriptions: () => createTimerSubscriptions({ admin: connectServiceBusAdmin(connections.serviceBus) }),
     tickSender: () => createTickSender({ bus: connectServiceBus(connections.serviceBus) }),
-    lease: (name) =>
+    lease: (name, durationMs) =>
       createLeaderLease({
         storage,
         name,
-        durationMs: LEASE_MS,
+        durationMs,
         newId: randomUUID,
         monotonicNow: systemClock.monotonicNow,
       }),

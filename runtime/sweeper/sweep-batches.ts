@@ -38,6 +38,22 @@ export interface SweepReport {
   readonly handedBack: number;
   readonly canceled: number;
   readonly pools: ReadonlySet<string>;
+  /** No job of any batch is open, as far as was looked. */
+  readonly isIdle: boolean;
+}
+
+/**
+ * Batches without an open job in the round before, by id, with the version of their row. They are passed over once, so
+ * that a batch whose jobs have ended costs a look a minute. A job that is added meanwhile is found as soon as without
+ * this, because its batch must be calm for a minute first.
+ */
+export type EndedBatches = Map<string, string>;
+
+export interface SweepOptions {
+  /** Also looks into batches that are busy, and passes over none. */
+  readonly thorough: boolean;
+  /** Written for the next round. Default: no batch is passed over. */
+  readonly endedBatches?: EndedBatches;
 }
 
 /** Counters that changed since then show that the batch is alive. */
@@ -50,22 +66,31 @@ interface Active {
   readonly snapshot: CounterSnapshot;
 }
 
-/** `thorough`: also looks into batches that are busy. */
 export async function sweepBatches(
   deps: SweepBatchesDeps,
-  { thorough }: { readonly thorough: boolean },
+  { thorough, endedBatches = new Map() }: SweepOptions,
 ): Promise<SweepReport> {
   const { unreadable } = deps;
-  // Without the list of all workers no claim can be called dead.
-  const workers = await unlessUnreadable("the workers", unreadable, () => deps.workers.list());
-  const pools = new Set(workers?.map(({ pool }) => pool));
+  const passedOver = new Map(thorough ? [] : endedBatches);
+  endedBatches.clear();
+  const pools = new Set<string>();
   const active: Active[] = [];
+  const unannounced: string[] = [];
+  let isIdle = true;
   for await (const batch of deps.batches.active(unreadable.note)) {
-    pools.add(batch.value.pool);
-    await unlessUnreadable(batch.value.batchId, unreadable, async () => {
-      active.push({ batch, snapshot: await deps.jobs.snapshot(batch.value) });
-    });
+    const { batchId, pool } = batch.value;
+    pools.add(pool);
+    if (batch.value.unannounced.length > 0) unannounced.push(batchId);
+    if (passedOver.get(batchId) === batch.etag) continue;
+    const snapshot = await unlessUnreadable(batchId, unreadable, () => deps.jobs.snapshot(batch.value));
+    if (snapshot !== undefined) active.push({ batch, snapshot });
+    if (snapshot === undefined || openOf(snapshot.counts) > 0) isIdle = false;
+    else if (!isUndecided(batch.value)) endedBatches.set(batchId, batch.etag);
   }
+  // Without the list of all workers no claim can be called dead. Without open jobs there are no claims.
+  const workers =
+    isIdle && !thorough ? [] : await unlessUnreadable("the workers", unreadable, () => deps.workers.list());
+  for (const { pool } of workers ?? []) pools.add(pool);
   let bellsSent = 0;
   let handedBack = 0;
   let canceled = 0;
@@ -89,8 +114,8 @@ export async function sweepBatches(
   };
   for (const each of active) await unlessUnreadable(each.batch.value.batchId, unreadable, () => sweepBatch(each));
   // After the repairs, because jobs wait for those. The process that completed these has died, or its event got lost.
-  for (const { batch } of active) if (batch.value.unannounced.length > 0) await deps.announce(batch.value.batchId);
-  return { bellsSent, handedBack, canceled, pools };
+  for (const batchId of unannounced) await deps.announce(batchId);
+  return { bellsSent, handedBack, canceled, pools, isIdle };
 }
 
 const isAlive = ({ heartbeatAt }: WorkerRecord, { now, lockMs, marginMs }: SweepBatchesDeps): boolean =>

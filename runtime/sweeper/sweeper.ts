@@ -10,7 +10,7 @@ import { PRIORITIES } from "../core/job/priority.ts";
 import type { Logger } from "../core/logger.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
 import type { LeaderLease } from "../core/ports/worker-store.ts";
-import { type SweepBatchesDeps, sweepBatches } from "./sweep-batches.ts";
+import { type EndedBatches, type SweepBatchesDeps, sweepBatches } from "./sweep-batches.ts";
 import { type DeadLetterPositions, sweepDeadLetters } from "./sweep-dead-letters.ts";
 import type { Clock } from "../core/clock.ts";
 
@@ -27,6 +27,8 @@ interface Sweeper {
 }
 
 const SWEEP_EVERY_MS = 30_000;
+/** Slow storage alone does not end it. */
+export const SWEEPER_LEASE_MS = 30_000;
 /** One round of so many also searches busy batches. */
 const THOROUGH_EVERY = 10;
 /** One round of so many, from the first, checks that timers are registered as packages declare them. */
@@ -34,6 +36,7 @@ const TIMERS_EVERY = 6;
 
 function createSweeper(deps: SweeperDeps): Sweeper {
   const positions: DeadLetterPositions = new Map();
+  const endedBatches: EndedBatches = new Map();
   const keySweep = createKeySweep(deps);
   let round = 0;
   return {
@@ -42,11 +45,11 @@ function createSweeper(deps: SweeperDeps): Sweeper {
       deps.now();
       if (!(await deps.lease.hold())) return;
       const current = round++;
-      const { bellsSent, handedBack, canceled, pools } = await sweepBatches(deps, {
-        thorough: current % THOROUGH_EVERY === 0,
-      });
+      const thorough = current % THOROUGH_EVERY === 0;
+      const { bellsSent, handedBack, canceled, pools, isIdle } = await sweepBatches(deps, { thorough, endedBatches });
       let deadLettersRemoved = 0;
-      for (const pool of new Set([DEFAULT_POOL, ...pools])) {
+      // A dead letter matters while its job is open.
+      for (const pool of isIdle && !thorough ? [] : new Set([DEFAULT_POOL, ...pools])) {
         for (const priority of PRIORITIES) {
           // Another process may lead by now. Repairs by both are harmless, but there is no need to go on.
           if (!(await deps.lease.hold())) return;

@@ -2,10 +2,13 @@
  * Writes every few seconds that this worker lives and what it runs, and reads what is wanted of it. The write is
  * conditional on the version written last, so that it costs a read only when a wish was left on the row.
  *
- * | state   | meaning                         | leaves by                                                  |
- * |---------|---------------------------------|------------------------------------------------------------|
- * | beating | a beat every `everyMs`          | `stop()` → stopped; another boot on the row → replaced     |
- * | stopped | the last beat said how it ended | –                                                          |
+ * | state   | meaning                              | leaves by                                                  |
+ * |---------|--------------------------------------|------------------------------------------------------------|
+ * | beating | a beat every `everyMs`               | nothing to say or to cancel → idle; `stop()` → stopped     |
+ * | idle    | a beat at every third of these times | a claim or another state → beating; `stop()` → stopped     |
+ * | stopped | the last beat said how it ended      | –                                                          |
+ *
+ * Another boot on the row ends it in any state.
  */
 import { type Clock } from "../core/clock.ts";
 import { sleep } from "../core/sleep.ts";
@@ -29,6 +32,8 @@ export interface HeartbeatDeps {
   readonly now: Clock["now"];
   /** Between two beats. Default HEARTBEAT_MS. */
   readonly everyMs?: number | undefined;
+  /** Of the messages that hold jobs. An idle worker must not look silent (A4) when it takes one. */
+  readonly lockMs: number;
   readonly log: Logger;
 }
 
@@ -40,6 +45,10 @@ export interface Heartbeat {
 /** Tries of one beat. Each one more has read a wish. */
 const BEAT_TRIES = 5;
 
+/** An idle worker writes at one of so many times, but so often that four times of its writes fit into a lock. */
+const IDLE_EVERY = 3;
+const IDLE_PER_LOCK = 4;
+
 /** Between tries of the first beat. */
 const FIRST_AGAIN_MS = 500;
 
@@ -49,7 +58,11 @@ const FIRST_AGAIN_MS = 500;
  */
 export async function startHeartbeat(deps: HeartbeatDeps): Promise<Heartbeat> {
   const { workers, identity, everyMs = HEARTBEAT_MS, log } = deps;
+  const idleEvery = Math.min(IDLE_EVERY, Math.floor(deps.lockMs / IDLE_PER_LOCK / everyMs));
   let etag: string | undefined;
+  /** What the row says, if it lists no claims. */
+  let idleAs: WorkerState | undefined;
+  let passedOver = 0;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
   let beating: Promise<unknown> = Promise.resolve();
@@ -68,6 +81,7 @@ export async function startHeartbeat(deps: HeartbeatDeps): Promise<Heartbeat> {
       const result = await workers.beat(record, etag);
       if (result.written) {
         etag = result.etag;
+        idleAs = record.claims.length === 0 ? record.state : undefined;
         return true;
       }
       const current = result.current?.value;
@@ -85,10 +99,15 @@ export async function startHeartbeat(deps: HeartbeatDeps): Promise<Heartbeat> {
     return false;
   }
 
+  /** Whether the row says all there is to say, and no job is there to be canceled. */
+  const isIdle = (): boolean => idleAs === deps.state() && deps.claims().length === 0;
+
   async function tryBeat(): Promise<boolean> {
+    passedOver = 0;
     try {
       return await beat();
     } catch (error) {
+      idleAs = undefined;
       log.warn({ error: messageOf(error) }, "heartbeat not written");
       return false;
     }
@@ -97,7 +116,8 @@ export async function startHeartbeat(deps: HeartbeatDeps): Promise<Heartbeat> {
   function schedule(): void {
     if (stopped) return;
     timer = setTimeout(() => {
-      beating = tryBeat().finally(schedule);
+      if (isIdle() && ++passedOver < idleEvery) schedule();
+      else beating = tryBeat().finally(schedule);
     }, everyMs);
   }
 

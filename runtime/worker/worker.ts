@@ -72,6 +72,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   const heartbeat = await startHeartbeat({
     workers: deps.workers,
     everyMs: deps.heartbeatMs,
+    lockMs: deps.lockMs,
     identity: { pool, workerId, bootId, version, slots, startedAt: now() },
     state: () => state,
     claims: () => held.ids(),

@@ -15,7 +15,7 @@ export interface WebhookDutyDeps {
   readonly announce: Announce;
   readonly deliverer: Deliverer;
   readonly log: Logger;
-  /** Time between two rounds without an event. Default 5 s. */
+  /** Time between two rounds without an event, while deliveries go out or are about to be tried again. Default 5 s. */
   readonly everyMs?: number;
 }
 
@@ -27,6 +27,12 @@ export interface WebhookDuty {
 }
 
 const EVERY_MS = 5_000;
+/** Rounds after the latest delivery, which has its first retry within them. */
+const BUSY_ROUNDS = 12;
+/** Afterwards, and in processes that do not lead, a round comes after so many of these times. */
+const IDLE_EVERY = 2;
+/** A process that leads renews the lease in each round. After its death, another one leads within 30 s. */
+export const WEBHOOK_LEASE_MS = 20_000;
 /** Well within the time a process gets to end. */
 const STOP_AFTER_MS = 5_000;
 /** Completed batches that wait to be announced. The sweeper finds any more. */
@@ -40,6 +46,7 @@ export function startWebhookDuty({
   everyMs = EVERY_MS,
 }: WebhookDutyDeps): WebhookDuty {
   const completed = new Set<string>();
+  let busyRounds = 0;
   let isStopped = false;
   let wake = Promise.withResolvers<undefined>();
 
@@ -47,9 +54,13 @@ export function startWebhookDuty({
     const batchIds = [...completed];
     completed.clear();
     // Another instance has the duty, and receives the same events.
-    if (!(await lease.hold())) return;
+    if (!(await lease.hold())) {
+      busyRounds = 0;
+      return;
+    }
     for (const batchId of batchIds) await announce(batchId);
     const isLeft = await deliverer.round();
+    busyRounds = deliverer.count > 0 ? BUSY_ROUNDS : Math.max(0, busyRounds - 1);
     if (isLeft) void deliverer.next().then(() => wake.resolve(undefined));
   }
 
@@ -60,7 +71,7 @@ export function startWebhookDuty({
         log.warn({ error: messageOf(error) }, "a round of webhook deliveries failed"),
       );
       if (completed.size > 0) continue;
-      const timer = setTimeout(() => wake.resolve(undefined), everyMs);
+      const timer = setTimeout(() => wake.resolve(undefined), busyRounds > 0 ? everyMs : IDLE_EVERY * everyMs);
       await wake.promise;
       clearTimeout(timer);
     }

@@ -1,7 +1,14 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { createServiceClock } from "../../../runtime/core/service-clock.ts";
+import { sleep } from "../../../runtime/core/sleep.ts";
+import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { startSweeper, type SweeperDeps } from "../../../runtime/sweeper/sweeper.ts";
+import { batchOf, jobOf } from "../../support/builders.ts";
+import { inVirtualTime } from "../../support/faults/virtual-time.ts";
 import { recordingLog } from "../../support/recording-log.ts";
+import { silentEvents, silentLog, silentUnreadable } from "../../support/silent.ts";
+import { createMemoryStores } from "../../support/stores/memory-stores.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -22,4 +29,46 @@ it("a sweeper with a wrong clock does not ask for the lease, so another one can 
   await vi.advanceTimersByTimeAsync(30_000);
   expect(hold).toHaveBeenCalledOnce();
   await stop();
+});
+
+it("a job whose bell was never sent gets one within 90 s, also in a batch that had no open job before", async () => {
+  vi.useRealTimers();
+  const ROUND_MS = 30_000;
+  const offsetsMs = Array.from({ length: 12 }, (_, n) => 5_000 * n + 1);
+  const { value: waitsMs } = await inVirtualTime(() =>
+    Promise.all(
+      offsetsMs.map(async (offsetMs) => {
+        const { jobs, batches, keys, workers } = createMemoryStores();
+        const now = (): Date => new Date();
+        const batch = await batches.create(batchOf({ createdAt: now() }));
+        const rung = Promise.withResolvers<number>();
+        const stop = startSweeper({
+          ...{ jobs, batches, keys, workers, now },
+          queue: {
+            peek: () => Promise.resolve([]),
+            send: () => {
+              rung.resolve(Date.now());
+              return Promise.resolve();
+            },
+          } satisfies Pick<JobQueue, "peek" | "send"> as unknown as JobQueue,
+          completion: createBatchCompletion({ jobs, batches, events: silentEvents, now }),
+          events: silentEvents,
+          announce: () => Promise.resolve(),
+          lease: { hold: () => Promise.resolve(true), release: () => Promise.resolve() },
+          lockMs: 60_000,
+          marginMs: 10_000,
+          unreadable: silentUnreadable,
+          log: silentLog,
+        });
+        // The first round is thorough. The later ones pass over the batch in turn.
+        await sleep(2 * ROUND_MS + offsetMs);
+        const insertedAt = now();
+        await jobs.insert(jobOf({ submittedAt: insertedAt }, batch));
+        const waitedMs = (await rung.promise) - insertedAt.getTime();
+        await stop();
+        return waitedMs;
+      }),
+    ),
+  );
+  expect(Math.max(...waitsMs)).toBeLessThanOrEqual(90_000);
 });

@@ -8,7 +8,7 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** The worker's row, with exact ETags; others leave wishes on it. */
-function setUp() {
+function setUp({ lockMs = 60_000 } = {}) {
   let row: { value: WorkerRecord; etag: string } | undefined;
   let version = 0;
   let away = false;
@@ -36,6 +36,7 @@ function setUp() {
       onDrain: () => heard.push("drain"),
       onReplaced: () => heard.push("replaced"),
       now: () => new Date(),
+      lockMs,
       log: silentLog,
     });
   return {
@@ -66,6 +67,7 @@ describe("the heartbeat", () => {
     await vi.advanceTimersByTimeAsync(1_000);
     const heartbeat = await starting;
     expect(beats).toHaveLength(1);
+    set({ claims: ["c"] });
     wish({ cancel: [{ jobId: "j", claimId: "c" }] });
     await vi.advanceTimersByTimeAsync(HEARTBEAT_MS);
     expect(heard).toEqual(["cancel c"]);
@@ -87,8 +89,9 @@ describe("the heartbeat", () => {
   });
 
   it("the heartbeat acts once on wishes left on its row", async () => {
-    const { heard, start, wish, row } = setUp();
+    const { heard, start, wish, row, set } = setUp();
     const heartbeat = await start();
+    set({ claims: ["c1"] });
     wish({ cancel: [{ jobId: "j", claimId: "c1" }], drain: true });
     await vi.advanceTimersByTimeAsync(HEARTBEAT_MS);
     expect(heard).toEqual(["cancel c1", "drain"]);
@@ -114,8 +117,46 @@ describe("the heartbeat", () => {
     const { beats, heard, start, wish } = setUp();
     await start();
     wish({ bootId: "b2" });
-    await vi.advanceTimersByTimeAsync(HEARTBEAT_MS * 2);
+    await vi.advanceTimersByTimeAsync(HEARTBEAT_MS * 3);
     expect(heard).toEqual(["replaced"]);
     expect(beats.length).toBe(1);
+  });
+
+  it("an idle worker writes its row every 15 s, and hears a wish to drain then", async () => {
+    const { beats, heard, start, wish } = setUp();
+    const heartbeat = await start();
+    await vi.advanceTimersByTimeAsync(HEARTBEAT_MS * 6);
+    expect(beats).toHaveLength(3);
+    wish({ drain: true });
+    await vi.advanceTimersByTimeAsync(HEARTBEAT_MS * 3);
+    expect(heard).toEqual(["drain"]);
+    await heartbeat.stop();
+  });
+
+  it("an idle worker writes its row at the next time when it has taken a job, when the job has ended, and when it drains", async () => {
+    const { beats, start, set } = setUp();
+    const heartbeat = await start();
+    const changes: Parameters<typeof set>[0][] = [{ claims: ["c1"] }, {}, { claims: [] }, { state: "draining" }];
+    for (const change of changes) {
+      const { length } = beats;
+      set(change);
+      await vi.advanceTimersByTimeAsync(HEARTBEAT_MS);
+      expect(beats).toHaveLength(length + 1);
+    }
+    expect(beats.slice(1).map(({ state, claims }) => [state, ...claims])).toEqual([
+      ["running", "c1"],
+      ["running", "c1"],
+      ["running"],
+      ["draining"],
+    ]);
+    await heartbeat.stop();
+  });
+
+  it("an idle worker whose lock is short writes its row every time, so that it never looks silent", async () => {
+    const { beats, start } = setUp({ lockMs: 12_000 });
+    const heartbeat = await start();
+    await vi.advanceTimersByTimeAsync(HEARTBEAT_MS * 3);
+    expect(beats).toHaveLength(4);
+    await heartbeat.stop();
   });
 });

@@ -27,7 +27,7 @@ export const SINGLE_JOB: OperationsPerJob = {
   bellsSettled: 1,
   eventsSent: 3,
   eventsReceived: 3,
-  eventsSettled: 3,
+  eventsSettled: 0,
   blobReads: 1,
   blobWrites: 0,
 };

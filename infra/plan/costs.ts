@@ -3,6 +3,14 @@
  * only. The current prices of a region are in https://azure.microsoft.com/pricing/calculator.
  */
 
+import {
+  bellOperationsOf,
+  eventOperationsOf,
+  LOG_BLOB_WRITES,
+  SINGLE_JOB,
+  tableRequestsOf,
+} from "./operations-per-job.ts";
+
 const HOURS_A_MONTH = 730;
 
 export interface CostLine {
@@ -28,6 +36,7 @@ const PRICE = {
   busMillionOperations: 0.8,
   tableMillionTransactions: 0.036,
   blobMillionWrites: 5,
+  blobMillionReads: 0.4,
 } as const;
 
 const hourly = (what: string, unitPrice: number, count = 1): CostLine => ({
@@ -63,28 +72,39 @@ export const IDLE_PROD: readonly CostLine[] = [
   ALERTS,
 ];
 
-/** A job that succeeds at once: bell sent, received, completed; row inserted, claimed, settled; log created, appended. */
-const PER_JOB = { busOperations: 3, tableTransactions: 3, blobWrites: 2 } as const;
 const SECONDS_A_JOB = 1;
 
-export const PER_MILLION_JOBS: readonly CostLine[] = [
+const MILLION_BUS = { unitPrice: PRICE.busMillionOperations, unit: "million operations" } as const;
+
+/** Of single jobs, so an upper bound: many at a time share transactions and reads. */
+export const PER_MILLION_JOBS: readonly CostLine[] = withoutFree([
   {
-    what: "Service Bus: send, receive, complete",
-    unitPrice: PRICE.busMillionOperations,
-    unit: "million operations",
-    quantity: PER_JOB.busOperations,
+    ...MILLION_BUS,
+    what: "Service Bus: send, receive and settle the message of a job",
+    quantity: bellOperationsOf(SINGLE_JOB),
   },
   {
-    what: "tables: insert, claim, settle (upper bound; concurrent writes share a transaction)",
+    ...MILLION_BUS,
+    what: "Service Bus: its events, with one API instance",
+    quantity: eventOperationsOf(SINGLE_JOB, 1),
+  },
+  {
     unitPrice: PRICE.tableMillionTransactions,
     unit: "million transactions",
-    quantity: PER_JOB.tableTransactions,
+    what: "tables: reads and transactions (many jobs at a time share them)",
+    quantity: tableRequestsOf(SINGLE_JOB),
   },
   {
-    what: "blobs: a job's log, created and written once",
+    unitPrice: PRICE.blobMillionReads,
+    unit: "million reads",
+    what: "blobs: is the package still the same?",
+    quantity: SINGLE_JOB.blobReads,
+  },
+  {
     unitPrice: PRICE.blobMillionWrites,
     unit: "million writes",
-    quantity: PER_JOB.blobWrites,
+    what: "blobs: the log of a job that logs, created and written once",
+    quantity: LOG_BLOB_WRITES,
   },
   {
     what: `machines: ${SECONDS_A_JOB} s per job on one slot that is always busy`,
@@ -92,7 +112,19 @@ export const PER_MILLION_JOBS: readonly CostLine[] = [
     unit: "hour",
     quantity: Math.round((1_000_000 * SECONDS_A_JOB) / 3_600),
   },
-];
+]);
+
+/** What another instance of the API adds, because each instance hears every event. */
+export const PER_API_INSTANCE: CostLine = {
+  ...MILLION_BUS,
+  what: "Service Bus: events of a million jobs, for each further API instance",
+  quantity: eventOperationsOf(SINGLE_JOB, 2) - eventOperationsOf(SINGLE_JOB, 1),
+};
 
 export const costOf = ({ unitPrice, quantity }: CostLine): number => unitPrice * quantity;
 export const total = (lines: readonly CostLine[]): number => lines.reduce((sum, line) => sum + costOf(line), 0);
+
+/** A line that costs nothing would only raise questions. */
+function withoutFree(lines: readonly CostLine[]): readonly CostLine[] {
+  return lines.filter(({ quantity }) => quantity > 0);
+}

@@ -1,6 +1,14 @@
 /** Generates the tables of docs/deploy.md from the code: settings, permissions, costs. A test compares them. */
 import { busTopology } from "../../runtime/core/deployment/topology.ts";
-import { costOf, IDLE_DEV, IDLE_PROD, PER_MILLION_JOBS, total, type CostLine } from "../plan/costs.ts";
+import {
+  costOf,
+  IDLE_DEV,
+  IDLE_PROD,
+  PER_API_INSTANCE,
+  PER_MILLION_JOBS,
+  total,
+  type CostLine,
+} from "../plan/costs.ts";
 import { planGrants, roleTitle, type Grant, type GrantScope } from "../plan/grants.ts";
 import { SETTINGS } from "../plan/settings.ts";
 
@@ -52,14 +60,16 @@ function onOf(scope: GrantScope): string {
 
 const dollars = (amount: number): string => `$${amount.toFixed(2)}`;
 
+const costRow = (line: CostLine): readonly string[] => [
+  line.what,
+  `$${line.unitPrice} ${line.unit === "hour" ? "an" : "a"} ${line.unit}`,
+  String(line.quantity),
+  dollars(costOf(line)),
+];
+
 const costTable = (lines: readonly CostLine[]): Table => [
   ["what", "price", "quantity", "cost"],
-  ...lines.map((line) => [
-    line.what,
-    `$${line.unitPrice} ${line.unit === "hour" ? "an" : "a"} ${line.unit}`,
-    String(line.quantity),
-    dollars(costOf(line)),
-  ]),
+  ...lines.map(costRow),
   ["**together**", "", "", `**${dollars(total(lines))}**`],
 ];
 
@@ -69,7 +79,7 @@ const DEPLOY_TABLES: Readonly<Record<string, () => Table>> = {
   permissions: grantsTable,
   "cost-idle-dev": () => costTable(IDLE_DEV),
   "cost-idle-prod": () => costTable(IDLE_PROD),
-  "cost-per-million-jobs": () => costTable(PER_MILLION_JOBS),
+  "cost-per-million-jobs": () => [...costTable(PER_MILLION_JOBS), costRow(PER_API_INSTANCE)],
 };
 
 const markdown = ([head = [], ...rows]: Table): string =>

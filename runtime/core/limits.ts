@@ -126,6 +126,10 @@ export const REQUESTS_AT_ONCE_MAX_COUNT = 500;
 export const PLACE_RETRY_AFTER_S = 15;
 /** Refused tokens from one address in a minute; then it must wait. More than a fleet with one wrong secret causes. */
 export const REFUSED_TOKENS_PER_MINUTE = 300;
+/** A verified token is not verified again in this time, as long as it is valid. */
+export const TOKENS_KEPT_MS = 60_000;
+/** Verified tokens that an instance keeps, each with the content of its token: some megabytes. The oldest goes first. */
+export const TOKENS_KEPT_MAX_COUNT = 10_000;
 /** All headers of a request: Node's own default. A token with many groups takes some 10 KiB. */
 export const HEADERS_MAX_BYTES = 16 * KiB;
 /** Headers, and a whole request, must arrive within these times. Slower ones hold connections. */

@@ -57,7 +57,7 @@ async function start(): Promise<Service> {
   const events = createJobEvents({ publisher, level: settings.events, now, log });
 
   // What the app is made of.
-  const auth = await composeAuth({ auth: settings.auth, tenants: services.tenants, monotonicNow, log });
+  const auth = await composeAuth({ auth: settings.auth, tenants: services.tenants, now, monotonicNow, log });
   const stores = { ...services, tenants: auth.tenants };
   const fanOut = createFanOut({ monotonicNow });
   const connections = createConnections({ monotonicNow, maxPerCaller: settings.followersPerCaller });

@@ -5,6 +5,7 @@ import { createGrantsCache } from "../api/auth/grants-cache.ts";
 import { createIdentify } from "../api/auth/identify.ts";
 import { createSigningKeys, httpsJson } from "../api/auth/signing-keys.ts";
 import { createTokenVerifier } from "../api/auth/token-verifier.ts";
+import { keepVerified } from "../api/auth/verified-tokens.ts";
 import { createReadiness } from "../api/readiness.ts";
 import type { ApiClock } from "../api/routes/routes.ts";
 import type { BellOutbox } from "../api/submit/bell-outbox.ts";
@@ -42,6 +43,7 @@ export interface Auth {
 export interface AuthDeps {
   readonly auth: AuthSettings;
   readonly tenants: TenantStore;
+  readonly now: Clock["now"];
   readonly monotonicNow: Clock["monotonicNow"];
   readonly log: Logger;
 }
@@ -50,7 +52,7 @@ export interface AuthDeps {
 const ISSUER_TIMEOUT_MS = 5_000;
 const ISSUER_ANSWER_MAX_BYTES = 1024 * 1024;
 
-export async function composeAuth({ auth, tenants, monotonicNow, log }: AuthDeps): Promise<Auth> {
+export async function composeAuth({ auth, tenants, now, monotonicNow, log }: AuthDeps): Promise<Auth> {
   const facts = authFacts(auth);
   if (auth.kind === "none") return { identify: identifyAs(LOCAL_CALLER), facts, tenants };
 
@@ -63,7 +65,7 @@ export async function composeAuth({ auth, tenants, monotonicNow, log }: AuthDeps
     log,
   });
   const grants = createGrantsCache({ store: tenants, monotonicNow });
-  const verify = createTokenVerifier({ settings: auth, keys });
+  const verify = keepVerified(createTokenVerifier({ settings: auth, keys }), { now, monotonicNow });
   return { identify: createIdentify({ verify, grants }), facts, tenants: grants.store };
 }
 

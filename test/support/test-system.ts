@@ -86,18 +86,25 @@ const WAIT_MS = 40_000;
 const POLL_MS = 20;
 /** Workers read cancels this often. */
 const HEARTBEAT_MS = 500;
+/** As in production: more children at a time only keep a machine busy. */
+const SPARES_MAX = 4;
 
 export interface TestSystemOptions {
   readonly lockMs?: number;
   /** Asked once for the API and once for each worker. Default: clients of their own of the run's Azurite. */
   readonly stores?: () => Stores;
+  /** Puts something between the bus and its clients; resolves to what they connect to. Called before `stores`. */
+  readonly beforeBus?: (connectionString: string) => Promise<string>;
 }
 
 export async function startTestSystem({
   lockMs = 4_000,
   stores: connect = createAzureStores,
+  beforeBus = (connectionString) => Promise.resolve(connectionString),
 }: TestSystemOptions = {}): Promise<TestSystem> {
-  const bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology([DEFAULT_POOL], { lockMs }) });
+  const topology = busTopology([DEFAULT_POOL], { lockMs });
+  const started = await startLocalServiceBus({ port: 0, adminPort: 0, topology });
+  const bus = { ...started, connectionString: await beforeBus(started.connectionString) };
   const queues: JobQueue[] = [];
   const queue = (): JobQueue => {
     const created = createJobQueue({
@@ -123,7 +130,7 @@ export async function startTestSystem({
     const processes = createJobProcesses({
       root: directory.path,
       hostEntry: await bundleHost(directory.path),
-      spares: slots,
+      spares: Math.min(slots, SPARES_MAX),
       environment: { PATH: process.env["PATH"] ?? "" },
     });
     const publisher = publishTo(options.eventBus ?? bus);

@@ -21,6 +21,7 @@ import type { Operation } from "../http/operation.ts";
 import { createLookup } from "../lookup.ts";
 import type { ReleasePublisher } from "../publish-release.ts";
 import type { BellOutbox } from "../submit/bell-outbox.ts";
+import { shareReads } from "../share-reads.ts";
 import { createFindBatch } from "../submit/find-batch.ts";
 import { createKnownJobs } from "../submit/known-jobs.ts";
 import { createReservations } from "../submit/reservations.ts";
@@ -109,7 +110,10 @@ export interface ApiClock extends Clock {
 }
 
 export function createOperations(deps: OperationDeps): readonly Operation[] {
-  const { stores, bus, completion, clock, events, timers, webhooks, release, pools, ids } = deps;
+  const { bus, completion, clock, events, timers, webhooks, release, pools, ids } = deps;
+  // Every submit reads its batch before and after it writes the job. Submits that go on together share these reads.
+  const batches = { ...deps.stores.batches, get: shareReads((batchId) => deps.stores.batches.get(batchId)) };
+  const stores = { ...deps.stores, batches };
   const lookup = createLookup(stores);
   const shared = { ...stores, ...bus, ...clock, events, ids, pools, lookup, completion };
 

@@ -16,7 +16,7 @@ import {
   placeJob,
   wishOf,
 } from "./submit-job.ts";
-import type { JobToWrite, SubmittedJob } from "./write-job.ts";
+import type { JobRow, JobToWrite, SubmittedJob } from "./write-job.ts";
 
 /**
  * Outcomes in the order of the requests. One with an UnavailableError may have been accepted all the same. Throws
@@ -27,7 +27,7 @@ export type SubmitMany = (
   requests: readonly SubmitRequest[],
 ) => Promise<readonly Outcome<SubmittedJob>[]>;
 
-/** Rows written at the same time: a few full transactions, so that one large request does not shut out the others. */
+/** Rows written at one time: a few full transactions, so that one large request does not shut out the others. */
 const CHUNK = 500;
 
 export function createSubmitMany(deps: SubmitDeps): SubmitMany {
@@ -75,31 +75,31 @@ export function createSubmitMany(deps: SubmitDeps): SubmitMany {
     });
   }
 
-  async function writeAll(caller: Caller, all: readonly JobToWrite[]): Promise<readonly Outcome<SubmittedJob>[]> {
+  function writeRows(caller: Caller, all: readonly JobToWrite[]): Promise<readonly Outcome<JobRow>[]> {
     const woken = new Map<string, Promise<void>>();
     const wake = async (batch: Batch): Promise<void> => {
       if (batch.atRest) await memo(woken, batch.batchId, () => writer.wakeBatch(batch));
     };
-    const rows = await Promise.all(all.map((job) => outcomeOf(() => writer.writeRow(caller, job, wake))));
-    const written = rows.flatMap((row) => (row.ok ? [row.value] : []));
+    return Promise.all(all.map((job) => outcomeOf(() => writer.writeRow(caller, job, wake))));
+  }
+
+  async function ring(rows: readonly JobRow[]): Promise<readonly Outcome<SubmittedJob>[]> {
     const failures = new Map<string, Outcome<never>>();
-    const sending = [...Map.groupBy(written, ({ stored }) => stored.value.batchId)].map(async ([batchId, ofBatch]) => {
+    const sending = [...Map.groupBy(rows, ({ stored }) => stored.value.batchId)].map(async ([batchId, ofBatch]) => {
       const sent = await outcomeOf(() => writer.sendBells(batchId, ofBatch));
       if (!sent.ok) failures.set(batchId, sent);
     });
     await Promise.all(sending);
-    return rows.map((row): Outcome<SubmittedJob> => {
-      if (!row.ok) return row;
-      const { stored, replayed } = row.value;
+    return rows.map(({ stored, replayed }): Outcome<SubmittedJob> => {
       const { jobId, batchId } = stored.value;
       return failures.get(batchId) ?? done({ jobId, batchId, replayed });
     });
   }
 
   return async (caller, requests) => {
-    const outcomes: Outcome<SubmittedJob>[] = [];
     const refusalOf = knownJobs.judge();
-    for (let i = 0; i < requests.length; i += CHUNK) {
+
+    async function writeChunk(chunk: readonly SubmitRequest[]): Promise<readonly Outcome<JobRow>[]> {
       writer.assertReady();
       const batches = new Map<string, Promise<Batch>>();
       const place = async (request: SubmitRequest): Promise<PlacedJob> => {
@@ -107,10 +107,21 @@ export function createSubmitMany(deps: SubmitDeps): SubmitMany {
         const batch = await memo(batches, name, () => batchOf(findBatch, caller, request));
         return placeJob(request, batch, refusalOf, now());
       };
-      const chunk = requests.slice(i, i + CHUNK);
       const placed = await Promise.all(chunk.map((request) => outcomeOf(() => place(request))));
-      const identified = await onward(placed, identify);
-      outcomes.push(...(await onward(identified, (all) => writeAll(caller, all))));
+      return onward(await onward(placed, identify), (all) => writeRows(caller, all));
+    }
+
+    const outcomes: Outcome<SubmittedJob>[] = [];
+    /** The bells of the chunk before: they go while the rows of the next one are written. */
+    let ringing: Promise<readonly Outcome<SubmittedJob>[]> = Promise.resolve([]);
+    try {
+      for (let i = 0; i < requests.length; i += CHUNK) {
+        const rows = await writeChunk(requests.slice(i, i + CHUNK));
+        outcomes.push(...(await ringing));
+        ringing = onward(rows, ring);
+      }
+    } finally {
+      outcomes.push(...(await ringing));
     }
     return outcomes;
   };

@@ -1,8 +1,15 @@
 /**
  * Receives all events on a subscription of this process. The first call creates the subscription, and closing deletes
- * it. After a crash the broker deletes it. Messages are completed one by one, so that a lost connection loses none.
+ * it. After a crash the broker deletes it. The broker removes a message when it sends it, because each settlement would
+ * be an operation that Azure bills. So a lost connection can lose messages, and every new link is reported as a gap.
  */
-import type { ServiceBusAdministrationClient, ServiceBusClient, ServiceBusReceiver } from "@azure/service-bus";
+import type {
+  ProcessErrorArgs,
+  ServiceBusAdministrationClient,
+  ServiceBusClient,
+  ServiceBusReceivedMessage,
+  ServiceBusReceiver,
+} from "@azure/service-bus";
 import { messageOf, UnreadableError } from "../../core/errors.ts";
 import { parseEvent } from "../../core/job/events.ts";
 import type { Logger } from "../../core/logger.ts";
@@ -44,12 +51,14 @@ export function createEventSource({ bus, admin, name, onUnreadable, log }: Event
     }
   }
 
-  /** After an outage in which the idle subscription expired, or after the broker lost its data. */
-  async function createAgain(onGap: () => void): Promise<void> {
+  /**
+   * After an outage in which the idle subscription expired, or after the broker lost its data. The link that the SDK
+   * opens next reports the gap.
+   */
+  async function createAgain(): Promise<void> {
     try {
       await create();
       log.warn({ subscription: name }, "the subscription for events was missing and has been created again");
-      onGap();
     } catch (error) {
       log.warn(
         { error: messageOf(busError(error, "subscribing to events")) },
@@ -63,31 +72,35 @@ export function createEventSource({ bus, admin, name, onUnreadable, log }: Event
   return {
     async listen(onEvent, onGap) {
       await retryBusCall("subscribing to events", create);
-      receiver = bus.createReceiver(EVENTS_TOPIC, name, { receiveMode: "peekLock" });
-      // It reconnects by itself, without a limit.
-      receiver.subscribe(
-        {
-          processMessage: (message) => {
-            const { messageId } = message;
-            const parsed = parseEvent(message.body);
-            // Of another release or another sender. A repeat would fail too, so the message is completed.
-            if (parsed.ok) onEvent({ id: String(messageId), event: parsed.event });
-            else onUnreadable(String(messageId), new UnreadableError("event", parsed.reason));
-            return Promise.resolve();
-          },
-          processError: ({ error, errorSource }) => {
-            if (closed) return Promise.resolve();
-            if (codeOf(error) === "MessagingEntityNotFound") creating ??= createAgain(onGap);
-            else
-              log.warn(
-                { errorSource, error: messageOf(busError(error, "receiving events")) },
-                "receiving events failed",
-              );
-            return creating ?? Promise.resolve();
-          },
+      receiver = bus.createReceiver(EVENTS_TOPIC, name, { receiveMode: "receiveAndDelete" });
+      let linkCount = 0;
+      const handlers = {
+        /**
+         * The SDK calls it for every link that it opens, before the link may receive. Its types do not contain it. It is
+         * the only sign of a lost connection that is not reported as an error.
+         */
+        postInitialize: () => {
+          if (++linkCount > 1) onGap();
+          return Promise.resolve();
         },
-        { maxConcurrentCalls: CONCURRENT_MESSAGES },
-      );
+        processMessage: (message: ServiceBusReceivedMessage) => {
+          const { messageId } = message;
+          const parsed = parseEvent(message.body);
+          // A message that cannot be read is of another release or another sender.
+          if (parsed.ok) onEvent({ id: String(messageId), event: parsed.event });
+          else onUnreadable(String(messageId), new UnreadableError("event", parsed.reason));
+          return Promise.resolve();
+        },
+        processError: ({ error, errorSource }: ProcessErrorArgs) => {
+          if (closed) return Promise.resolve();
+          if (codeOf(error) === "MessagingEntityNotFound") creating ??= createAgain();
+          else
+            log.warn({ errorSource, error: messageOf(busError(error, "receiving events")) }, "receiving events failed");
+          return creating ?? Promise.resolve();
+        },
+      };
+      // It reconnects by itself, without a limit.
+      receiver.subscribe(handlers, { maxConcurrentCalls: CONCURRENT_MESSAGES });
     },
     async close() {
       if (closed) return;

@@ -11,6 +11,7 @@ import {
   createTimerStore,
   createWebhookStore,
   createWorkerStore,
+  type StorageClients,
 } from "../../../runtime/azure/index.ts";
 import { readRow } from "../../../runtime/azure/tables/rows.ts";
 import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
@@ -18,8 +19,10 @@ import { testStorage } from "./test-storage.ts";
 import type { Stores } from "./memory-stores.ts";
 
 /** Clients of their own, as those of another process. */
-export function createAzureStores(writerId = `test-${randomBytes(4).toString("hex")}`): Stores {
-  const storage = testStorage();
+export function createAzureStores(
+  writerId = `test-${randomBytes(4).toString("hex")}`,
+  storage: StorageClients = testStorage(),
+): Stores {
   const deliveries = createDeliveryStore({ storage });
   return {
     jobs: createJobStore({ storage, writerId }),

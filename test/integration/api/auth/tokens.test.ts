@@ -6,6 +6,8 @@ import { createGrantsCache } from "../../../../runtime/api/auth/grants-cache.ts"
 import { UNKNOWN_KEY_FETCH_MS, createSigningKeys, httpsJson } from "../../../../runtime/api/auth/signing-keys.ts";
 import { createIdentify } from "../../../../runtime/api/auth/identify.ts";
 import { createTokenVerifier } from "../../../../runtime/api/auth/token-verifier.ts";
+import { keepVerified } from "../../../../runtime/api/auth/verified-tokens.ts";
+import { systemClock } from "../../../../runtime/core/clock.ts";
 import { metadataUrlOf, type EntraSettings } from "../../../../runtime/core/http/auth-facts.ts";
 import type { TenantAccess } from "../../../../runtime/core/http/access.ts";
 import { startApiWithQueue, type ApiWithQueue } from "../../../support/api/api-with-queue.ts";
@@ -61,7 +63,11 @@ async function freshApi(overrides: Partial<EntraSettings> = {}, from = issuer, t
     log: silentLog,
   });
   const grants = createGrantsCache({ store: system.api.tenants, monotonicNow: () => clock.now });
-  const identify = createIdentify({ verify: createTokenVerifier({ settings, keys }), grants });
+  const verify = keepVerified(createTokenVerifier({ settings, keys }), {
+    now: systemClock.now,
+    monotonicNow: () => clock.now,
+  });
+  const identify = createIdentify({ verify, grants });
   return { api: await system.another({ identify }), clock };
 }
 

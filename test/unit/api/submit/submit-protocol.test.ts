@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createJobWriter } from "../../../../runtime/api/submit/write-job.ts";
 import { createFindBatch } from "../../../../runtime/api/submit/find-batch.ts";
+import { shareReads } from "../../../../runtime/api/share-reads.ts";
 import { LOCAL_CALLER } from "../../../../runtime/api/auth/caller.ts";
 import { createReservations } from "../../../../runtime/api/submit/reservations.ts";
 import { createSubmitJob, type SubmitRequest } from "../../../../runtime/api/submit/submit-job.ts";
@@ -41,6 +42,7 @@ function createWorld() {
   const jobIds: string[] = [];
   /** What keys were found to stand for. */
   const reserved: KeyRecord[] = [];
+  const counted = { batchReads: 0 };
   let now = NOON;
 
   function api({ gate = () => Promise.resolve(), death }: { gate?: Gate; death?: Death | undefined } = {}) {
@@ -56,7 +58,10 @@ function createWorld() {
     }
     const mine = {
       batches: {
-        get: (batchId: string) => step(() => batches.get(batchId)),
+        get: shareReads((batchId: string) => {
+          counted.batchReads++;
+          return step(() => batches.get(batchId));
+        }),
         create: (batch: Parameters<typeof batches.create>[0]) => step(() => batches.create(batch)),
       },
       keys: {
@@ -106,7 +111,7 @@ function createWorld() {
   }
 
   const row = (jobId: string) => store.row(jobId);
-  return { api, bells, jobIds, parameters, reserved, row, later: (ms: number) => void (now += ms) };
+  return { api, bells, counted, jobIds, parameters, reserved, row, later: (ms: number) => void (now += ms) };
 }
 
 type World = ReturnType<typeof createWorld>;
@@ -265,5 +270,28 @@ describe("an idempotency key", () => {
         expect(again).toMatchObject({ batch: { batchId: first.batch.batchId }, replayed: true });
       }
     }
+  });
+});
+
+describe("reads of the batch", () => {
+  it("a lone submit reads its batch twice: whether it is open, and what became of it meanwhile", async () => {
+    const world = createWorld();
+    const api = world.api();
+    await submit(api, requestOf());
+    // The first one also looked for the batch of the day and created it.
+    world.counted.batchReads = 0;
+    await submit(api, requestOf());
+    expect(world.counted.batchReads).toBe(2);
+  });
+
+  it("a hundred submits at one time share theirs", async () => {
+    const world = createWorld();
+    const api = world.api();
+    await submit(api, requestOf());
+    world.counted.batchReads = 0;
+    const outcomes = await Promise.all(Array.from({ length: 100 }, () => submit(api, requestOf())));
+    expect(outcomes.every(({ ok }) => ok)).toBe(true);
+    expect(new Set(world.jobIds).size).toBe(101);
+    expect(world.counted.batchReads).toBeLessThanOrEqual(6);
   });
 });

@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import { CROWDED_JOB, SINGLE_JOB, type OperationsPerJob } from "../../../infra/plan/operations-per-job.ts";
+import { type Counts, since } from "../../support/operations/operation-meter.ts";
+import { startMeteredSystem } from "../../support/operations/metered-system.ts";
+import { perJob, uncovered } from "../../support/operations/per-job.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
+
+const PACKAGE = testPackage({ jobs: { Nothing: "return {};" }, isolation: "reuse" });
+
+/** Fails with everything that was counted, when any entry is above its bound. */
+function expectWithin(bounds: OperationsPerJob, counts: Counts, jobCount: number, apiInstances = 1): void {
+  expect(uncovered(counts)).toEqual([]);
+  const counted = perJob(counts, jobCount, apiInstances);
+  const above = Object.entries(counted).filter(([name, value]) => value > bounds[name as keyof OperationsPerJob]);
+  expect({ above, counts: above.length > 0 ? counts : {} }).toEqual({ above: [], counts: {} });
+  // A meter that sees nothing would let everything pass.
+  expect(counted.tableTransactions).toBeGreaterThan(0);
+  expect(counted.bellsReceived).toBeGreaterThanOrEqual(1);
+}
+
+describe("operations per job", () => {
+  it.each([1, 2])(
+    "a single job needs no more operations than its bounds allow, with %i API instances",
+    async (apis) => {
+      await using metered = await startMeteredSystem();
+      const { system } = metered;
+      const tenant = freshTenant();
+      await system.publish(tenant, "test.zip", PACKAGE);
+      if (apis === 2) await system.anotherApi();
+      await using worker = await system.startWorker({ slots: 2 });
+      // Fetches the package, opens links, fills caches.
+      const warm = await metered.settled([await system.submit(tenant, "Nothing")], apis);
+      const jobCount = 5;
+      for (let i = 0; i < jobCount; i++) await metered.settled([await system.submit(tenant, "Nothing")], apis);
+      expectWithin(SINGLE_JOB, since(warm, metered.counts()), jobCount, apis);
+      expect(worker.runningCount).toBe(0);
+    },
+  );
+
+  it("a job among many on 64 slots needs no more operations than its bounds allow", async () => {
+    await using metered = await startMeteredSystem();
+    const { system } = metered;
+    const tenant = freshTenant();
+    await system.publish(tenant, "test.zip", PACKAGE);
+    await using worker = await system.startWorker({ slots: 64 });
+    const batch = await system.api.post("/v1/batches", { tenantName: tenant, batchName: "Many" });
+    const { batchId } = batch.body;
+    const warm = await metered.settled([await system.submit(tenant, "Nothing", { batchId })]);
+    const job = { tenantName: tenant, jobType: "Nothing", jobName: "one of many", jobProcessorPackageName: "test.zip" };
+    const jobs = Array.from({ length: 256 }, () => job);
+    const { body } = await system.api.post("/v1/jobs/bulk", { batchId, jobs });
+    const counts = await metered.settled(body.results.map(({ jobId }) => jobId));
+    expectWithin(CROWDED_JOB, since(warm, counts), jobs.length);
+    expect(worker.runningCount).toBe(0);
+  });
+});

@@ -1,0 +1,61 @@
+/** A test system whose requests to storage and messages are counted. */
+import { inject } from "vitest";
+import { isTerminal } from "../../../runtime/core/job/states.ts";
+import { eventually } from "../eventually.ts";
+import { createAzureStores } from "../stores/azure-stores.ts";
+import { testStorage } from "../stores/test-storage.ts";
+import { startTestSystem, type TestSystem } from "../test-system.ts";
+import { type Counts, type OperationMeter, startOperationMeter, sumOf } from "./operation-meter.ts";
+
+/** Longer than any test, so that no lock is renewed on a slow machine. */
+const LOCK_MS = 300_000;
+
+export interface MeteredSystem extends AsyncDisposable {
+  readonly system: TestSystem;
+  /** Resolves when all jobs have ended and nothing they cause is under way. Reads rows without being counted. */
+  settled(jobIds: readonly string[], apiInstances?: number): Promise<Counts>;
+  counts(): Counts;
+}
+
+export async function startMeteredSystem(): Promise<MeteredSystem> {
+  const storage = inject("storageConnectionString");
+  let meter: OperationMeter | undefined;
+  const counted = (): OperationMeter => {
+    if (meter === undefined) throw new Error("The meter starts with the bus.");
+    return meter;
+  };
+  const system = await startTestSystem({
+    lockMs: LOCK_MS,
+    async beforeBus(serviceBus) {
+      meter = await startOperationMeter({ storage, serviceBus });
+      return meter.serviceBus;
+    },
+    stores: () => createAzureStores(undefined, testStorage(counted().storage)),
+  });
+  const { jobs } = createAzureStores();
+  const hasEnded = async (jobId: string): Promise<boolean> => {
+    const job = await jobs.get(jobId);
+    return job !== undefined && isTerminal(job.value.state);
+  };
+  return {
+    system,
+    counts: () => counted().counts(),
+    async settled(jobIds, apiInstances = 1) {
+      await eventually(async () => {
+        const ended = await Promise.all(jobIds.map(hasEnded));
+        if (ended.includes(false)) throw new Error("Some jobs have not ended.");
+        const counts = counted().counts();
+        const of = (name: string): number => sumOf(counts, name);
+        // A job's message is settled after all of its requests, and every event reaches every instance.
+        if (of("bus bell settled") < of("bus bell sent")) throw new Error("Some messages are not settled.");
+        if (of("bus event received") < apiInstances * of("bus event sent"))
+          throw new Error("Some events are under way.");
+      });
+      return counted().counts();
+    },
+    async [Symbol.asyncDispose]() {
+      await system[Symbol.asyncDispose]();
+      await counted()[Symbol.asyncDispose]();
+    },
+  };
+}

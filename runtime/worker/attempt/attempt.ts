@@ -7,7 +7,6 @@ import type { Unreadable } from "../../core/unreadable.ts";
 import type { Bell } from "../../core/job/bell.ts";
 import { jobIdParts } from "../../core/job/ids.ts";
 import { subjectOfTick } from "../../core/job/message.ts";
-import { jobIdParts } from "../../core/job/ids.ts";
 import { decideDelivery } from "../../core/job/protocol.ts";
 import { lockMarginMs } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";

@@ -11,6 +11,7 @@ import {
   reopenedChanges,
 } from "../core/job/completion.ts";
 import { openOf } from "../core/job/states.ts";
+import { joinCalls } from "../core/join-calls.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { JobEvents } from "./job-events.ts";
@@ -134,35 +135,5 @@ function shareQuestions(ask: (batchId: string) => Promise<void>): RunningComplet
         if (asks === undefined && leave(false)) await ask(batchId);
       },
     };
-  };
-}
-
-/**
- * One run for many callers with the same key. A call while a run is under way shares the next run with all other waiting
- * calls. So each caller gets a run that began after its call, and only one run goes on at a time. Rejects with what the
- * shared run rejected with.
- */
-export function joinCalls(run: (key: string) => Promise<void>): (key: string) => Promise<void> {
-  const underWay = new Map<string, Promise<void>>();
-  const next = new Map<string, Promise<void>>();
-
-  function start(key: string): Promise<void> {
-    const started = run(key).finally(() => underWay.delete(key));
-    underWay.set(key, started);
-    return started;
-  }
-
-  return (key) => {
-    const waiting = next.get(key);
-    if (waiting !== undefined) return waiting;
-    const current = underWay.get(key);
-    if (current === undefined) return start(key);
-    const startNext = (): Promise<void> => {
-      next.delete(key);
-      return start(key);
-    };
-    const joined = current.then(startNext, startNext);
-    next.set(key, joined);
-    return joined;
   };
 }

@@ -17,11 +17,11 @@ import type { TimerRegistration } from "../../timers/register/registration.ts";
 import { createBatchCommands } from "../batch-commands.ts";
 import type { EventStreamDeps } from "../events/event-stream.ts";
 import type { Tickets } from "../events/tickets.ts";
+import { joinCalls } from "../../core/join-calls.ts";
 import type { Operation } from "../http/operation.ts";
 import { createLookup } from "../lookup.ts";
 import type { ReleasePublisher } from "../publish-release.ts";
 import type { BellOutbox } from "../submit/bell-outbox.ts";
-import { shareReads } from "../share-reads.ts";
 import { createFindBatch } from "../submit/find-batch.ts";
 import { createKnownJobs } from "../submit/known-jobs.ts";
 import { createReservations } from "../submit/reservations.ts";
@@ -112,7 +112,7 @@ export interface ApiClock extends Clock {
 export function createOperations(deps: OperationDeps): readonly Operation[] {
   const { bus, completion, clock, events, timers, webhooks, release, pools, ids } = deps;
   // Every submit reads its batch before and after it writes the job. Submits that go on together share these reads.
-  const batches = { ...deps.stores.batches, get: shareReads((batchId) => deps.stores.batches.get(batchId)) };
+  const batches = { ...deps.stores.batches, get: joinCalls((batchId) => deps.stores.batches.get(batchId)) };
   const stores = { ...deps.stores, batches };
   const lookup = createLookup(stores);
   const shared = { ...stores, ...bus, ...clock, events, ids, pools, lookup, completion };

@@ -3,8 +3,9 @@
  * A fork without timers leaves these calls out.
  */
 import { isTimerBatch, jobIdParts } from "../../core/job/ids.ts";
+import { joinCalls } from "../../core/join-calls.ts";
 import type { Admission, TickHandler } from "../../core/ports/admission.ts";
-import { type RunningCompletion, joinCalls } from "../../lifecycle/batch-completion.ts";
+import type { RunningCompletion } from "../../lifecycle/batch-completion.ts";
 import { type AdmitDeps, admitTick } from "./admit-tick.ts";
 import { type NextTimerRunDeps, startNextTimerRun } from "./next-run.ts";
 import { type GateDeps, passGate, renewFence } from "./pass-gate.ts";

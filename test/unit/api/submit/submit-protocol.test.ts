@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createJobWriter } from "../../../../runtime/api/submit/write-job.ts";
 import { createFindBatch } from "../../../../runtime/api/submit/find-batch.ts";
-import { shareReads } from "../../../../runtime/api/share-reads.ts";
+import { joinCalls } from "../../../../runtime/core/join-calls.ts";
 import { LOCAL_CALLER } from "../../../../runtime/api/auth/caller.ts";
 import { createReservations } from "../../../../runtime/api/submit/reservations.ts";
 import { createSubmitJob, type SubmitRequest } from "../../../../runtime/api/submit/submit-job.ts";
@@ -58,7 +58,7 @@ function createWorld() {
     }
     const mine = {
       batches: {
-        get: shareReads((batchId: string) => {
+        get: joinCalls((batchId: string) => {
           counted.batchReads++;
           return step(() => batches.get(batchId));
         }),

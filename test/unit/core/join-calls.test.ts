@@ -1,22 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { joinCalls } from "../../../runtime/lifecycle/batch-completion.ts";
-
-/** A promise to be settled by hand. */
-function gate() {
-  let resolve: () => void = () => undefined;
-  let reject: (error: Error) => void = () => undefined;
-  const promise = new Promise<void>((fulfil, refuse) => {
-    resolve = fulfil;
-    reject = refuse;
-  });
-  return { promise, resolve: () => resolve(), reject: (error: Error) => reject(error) };
-}
+import { joinCalls } from "../../../runtime/core/join-calls.ts";
 
 /** A run for each call of the function it makes, ended by hand. */
 function setUp() {
-  const runs: { key: string; end: ReturnType<typeof gate> }[] = [];
+  const runs: { key: string; end: PromiseWithResolvers<string> }[] = [];
   const call = joinCalls((key) => {
-    const end = gate();
+    const end = Promise.withResolvers<string>();
     runs.push({ key, end });
     return end.promise;
   });
@@ -29,14 +18,14 @@ describe("joined calls", () => {
     const first = call("a");
     const others = [call("a"), call("a"), call("a")];
     expect(runs.length).toBe(1);
-    runs[0]!.end.resolve();
+    runs[0]!.end.resolve("done");
     await first;
     await expect.poll(() => runs.length).toBe(2);
     const late = call("a");
-    runs[1]!.end.resolve();
-    await Promise.all(others);
+    runs[1]!.end.resolve("new");
+    expect(await Promise.all(others)).toEqual(["new", "new", "new"]);
     await expect.poll(() => runs.length).toBe(3);
-    runs[2]!.end.resolve();
+    runs[2]!.end.resolve("done");
     await late;
     expect(runs.length).toBe(3);
   });
@@ -46,12 +35,12 @@ describe("joined calls", () => {
     const first = call("a");
     const second = call("a");
     const inBetween = first.then(() => ({ begunBefore: runs.length, done: call("a") }));
-    runs[0]!.end.resolve();
+    runs[0]!.end.resolve("done");
     const { begunBefore, done } = await inBetween;
-    runs[begunBefore - 1]!.end.resolve();
+    runs[begunBefore - 1]!.end.resolve("done");
     await second;
     await expect.poll(() => runs.length).toBe(begunBefore + 1);
-    runs[begunBefore]!.end.resolve();
+    runs[begunBefore]!.end.resolve("done");
     await done;
   });
 
@@ -59,7 +48,7 @@ describe("joined calls", () => {
     const { runs, call } = setUp();
     const both = [call("a"), call("b")];
     expect(runs.map(({ key }) => key)).toEqual(["a", "b"]);
-    for (const { end } of runs) end.resolve();
+    for (const { end } of runs) end.resolve("done");
     await Promise.all(both);
   });
 
@@ -70,7 +59,7 @@ describe("joined calls", () => {
     runs[0]!.end.reject(new Error("away"));
     await expect(first).rejects.toThrow("away");
     await expect.poll(() => runs.length).toBe(2);
-    runs[1]!.end.resolve();
+    runs[1]!.end.resolve("done");
     await second;
   });
 });

@@ -8,7 +8,8 @@ import { PROGRAM_HEAD_BYTES, programProblem, readInterpreter } from "../../core/
 import { captureOutput } from "./log/captured-output.ts";
 import { commandEnvironment, jobEnvironment } from "./environment.ts";
 import { readResultFile } from "./files/job-file.ts";
-import { type Launcher, type ProcessExit, findProgram, isExecutable } from "./os/launch.ts";
+import { type Launcher, findProgram, isExecutable } from "./os/launch.ts";
+import type { ProcessExit } from "./os/spawner.ts";
 import { presentable } from "./progress.ts";
 import {
   type Conclusion,
@@ -64,7 +65,7 @@ export async function startCommand(spec: OwnProcessSpec, entry: CommandEntry, de
   /** The first lines: enough to tell whether the program itself has printed anything. */
   const printed: string[] = [];
   const heap = createHeapErrorReader();
-  const drained = captureOutput(process.child, {
+  const drained = captureOutput(process, {
     line(source, line) {
       listener.line(source, line);
       if (printed.length < 2) printed.push(line.toString("utf8").trim());
@@ -105,8 +106,7 @@ export async function startCommand(spec: OwnProcessSpec, entry: CommandEntry, de
       return { ...(await endOf(exit, workspace, lastError, wasStopping)), stopping: wasStopping };
     },
     destroy() {
-      process.child.stdout?.destroy();
-      process.child.stderr?.destroy();
+      process.closePipes();
     },
   };
 }

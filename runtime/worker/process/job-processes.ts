@@ -81,7 +81,9 @@ function defaultMemoryMb(): number {
 export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
   const environment = sharedEnvironment(config.environment);
   const searchPath = environment.PATH;
-  const launcher = createLauncher({ root: config.root, searchPath, changesUser: config.users !== undefined });
+  const { hostEntry, nodePath = process.execPath, nodeArgs = [] } = config;
+  const changesUser = config.users !== undefined;
+  const launcher = createLauncher({ root: config.root, searchPath, changesUser, hostEntry });
   const users = createJobUsers({
     choice: config.users,
     searchPath,
@@ -89,7 +91,6 @@ export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
     onClosed: (why) => config.onUserClosed?.(why),
   });
   const guardian = startGuardian(launcher.markPrefix, environment.PATH);
-  const { hostEntry, nodePath = process.execPath, nodeArgs = [] } = config;
   const children = createChildPool({
     spares: config.spares,
     start: async () => startHostChild(launcher, await users.take(), { hostEntry, nodePath, nodeArgs, environment }),
@@ -130,6 +131,7 @@ export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
       // Last, because a job that was killed before its start leaves a child behind.
       await children.close();
       await users.settled();
+      await launcher.close();
       await guardian.close();
     },
   };

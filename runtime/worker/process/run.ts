@@ -5,7 +5,7 @@ import type { Progress } from "../../core/job/job.ts";
 import { parseJson } from "../../core/json.ts";
 import type { Workspace } from "./files/workspace.ts";
 import type { LogSource } from "./log/attempt-log.ts";
-import type { ProcessExit } from "./os/launch.ts";
+import type { ProcessExit } from "./os/spawner.ts";
 import type { ProcessTree } from "./os/process-tree.ts";
 import type { ProcessResult, StopReason } from "./spec.ts";
 

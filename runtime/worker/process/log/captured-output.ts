@@ -1,6 +1,6 @@
 /** Reads what a process prints, line by line, no faster than a worker can bear. */
-import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
+import type { SpawnedProcess } from "../os/spawner.ts";
 import { LOG_LINE_MAX_BYTES, READ_WINDOW_BYTES, READ_WINDOW_MS } from "../process-limits.ts";
 
 export type OutputSource = "out" | "err";
@@ -12,15 +12,15 @@ export interface OutputListener {
 }
 
 /** Resolves when both pipes have ended; the last line needs no line break. */
-export async function captureOutput(child: ChildProcess, listener: OutputListener): Promise<void> {
+export async function captureOutput({ stdio }: Pick<SpawnedProcess, "stdio">, listener: OutputListener): Promise<void> {
   const pace = { windowMs: READ_WINDOW_MS, windowBytes: READ_WINDOW_BYTES };
   const pipes = [
-    { source: "out", stream: child.stdout },
-    { source: "err", stream: child.stderr },
+    { source: "out", stream: stdio[1] },
+    { source: "err", stream: stdio[2] },
   ] as const;
   await Promise.all(
     pipes.map(async ({ source, stream }) => {
-      if (stream === null) return;
+      if (stream === undefined) return;
       const lines = splitLines(LOG_LINE_MAX_BYTES, (line) => listener.line(source, line));
       await readPaced(stream, pace, (chunk) => {
         listener.printed();
@@ -41,6 +41,8 @@ export interface Pace {
  * has ended, failed or been destroyed; an error of a pipe counts as its end.
  */
 export function readPaced(stream: Readable, pace: Pace, onChunk: (chunk: Buffer) => void): Promise<void> {
+  // It came with nothing in it, and its other end was gone already.
+  if (stream.closed) return Promise.resolve();
   let windowEnd = 0;
   let bytes = 0;
   let resume: NodeJS.Timeout | undefined;

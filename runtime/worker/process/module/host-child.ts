@@ -2,8 +2,6 @@
  * A Node process that runs the child host, and the two pipes to it. It waits for its job, or for the package whose jobs
  * will share it. Everything that comes from a child is untrusted: its length, rate and shape are checked here.
  */
-import type { ChildProcess } from "node:child_process";
-import { Readable, Writable } from "node:stream";
 import { z } from "zod";
 import {
   type HostCommand,
@@ -48,7 +46,7 @@ export async function startHostChild(
     lease,
   });
   let listener: ControlListener = { report: () => undefined, broken: () => undefined };
-  const channel = openControlChannel(process.child, () => listener);
+  const channel = openControlChannel(process, () => listener);
   const child: HostChild = { process, channel, listen: (next) => (listener = next) };
   try {
     await ready(child);
@@ -63,8 +61,7 @@ export async function startHostChild(
 export async function endHostChild({ process, channel }: HostChild): Promise<void> {
   await process.clear();
   channel.destroy();
-  process.child.stdout?.destroy();
-  process.child.stderr?.destroy();
+  process.closePipes();
 }
 
 function ready({ process, listen }: HostChild): Promise<void> {
@@ -119,10 +116,10 @@ const reports = z.discriminatedUnion("type", [
 ]);
 
 /** `listener()` is called at every report, because the listener of a spare child changes when it is taken. */
-function openControlChannel(child: ChildProcess, listener: () => ControlListener): ControlChannel {
-  const incoming = child.stdio[REPORTS_DESCRIPTOR];
-  const outgoing = child.stdio[COMMANDS_DESCRIPTOR];
-  if (!(incoming instanceof Readable) || !(outgoing instanceof Writable)) {
+function openControlChannel({ stdio }: LaunchedProcess, listener: () => ControlListener): ControlChannel {
+  const incoming = stdio[REPORTS_DESCRIPTOR];
+  const outgoing = stdio[COMMANDS_DESCRIPTOR];
+  if (incoming === undefined || outgoing === undefined) {
     throw new TypeError("A child host needs pipes on descriptors 3 and 4.");
   }
   // A child that has closed its end is about to end or to be ended; that is noticed elsewhere.

@@ -34,7 +34,7 @@ export async function startModule(
       process.signal("SIGKILL");
     },
   });
-  const printed = captureOutput(process.child, {
+  const printed = captureOutput(process, {
     line(source, line) {
       if (source === "err") heap.read(line);
       listener.line(source, line);
@@ -73,8 +73,7 @@ export async function startModule(
     },
     destroy() {
       channel.destroy();
-      process.child.stdout?.destroy();
-      process.child.stderr?.destroy();
+      process.closePipes();
     },
   };
 }

@@ -2,14 +2,14 @@
  * Starts a process that can be ended for good: it leads its own group, carries a mark, sees only the environment it is
  * given, dies with the worker (Linux), and is the first to go when the machine runs out of memory.
  */
-import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
-import { accessSync, constants, readFileSync, statSync, writeFileSync } from "node:fs";
-import { setPriority } from "node:os";
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { becomeArguments, type UserLease } from "./job-user.ts";
+import { messageOf } from "../../../core/errors.ts";
+import { type SpawnedProcess, startSpawner } from "./spawner.ts";
 import { JOB_NICENESS, JOB_PROCESSES_MAX } from "../process-limits.ts";
-import { MARK_VARIABLE, type ProcessTree, createTreeKiller, signal, treeOf } from "./process-tree.ts";
+import { MARK_VARIABLE, type ProcessTree, createTreeKiller, signal } from "./process-tree.ts";
 
 export interface LaunchSpec {
   readonly file: string;
@@ -22,18 +22,9 @@ export interface LaunchSpec {
   readonly lease: UserLease;
 }
 
-export interface ProcessExit {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
-
-export interface LaunchedProcess {
-  readonly pid: number;
-  readonly child: ChildProcess;
+export interface LaunchedProcess extends Pick<SpawnedProcess, "pid" | "stdio" | "exit"> {
   readonly tree: ProcessTree;
   readonly lease: UserLease;
-  /** The first process has ended; others of its tree may still run. */
-  readonly exit: Promise<ProcessExit>;
   /** To the whole group. */
   signal(name: NodeJS.Signals): void;
   /**
@@ -41,6 +32,8 @@ export interface LaunchedProcess {
    * of processes that the first one left behind.
    */
   clear(): Promise<number>;
+  /** Lets go of stdout and stderr, which something outside the tree may still hold. */
+  closePipes(): void;
 }
 
 /** This machine could not start a process: too many of them, no memory, no such program. */
@@ -55,6 +48,8 @@ export interface Launcher {
   launch(spec: LaunchSpec): Promise<LaunchedProcess>;
   /** Ends what an earlier worker with the same root has left running. */
   sweep(): Promise<void>;
+  /** Call when all that was launched is cleared. */
+  close(): Promise<void>;
 }
 
 /** Between the default (0) and first to be killed (1,000): well before the worker, not before a runaway browser. */
@@ -66,10 +61,12 @@ export interface LauncherConfig {
   readonly searchPath: string;
   /** Processes get users of their own. */
   readonly changesUser: boolean;
+  /** The program that starts the processes: `host/main.ts`, or its bundle. */
+  readonly hostEntry: string;
 }
 
 /** Throws LaunchError when processes are to have a user and nothing can give them one. */
-export function createLauncher({ root, searchPath, changesUser }: LauncherConfig): Launcher {
+export function createLauncher({ root, searchPath, changesUser, hostEntry }: LauncherConfig): Launcher {
   const owner = createHash("sha256").update(root).digest("hex").slice(0, 16);
   const markPrefix = `${owner}.${randomUUID()}.`;
   const killer = createTreeKiller();
@@ -78,11 +75,12 @@ export function createLauncher({ root, searchPath, changesUser }: LauncherConfig
   const [setpriv, prlimit] = [find("setpriv"), find("prlimit")];
   if (changesUser && (setpriv === undefined || prlimit === undefined))
     throw new LaunchError("Without setpriv and prlimit jobs cannot have their user.");
+  const spawner = startSpawner({ hostEntry, searchPath, setpriv });
   const processesMax = Math.min(JOB_PROCESSES_MAX, ownProcessesMax());
 
   /**
    * The program in front, and its arguments. Linux clears the wish to die with the parent at every fork, so that it has to
-   * be made in the new process. It holds for the thread that spawns: the worker launches from its main thread.
+   * be made in the new process: the spawner dies with the worker, and what it starts dies with the spawner.
    */
   function commandOf({ file, args, lease }: LaunchSpec): readonly string[] {
     if (setpriv === undefined) return [file, ...args];
@@ -100,29 +98,18 @@ export function createLauncher({ root, searchPath, changesUser }: LauncherConfig
       const { cwd, environment, extraPipes = 0, lease } = spec;
       const mark = `${markPrefix}${randomUUID()}`;
       const [program = "", ...args] = commandOf(spec);
-      const child = await spawned(() =>
-        spawn(program, args, {
-          cwd,
-          env: { ...environment, [MARK_VARIABLE]: mark },
-          detached: true,
-          stdio: ["ignore", "pipe", "pipe", ...Array<"pipe">(extraPipes).fill("pipe")],
-        }),
-      ).catch((error: unknown) => {
+      const request = {
+        ...{ program, args, cwd, environment: { ...environment, [MARK_VARIABLE]: mark } },
+        ...{ pipes: 2 + extraPipes, oomScore: OOM_SCORE, niceness: lease.exclusive ? JOB_NICENESS : undefined },
+      };
+      const { pid, startedAt, stdio, exit } = await spawner.spawn(request).catch((error: unknown) => {
         lease.release();
-        throw error;
+        throw new LaunchError(messageOf(error), { cause: error });
       });
-      const { pid } = child;
-      // What goes wrong with a process or its pipes shows in its end; without a listener it would end the worker.
-      for (const source of [child, ...child.stdio]) source?.on("error", () => undefined);
-      const tree = treeOf(pid, mark, lease.exclusive ? lease.user?.uid : undefined);
-      yieldToWorker(pid, lease.exclusive);
+      const uid = lease.exclusive ? lease.user?.uid : undefined;
+      const tree: ProcessTree = { leader: pid, startedAt, mark, uid };
       let running = true;
-      const exit = new Promise<ProcessExit>((resolve) => {
-        child.once("exit", (code, signalName) => {
-          running = false;
-          resolve({ code, signal: signalName });
-        });
-      });
+      void exit.then(() => (running = false));
       /** Nothing of the user can start any more once the first process is gone: then it is emptied. */
       async function clearUser(): Promise<number> {
         if (running) signal(pid, "SIGKILL");
@@ -139,7 +126,7 @@ export function createLauncher({ root, searchPath, changesUser }: LauncherConfig
       let clearing: Promise<number> | undefined;
       return {
         pid,
-        child,
+        stdio,
         tree,
         lease,
         exit,
@@ -148,22 +135,16 @@ export function createLauncher({ root, searchPath, changesUser }: LauncherConfig
           if (running) signal(-pid, name);
         },
         clear: () => (clearing ??= clear()),
+        closePipes() {
+          stdio[1]?.destroy();
+          stdio[2]?.destroy();
+        },
       };
     },
 
     sweep: () => killer.clearMarked((mark) => mark.startsWith(`${owner}.`) && !mark.startsWith(markPrefix)),
+    close: () => spawner.close(),
   };
-}
-
-/** `spawn` reports some errors by throwing and some by an event. */
-async function spawned(start: () => ChildProcess): Promise<ChildProcess & { readonly pid: number }> {
-  try {
-    const child = start();
-    if (child.pid !== undefined) return child as ChildProcess & { readonly pid: number };
-    throw await new Promise<Error>((resolve) => child.once("error", resolve));
-  } catch (error) {
-    throw new LaunchError(error instanceof Error ? error.message : String(error), { cause: error });
-  }
 }
 
 /** What this worker may set for others at most. */
@@ -171,17 +152,6 @@ function ownProcessesMax(): number {
   if (process.platform !== "linux") return Infinity;
   const hard = Number(/^Max processes +\S+ +(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1]);
   return Number.isNaN(hard) ? Infinity : hard;
-}
-
-/** Before its first instruction of the job, as a rule; what it starts inherits it. */
-function yieldToWorker(pid: number, exclusive: boolean): void {
-  if (process.platform !== "linux") return;
-  try {
-    if (exclusive) setPriority(pid, JOB_NICENESS);
-    writeFileSync(`/proc/${pid}/oom_score_adj`, OOM_SCORE);
-  } catch {
-    // Already gone, or not ours to change: only a preference.
-  }
 }
 
 /** The first executable of this name on a search path. */

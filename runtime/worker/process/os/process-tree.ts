@@ -5,7 +5,7 @@
  */
 import { setImmediate as immediate } from "node:timers/promises";
 import { sleep } from "../../../core/sleep.ts";
-import { type ProcessEntry, type ProcessTable, createTableReader, readEntry, readProcessTable } from "./proc-table.ts";
+import { type ProcessEntry, type ProcessTable, createTableReader, readProcessTable } from "./proc-table.ts";
 
 /** The environment variable that marks a process and its descendants. */
 export const MARK_VARIABLE = "JOBYARD_PROCESS";
@@ -20,13 +20,6 @@ export interface ProcessTree {
   /** The user all of it runs as, and nothing else does; undefined: others run as the same user. */
   readonly uid?: number | undefined;
 }
-
-export const treeOf = (leader: number, mark: string, uid?: number): ProcessTree => ({
-  leader,
-  startedAt: readEntry(leader)?.startedAt,
-  mark,
-  uid,
-});
 
 /** Living processes of a tree. */
 export function membersOf(tree: ProcessTree, table: ProcessTable): readonly ProcessEntry[] {

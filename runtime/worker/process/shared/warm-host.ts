@@ -56,7 +56,7 @@ export async function openWarmHost(
     signal.throwIfAborted();
     const heap = createHeapErrorReader();
     listen(listener);
-    const printed = captureOutput(process.child, {
+    const printed = captureOutput(process, {
       line(source, line) {
         if (source === "err") heap.read(line);
         listener.line(source, line);
@@ -79,8 +79,7 @@ export async function openWarmHost(
         await process.clear();
         await within(PIPE_GRACE_MS, Promise.all([printed, channel.closed]));
         channel.destroy();
-        process.child.stdout?.destroy();
-        process.child.stderr?.destroy();
+        process.closePipes();
         const exit = await process.exit;
         return heap.exhausted(exit) ?? crashed(exit);
       },

@@ -214,7 +214,7 @@ describe("the user of jobs", () => {
   });
 
   it("without the program that changes users nothing is started", () => {
-    const config = { root: "/nowhere", searchPath: "/nowhere", changesUser: true };
+    const config = { root: "/nowhere", searchPath: "/nowhere", changesUser: true, hostEntry: "" };
     expect(() => createLauncher(config)).toThrow(LaunchError);
   });
 });

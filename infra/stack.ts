@@ -137,6 +137,7 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
     identityClientId: identity.clientId,
     insightsConnectionString: observability.connectionString,
     lockSeconds: config.lockSeconds,
+    events: config.events,
   });
 
   // The only place that decides whose tokens the API accepts.

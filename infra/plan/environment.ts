@@ -2,6 +2,7 @@
  * The settings of API and workers, by the names of core. Values have the caller's type: texts in a test, outputs of
  * resources in the program.
  */
+import type { EventLevel } from "../../runtime/core/job/events.ts";
 import { WORKER_HEALTH, type ProtectionMode } from "../../runtime/core/settings/machine-settings.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
 import { JOB_USERS } from "./cloud-init.ts";
@@ -22,6 +23,8 @@ export interface Surroundings<Text> {
   readonly identityClientId: Text;
   readonly insightsConnectionString: Text;
   readonly lockSeconds: number;
+  /** Events that are published. */
+  readonly events: EventLevel;
   /** Version of the deployed code. */
   readonly version: string;
 }
@@ -39,6 +42,7 @@ const common = <Text>(given: Surroundings<Text>): Environment<Text> => ({
   [SETTING.storageAccount]: given.storageAccount,
   [SETTING.serviceBusNamespace]: given.serviceBusNamespace,
   [SETTING.lockSeconds]: String(given.lockSeconds),
+  [SETTING.events]: given.events,
   AZURE_CLIENT_ID: given.identityClientId,
   // The only credential. No other is tried, so none can be used by mistake.
   AZURE_TOKEN_CREDENTIALS: "ManagedIdentityCredential",

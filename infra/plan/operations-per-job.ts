@@ -18,19 +18,22 @@ export interface OperationsPerJob {
   readonly blobWrites: number;
 }
 
-/** A job that succeeds at once, submitted alone while nothing else happens. */
+/** A job that succeeds at once, submitted alone while nothing else happens. Its stack publishes `terminal` events. */
 export const SINGLE_JOB: OperationsPerJob = {
   tableTransactions: 3,
   tableReads: 3,
   bellsSent: 1,
   bellsReceived: 1,
   bellsSettled: 1,
-  eventsSent: 3,
-  eventsReceived: 3,
+  eventsSent: 1,
+  eventsReceived: 1,
   eventsSettled: 0,
   blobReads: 1,
   blobWrites: 0,
 };
+
+/** The same where all events are published: that it is queued, that it has started, that it has ended. */
+export const JOB_WITH_ALL_EVENTS: OperationsPerJob = { ...SINGLE_JOB, eventsSent: 3, eventsReceived: 3 };
 
 /** One of many jobs that were submitted together and run on the 64 slots of a worker. */
 export const CROWDED_JOB: OperationsPerJob = {

@@ -2,6 +2,7 @@
 import { isIPv4 } from "node:net";
 import { z } from "zod";
 import { AUTOSCALE_MAX_INSTANCES } from "../../runtime/core/deployment/autoscale.ts";
+import { EVENT_LEVELS } from "../../runtime/core/job/events.ts";
 import { POOL_NAME_PATTERN, TENANT_NAME_PATTERN } from "../../runtime/core/job/ids.ts";
 import {
   LOCK_MS,
@@ -170,6 +171,13 @@ export const SETTINGS = {
     LOCK_MS / 1_000,
     "30 to 300",
     "seconds until a silent worker loses its jobs",
+    CHANGES.newMachines,
+  ),
+  events: setting(
+    oneOf(EVENT_LEVELS),
+    "terminal",
+    EVENT_LEVELS.join(", "),
+    "events that are published: `terminal`: ends of jobs and batches; `all`: starts, progress and retries too",
     CHANGES.newMachines,
   ),
   runtimeRegistration: setting(

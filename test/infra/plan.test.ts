@@ -224,7 +224,8 @@ describe("what programs start with", () => {
     identityClientId: "id",
     insightsConnectionString: "InstrumentationKey=1",
     lockSeconds: 45,
-  };
+    events: "terminal",
+  } as const;
 
   it("the API's own parser accepts its environment", () => {
     const auth = { tenantId: stableUuid("t"), clientId: stableUuid("c"), publicClientId: stableUuid("p") };
@@ -239,6 +240,7 @@ describe("what programs start with", () => {
       port: 8080,
       pools: ["default", "gpu"],
       lockMs: 45_000,
+      events: "terminal",
       auth: { kind: "entra", ...auth },
       traffic: { proxyHops: 1, allowedOrigins },
       packagesTenant: "demo",
@@ -253,7 +255,7 @@ describe("what programs start with", () => {
     });
     const ofMachine = { [SETTING.workerId]: "w-1", [SETTING.workerDirectory]: "/var/lib/jobyard" };
     expect(parseWorkerSettings({ ...env, ...ofMachine })).toMatchObject({
-      ...{ pool: "gpu", slots: 3, drainMs: 840_000, jobUser: JOB_USERS },
+      ...{ pool: "gpu", slots: 3, drainMs: 840_000, jobUser: JOB_USERS, events: "terminal" },
     });
     expect(parseWorkerMachineSettings(env)).toMatchObject({
       scaleSet: { protection: "best-effort", idleGraceMs: 60_000, identityClientId: "id" },

@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { connectScaleSet, connectServiceBus, createJobQueue } from "../../runtime/azure/index.ts";
 import type { Job } from "../../runtime/core/job/job.ts";
+import type { EventLevel } from "../../runtime/core/job/events.ts";
 import type { Logger } from "../../runtime/core/logger.ts";
 import type { JobQueue } from "../../runtime/core/ports/job-queue.ts";
 import type { ReleaseReader } from "../../runtime/core/ports/release-reader.ts";
@@ -90,6 +91,8 @@ const HEARTBEAT_MS = 500;
 const SPARES_MAX = 4;
 
 export interface TestSystemOptions {
+  /** Events that API and workers publish. Default: all. */
+  readonly events?: EventLevel;
   readonly lockMs?: number;
   /** Asked once for the API and once for each worker. Default: clients of their own of the run's Azurite. */
   readonly stores?: () => Stores;
@@ -99,6 +102,7 @@ export interface TestSystemOptions {
 
 export async function startTestSystem({
   lockMs = 4_000,
+  events: eventLevel = "all",
   stores: connect = createAzureStores,
   beforeBus = (connectionString) => Promise.resolve(connectionString),
 }: TestSystemOptions = {}): Promise<TestSystem> {
@@ -114,7 +118,7 @@ export async function startTestSystem({
     return created;
   };
   const stores = connect();
-  const api = await startTestApi(queue(), { bus, stores });
+  const api = await startTestApi(queue(), { bus, stores, events: eventLevel });
   const others: TestApi[] = [];
 
   async function launchWorker(options: WorkerOptions = {}): Promise<TestWorker> {
@@ -133,7 +137,7 @@ export async function startTestSystem({
       spares: Math.min(slots, SPARES_MAX),
       environment: { PATH: process.env["PATH"] ?? "" },
     });
-    const publisher = publishTo(options.eventBus ?? bus);
+    const publisher = publishTo(options.eventBus ?? bus, eventLevel);
     const { events } = publisher;
     const clocks = { ...systemClock, random: Math.random };
     const unreadable = createUnreadable({ monotonicNow: clocks.monotonicNow, log });
@@ -225,7 +229,7 @@ export async function startTestSystem({
     lockMs,
     queue,
     async anotherApi(options) {
-      const other = await startTestApi(queue(), { bus, stores, ...options });
+      const other = await startTestApi(queue(), { bus, stores, events: eventLevel, ...options });
       others.push(other);
       return other;
     },

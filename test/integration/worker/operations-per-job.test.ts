@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { CROWDED_JOB, SINGLE_JOB, type OperationsPerJob } from "../../../infra/plan/operations-per-job.ts";
+import {
+  CROWDED_JOB,
+  JOB_WITH_ALL_EVENTS,
+  SINGLE_JOB,
+  type OperationsPerJob,
+} from "../../../infra/plan/operations-per-job.ts";
 import { type Counts, since } from "../../support/operations/operation-meter.ts";
 import { startMeteredSystem } from "../../support/operations/metered-system.ts";
 import { perJob, uncovered } from "../../support/operations/per-job.ts";
@@ -20,10 +25,14 @@ function expectWithin(bounds: OperationsPerJob, counts: Counts, jobCount: number
 }
 
 describe("operations per job", () => {
-  it.each([1, 2])(
-    "a single job needs no more operations than its bounds allow, with %i API instances",
-    async (apis) => {
-      await using metered = await startMeteredSystem();
+  it.each([
+    ["terminal", 1, SINGLE_JOB],
+    ["terminal", 2, SINGLE_JOB],
+    ["all", 2, JOB_WITH_ALL_EVENTS],
+  ] as const)(
+    "a single job with %s events needs no more operations than its bounds allow, with %i API instances",
+    async (events, apis, bounds) => {
+      await using metered = await startMeteredSystem(events);
       const { system } = metered;
       const tenant = freshTenant();
       await system.publish(tenant, "test.zip", PACKAGE);
@@ -33,7 +42,7 @@ describe("operations per job", () => {
       const warm = await metered.settled([await system.submit(tenant, "Nothing")], apis);
       const jobCount = 5;
       for (let i = 0; i < jobCount; i++) await metered.settled([await system.submit(tenant, "Nothing")], apis);
-      expectWithin(SINGLE_JOB, since(warm, metered.counts()), jobCount, apis);
+      expectWithin(bounds, since(warm, metered.counts()), jobCount, apis);
       expect(worker.runningCount).toBe(0);
     },
   );

@@ -8,6 +8,7 @@ import type { Post } from "../../../runtime/api/webhooks/post.ts";
 import { createBellOutbox } from "../../../runtime/api/submit/bell-outbox.ts";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
+import type { EventLevel } from "../../../runtime/core/job/events.ts";
 import type { Logger } from "../../../runtime/core/logger.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
@@ -119,6 +120,8 @@ export interface TestApiOptions {
   readonly log?: Logger;
   /** Where events are published and received; needs an administration port. Default: nowhere. */
   readonly bus?: LocalServiceBus;
+  /** Which of them are published. Default: all. */
+  readonly events?: EventLevel;
   readonly follow?: FollowOptions;
 }
 
@@ -149,6 +152,7 @@ export async function startTestApi(
     httpLimits,
     log = silentLog,
     bus,
+    events: eventLevel,
     follow,
   }: TestApiOptions = {},
 ): Promise<TestApi> {
@@ -168,7 +172,7 @@ export async function startTestApi(
   };
   // Read only then: the SDKs take longer to load than most tests to run.
   const busSide = bus && (await import("../events/test-events.ts"));
-  const publisher = busSide?.publishTo(bus);
+  const publisher = busSide?.publishTo(bus, eventLevel);
   const events = publisher?.events ?? silentEvents;
   const clock = { now, trustedNow, monotonicNow };
   const timers = composeTimers({

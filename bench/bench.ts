@@ -54,6 +54,8 @@ const SUITES: Readonly<Record<string, Entry>> = {
   },
 };
 
+/** Of the usual numbers. */
+const QUICK_SHARE = 0.1;
 const ROWS = [1_000, 10_000, 100_000];
 
 const HELP = `Usage: npm run bench -- <suite> [options]
@@ -93,9 +95,10 @@ function read(args: readonly string[]): Wanted | undefined {
     throw new UsageError(`${found} Name one of: ${Object.keys(SUITES).join(", ")}.`);
   }
   if (more.length > 0) throw new UsageError(`Name one suite only, not also ${more.join(" and ")}.`);
+  const quick = values.quick === true;
   const rows = values.rows === undefined ? ROWS : values.rows.split(",").map((text) => wholeNumber(text, "--rows"));
   const rounds = values.rounds === undefined ? (name === "peers" ? 3 : 1) : wholeNumber(values.rounds, "--rounds");
-  return { name, entry, json: values.json === true, options: { quick: values.quick === true, rows, rounds } };
+  return { name, entry, json: values.json === true, options: { quick, share: quick ? QUICK_SHARE : 1, rows, rounds } };
 }
 
 function parsed(args: readonly string[]) {

@@ -12,7 +12,7 @@ import { TABLES } from "../runtime/core/deployment/storage-layout.ts";
 import type { Stack } from "../runtime/local/stack.ts";
 import { idleHops } from "./bus.ts";
 import { createCall, expectAnswer, withStack } from "./stack.ts";
-import { inFlight, median, type Options, type Report, reportRate, rounded, sharedNow } from "./suite.ts";
+import { inFlight, median, type Options, type Report, reportRate, rounded, scaled, sharedNow } from "./suite.ts";
 
 /** Of each call. */
 const CALLS = 100;
@@ -26,17 +26,17 @@ const FORKS = 60;
 const ENTITY = "floor";
 
 export const FLOOR = {
-  userCode: "floor: submit until user code runs",
-  clientKnows: "floor: submit until the client knows",
+  userCode: "all calls until user code runs",
+  clientKnows: "all calls until the client knows",
   forkMs: "fork until user code runs",
   forkRate: "fork per job, 4 at a time",
   inserts: "single inserts, 32 in flight",
   transactions: "rows in transactions of 99, 16 in flight",
 } as const;
 
-export const run = (report: Report, { quick }: Options): Promise<void> =>
+export const run = (report: Report, options: Options): Promise<void> =>
   withStack({ workers: 0, slots: 1 }, async (stack) => {
-    const scale = (count: number): number => (quick ? Math.ceil(count / 10) : count);
+    const scale = (count: number): number => scaled(count, options);
     const calls = scale(CALLS);
     const tell = (name: string, value: number): number => {
       report({ name, value: rounded(value), unit: "ms" });

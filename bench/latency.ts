@@ -5,7 +5,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Stack } from "../runtime/local/stack.ts";
 import { type Isolation, ISOLATIONS, jobOf, prepare, submitOne, TENANT, withStack } from "./stack.ts";
-import { type Options, type Report, reportTimes, sharedNow } from "./suite.ts";
+import { type Options, type Report, reportTimes, scaled, sharedNow } from "./suite.ts";
 
 const SLOTS = 4;
 /** Compiles code, opens links, fills caches. */
@@ -23,11 +23,11 @@ export const run = (report: Report, options: Options): Promise<void> =>
 /** `process` jobs take longer and vary less. */
 const JOBS = { reuse: 150, process: 60, waitForJob: 40 };
 
-export async function measureLatency(
+async function measureLatency(
   stack: Stack,
   isolation: Isolation,
   report: Report,
-  { quick }: Pick<Options, "quick">,
+  options: Pick<Options, "share">,
 ): Promise<void> {
   const { client, call } = await prepare(stack);
   const ends = new Map<string, { readonly at: Promise<number>; readonly tell: (at: number) => void }>();
@@ -47,7 +47,7 @@ export async function measureLatency(
     readonly acceptedAt: number;
     readonly knownAt: number;
   }[] = [];
-  const count = quick ? 10 : JOBS[isolation];
+  const count = scaled(JOBS[isolation], options);
   for (let i = 0; i < WARM_UP_JOBS + count; i++) {
     const sentAt = sharedNow();
     const jobId = await submitOne(call, job);
@@ -74,7 +74,7 @@ export async function measureLatency(
   );
 
   const waited: number[] = [];
-  for (let i = 0; i < (quick ? 5 : JOBS.waitForJob); i++) {
+  for (let i = 0; i < scaled(JOBS.waitForJob, options); i++) {
     const sentAt = sharedNow();
     await client.waitForJob(await client.management.submitJob(job));
     waited.push(sharedNow() - sentAt);

@@ -24,15 +24,13 @@ import {
 import { perJob, withoutBackground } from "../test/support/operations/per-job.ts";
 import { testPackage } from "../test/support/packages/test-package.ts";
 import { endedJobs, jobOf, prepare, type PreparedStack, submitMany, submitOne, TENANT, withStack } from "./stack.ts";
-import { type Options, type Report, rounded, until } from "./suite.ts";
+import { type Options, type Report, rounded, scaled, until } from "./suite.ts";
 
 const SINGLE_JOBS = 100;
 const MANY_JOBS = 1_000;
 const RETRIED_JOBS = 20;
 const TIMER_RUNS = 10;
 const IDLE_MS = 30_000;
-const QUICK = { single: 10, many: 100, retried: 3, timerRuns: 3, idleMs: 5_000 };
-const FULL = { single: SINGLE_JOBS, many: MANY_JOBS, retried: RETRIED_JOBS, timerRuns: TIMER_RUNS, idleMs: IDLE_MS };
 
 /** Names of the figures that the goals are about. */
 export const OPERATIONS = {
@@ -43,21 +41,21 @@ export const OPERATIONS = {
   dollars: "messaging and tables of a million single jobs",
 } as const;
 
-export async function run(report: Report, { quick }: Options): Promise<void> {
-  const counts = quick ? QUICK : FULL;
+export async function run(report: Report, options: Options): Promise<void> {
+  const of = (count: number): number => scaled(count, options);
   await withMeteredStack(1, async (stack, meter) => {
     const prepared = await prepare(stack);
     await warmUp(prepared, meter, 1);
-    await measureSingle(prepared, meter, 1, counts.single, report);
-    await measureMany(prepared, meter, counts.many, report);
-    await measureRetry(prepared, meter, counts.retried, report);
-    await measureTimer(prepared, meter, counts.timerRuns, report);
-    await measureIdle(meter, counts.idleMs, report);
+    await measureSingle(prepared, meter, 1, of(SINGLE_JOBS), report);
+    await measureMany(prepared, meter, of(MANY_JOBS), report);
+    await measureRetry(prepared, meter, of(RETRIED_JOBS), report);
+    await measureTimer(prepared, meter, of(TIMER_RUNS), report);
+    await measureIdle(meter, of(IDLE_MS), report);
   });
   await withMeteredStack(2, async (stack, meter) => {
     const prepared = await prepare(stack);
     await warmUp(prepared, meter, 2);
-    await measureSingle(prepared, meter, 2, counts.single, report);
+    await measureSingle(prepared, meter, 2, of(SINGLE_JOBS), report);
   });
 }
 

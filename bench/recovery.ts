@@ -3,14 +3,13 @@
  * (locks of 60 s), restarted at once by its supervisor. Jobs write down their starts and ends themselves, so that the
  * system is judged from outside.
  */
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import type { Stack } from "../runtime/local/stack.ts";
 import { testPackage } from "../test/support/packages/test-package.ts";
 import {
-  countsOf,
   endedJobs,
   type Isolation,
   ISOLATIONS,
@@ -23,17 +22,17 @@ import {
   TENANT,
   withStack,
 } from "./stack.ts";
-import type { Options, Report } from "./suite.ts";
+import { type Options, type Report, until } from "./suite.ts";
 
 const FULL = { jobs: 600, slots: 200, sleepMs: 2_000 };
 const QUICK = { jobs: 60, slots: 20, sleepMs: 1_000 };
 type Size = typeof FULL;
 
-/** Before the kill. Seldom enough that the looks do not slow down the starts. */
+/** At the journal, before the kill: the system is not asked. */
 const WATCH_EVERY_MS = 50;
 /** All slots are rarely taken: some jobs are always ending or starting. */
 const ENOUGH = 0.95;
-/** When no look has found more running jobs for so long, the worker starts them no faster than they end. */
+/** If the number has not grown for so long, the worker starts jobs no faster than they end. */
 const PEAK_OVER_AFTER_MS = 700;
 
 export async function run(report: Report, { quick }: Options): Promise<void> {
@@ -50,7 +49,7 @@ async function measureRecovery(isolation: Isolation, size: Size, report: Report)
     const { starts, ends } = await readJournal(journal);
     const tell = (name: string, value: number, unit: string): void =>
       report({ name: `${isolation}: ${name}`, value, unit });
-    tell("jobs in flight at the kill", inFlightAt(killed.at, starts, ends), "jobs");
+    tell("jobs in flight at the kill", inFlightAt(killed.at, { starts, ends }), "jobs");
     tell(`kill until all ${size.jobs} jobs have ended`, Math.round(killed.doneAt - killed.at), "ms");
     const next = starts.map(({ at }) => at).filter((at) => at > killed.at);
     tell("kill until the next job starts", Math.round(Math.min(...next) - killed.at), "ms");
@@ -80,13 +79,12 @@ async function killInTheMiddle(stack: Stack, isolation: Isolation, size: Size, j
 
   let peak = 0;
   let peakAt = performance.now();
-  for (;;) {
-    const { running } = await countsOf(client, batchId);
-    if (running >= ENOUGH * size.slots) break;
+  const isTime = async (): Promise<boolean> => {
+    const running = inFlightAt(Date.now(), await readJournal(journal));
     if (running > peak) [peak, peakAt] = [running, performance.now()];
-    if (peak > 0 && performance.now() - peakAt > PEAK_OVER_AFTER_MS) break;
-    await pause(WATCH_EVERY_MS);
-  }
+    return running >= ENOUGH * size.slots || (peak > 0 && performance.now() - peakAt > PEAK_OVER_AFTER_MS);
+  };
+  await until("enough jobs run", isTime, WATCH_EVERY_MS);
   process.kill(pidOf(stack, "worker-1"), "SIGKILL");
   const at = Date.now();
   const ended = await endedJobs(client, batchId, size.jobs);
@@ -99,10 +97,14 @@ interface Noted {
   readonly at: number;
 }
 
-async function readJournal(
-  file: string,
-): Promise<{ readonly starts: readonly Noted[]; readonly ends: readonly Noted[] }> {
-  const lines = (await readFile(file, "utf8")).trim().split("\n");
+interface Journal {
+  readonly starts: readonly Noted[];
+  readonly ends: readonly Noted[];
+}
+
+/** Empty as long as no job has started. */
+async function readJournal(file: string): Promise<Journal> {
+  const lines = existsSync(file) ? (await readFile(file, "utf8")).trim().split("\n") : [];
   const of = (kind: string): readonly Noted[] =>
     lines
       .map((line) => line.split(" "))
@@ -112,7 +114,7 @@ async function readJournal(
 }
 
 /** Started before, and not ended before. */
-function inFlightAt(at: number, starts: readonly Noted[], ends: readonly Noted[]): number {
+function inFlightAt(at: number, { starts, ends }: Journal): number {
   const ended = new Set(ends.filter((end) => end.at <= at).map(({ job }) => job));
   const started = new Set(starts.filter((start) => start.at <= at).map(({ job }) => job));
   return [...started].filter((job) => !ended.has(job)).length;

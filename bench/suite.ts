@@ -10,6 +10,8 @@ export interface Figure {
 export type Report = (figure: Figure) => void;
 
 export interface Options {
+  /** Of the usual numbers of jobs, calls and seconds. */
+  readonly share: number;
   /** Small numbers: to see that everything runs. Its figures mean little. */
   readonly quick: boolean;
   /** Of the table of jobs, at each of which the suite `scale` measures. */
@@ -90,6 +92,10 @@ export async function reportRate(
   await run();
   report({ name, value: rounded(count / ((performance.now() - startedAt) / 1_000)), unit });
 }
+
+/** That share of a usual number, and never too few to have a median. */
+export const scaled = (count: number, { share }: Pick<Options, "share">): number =>
+  Math.min(count, Math.max(5, Math.ceil(count * share)));
 
 /** Calls `one` so often, with so many calls at a time. */
 export async function inFlight(count: number, atOnce: number, one: (index: number) => Promise<unknown>): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import type { Stack } from "../runtime/local/stack.ts";
 import { endedJobs, type Isolation, jobOf, pidOf, prepare, submitMany, TENANT, withStack } from "./stack.ts";
-import { type Options, type Report, rounded } from "./suite.ts";
+import { type Options, type Report, rounded, scaled } from "./suite.ts";
 
 /** By isolation and slots: the number of jobs. */
 const SHAPES: readonly { readonly isolation: Isolation; readonly slots: number; readonly jobs: number }[] = [
@@ -12,14 +12,13 @@ const SHAPES: readonly { readonly isolation: Isolation; readonly slots: number; 
   { isolation: "reuse", slots: 64, jobs: 1_500 },
   { isolation: "process", slots: 4, jobs: 150 },
 ];
-const QUICK_JOBS = 60;
 const WARM_UP_JOBS = 20;
 const WORKER = "worker-1";
 
-export async function run(report: Report, { quick }: Options): Promise<void> {
+export async function run(report: Report, options: Options): Promise<void> {
   for (const { isolation, slots, jobs } of SHAPES) {
     await withStack({ workers: 1, slots }, async (stack) => {
-      const rate = await measureThroughput(stack, isolation, quick ? QUICK_JOBS : jobs);
+      const rate = await measureThroughput(stack, isolation, scaled(jobs, options));
       report({ name: `${isolation}, 1 worker, ${slots} slots`, value: rounded(rate), unit: "jobs/s" });
     });
   }

@@ -3,33 +3,21 @@
  * tokens, storage and broker of the local stack. There are no workers, so only the API is measured. Fails if a request
  * fails.
  */
-import { Agent, request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
-import { connectStorage, createPackageStore } from "../runtime/azure/index.ts";
-import { REQUESTS_PER_MINUTE_MAX } from "../runtime/core/limits.ts";
-import { DEMO_APPLICATION } from "../runtime/local/identity/principals.ts";
-import { signInAs } from "../runtime/local/identity/issuer-client.ts";
-import { type Stack, localClient } from "../runtime/local/stack.ts";
-import { testPackage } from "../test/support/packages/test-package.ts";
-import type { Benchmark } from "./bench.ts";
-import { withStack } from "./bench-stack.ts";
-import { rssKiBOf } from "./memory.ts";
+import type { Stack } from "../runtime/local/stack.ts";
+import { type Answer, type Call as Send, prepare, packageFor, rssMiB, TENANT, withStack } from "./stack.ts";
+import { type Options, type Report, shareOf } from "./suite.ts";
 
 const CONNECTIONS = 64;
 const WARM_UP_MS = 15_000;
 const MEASURED_MS = 30_000;
+const QUICK_MS = 3_000;
 /** After the load, unused memory is returned in this time. */
 const REST_MS = 5_000;
 const BULK_JOBS = 50;
-const TENANT = "demo";
-const PACKAGE = "load.zip";
-/** A request without an answer by then has failed. */
-const ANSWER_WITHIN_MS = 30_000;
 
-export const benchmark: Benchmark = (report) =>
-  withStack({ workers: 0, slots: 1, requestsPerMinute: REQUESTS_PER_MINUTE_MAX }, (stack) => measure(stack, report));
-
-type Report = Parameters<Benchmark>[0];
+export const run = (report: Report, { quick }: Options): Promise<void> =>
+  withStack({ workers: 0, slots: 1 }, (stack) => measure(stack, report, quick ? QUICK_MS : MEASURED_MS));
 
 interface Call {
   readonly name: string;
@@ -39,31 +27,22 @@ interface Call {
   readonly expects: number;
 }
 
-interface Answer {
-  readonly status: number;
-  readonly text: string;
-}
-
 interface Taken {
   readonly name: string;
   readonly ms: number;
   readonly failure: string | undefined;
 }
 
-async function measure(stack: Stack, report: Report): Promise<void> {
-  const authorize = signInAs(DEMO_APPLICATION, stack.issuer);
-  const storage = connectStorage({ kind: "connection-string", storage: stack.storageConnectionString });
-  await createPackageStore({ storage }).upload(TENANT, PACKAGE, testPackage({ jobs: { Load: "return {};" } }));
-  const { management } = await localClient(stack, DEMO_APPLICATION);
-  const batchId = await management.createBatch({ tenantName: TENANT, batchName: "Load", large: true });
-  const send = createSender(stack.apiUrl, authorize);
-  /** In MiB. */
-  const rss = async (): Promise<number> => Math.round((await rssKiBOf(stack.supervisor.pidOf("api"))) / 1_024);
+async function measure(stack: Stack, report: Report, measuredMs: number): Promise<void> {
+  const { client, call: send } = await prepare(stack);
+  const batchId = await client.management.createBatch({ tenantName: TENANT, batchName: "Load", large: true });
+  const rss = (): Promise<number> => rssMiB(stack, "api");
+  const rate = (count: number): number => Math.round(count / (measuredMs / 1_000));
 
   const atStart = await rss();
-  await load(WARM_UP_MS, batchId, send);
+  await load(Math.min(WARM_UP_MS, measuredMs), batchId, send);
   const warm = await rss();
-  const taken = await load(MEASURED_MS, batchId, send);
+  const taken = await load(measuredMs, batchId, send);
   const atEnd = await rss();
   await pause(REST_MS);
   const atRest = await rss();
@@ -84,14 +63,10 @@ async function measure(stack: Stack, report: Report): Promise<void> {
   if (failures.length > 0) throw new Error(`${failures.length} requests failed, the first: ${failures[0] ?? ""}`);
 }
 
-const rate = (count: number): number => Math.round(count / (MEASURED_MS / 1_000));
-const at = (times: readonly number[], share: number): number =>
-  Math.round((times[Math.floor(times.length * share)] ?? 0) * 10) / 10;
+const at = (times: readonly number[], share: number): number => Math.round(shareOf(times, share) * 10) / 10;
 const jobsIn = (taken: readonly Taken[]): number =>
   taken.filter(({ name }) => name === "submit").length +
   BULK_JOBS * taken.filter(({ name }) => name === "bulk submit").length;
-
-type Send = (call: Call) => Promise<Answer>;
 
 /** Every connection sends its next request when it has the answer to its last one. */
 async function load(forMs: number, batchId: string, send: Send): Promise<readonly Taken[]> {
@@ -104,7 +79,7 @@ async function load(forMs: number, batchId: string, send: Send): Promise<readonl
       const number = count++;
       const call = callFor(number, batchId, jobIds[number % (jobIds.length || 1)]);
       const startedAt = performance.now();
-      const { status, text } = await send(call);
+      const { status, text } = await sent(send, call);
       const ms = performance.now() - startedAt;
       const isRight = status === call.expects && !text.includes('"error"');
       taken.push({ name: call.name, ms, failure: isRight ? undefined : `${status} ${text.slice(0, 200)}` });
@@ -120,9 +95,9 @@ async function load(forMs: number, batchId: string, send: Send): Promise<readonl
 
 const job = (number: number) => ({
   tenantName: TENANT,
-  jobType: "Load",
+  jobType: "Nothing",
   jobName: `load ${number}`,
-  jobProcessorPackageName: PACKAGE,
+  jobProcessorPackageName: packageFor("reuse"),
   parameters: { number, text: "x".repeat(200) },
 });
 
@@ -148,27 +123,4 @@ const post = (name: string, path: string, body: unknown, expects: number): Call 
   expects,
 });
 
-function createSender(url: string, authorize: () => Promise<string>): Send {
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
-  const { hostname, port } = new URL(url);
-  return async ({ method, path, body }) => {
-    const headers = {
-      authorization: await authorize(),
-      ...(body !== undefined && { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
-    };
-    return new Promise((resolve) => {
-      const failed = (error: Error): void => resolve({ status: 0, text: error.message });
-      const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
-      const sent = request({ agent, hostname, port, method, path, headers, signal }, (response) => {
-        const chunks: Uint8Array[] = [];
-        response.on("data", (chunk: Uint8Array) => chunks.push(chunk));
-        response.once("error", failed);
-        response.once("end", () =>
-          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
-        );
-      });
-      sent.once("error", failed);
-      sent.end(body);
-    });
-  };
-}
+const sent = (send: Send, { method, path, body }: Call): Promise<Answer> => send(method, path, body);

@@ -4,59 +4,74 @@
  */
 import { ServiceBusClient, type ServiceBusReceiver, type ServiceBusSender } from "@azure/service-bus";
 import { startBusProcess } from "../runtime/local/bus/test/support/bus-process.ts";
-import type { Benchmark } from "./bench.ts";
+import { inFlight, type Options, type Report, reportRate, reportTimes } from "./suite.ts";
 
 const BODY = Buffer.alloc(256, "x");
 const QUEUES = ["idle", "single", "batched", "drained", "many"].map((name) => ({ name, lockMs: 300_000 }));
 
-export const benchmark: Benchmark = async (report) => {
-  await using bus = await startBusProcess({ queues: QUEUES });
+export const run = (report: Report, { quick }: Options): Promise<void> =>
+  withBus(QUEUES, async (connect) => {
+    const times = (count: number): number => (quick ? Math.ceil(count / 20) : count);
+    const client = connect();
+    reportTimes(report, "idle send to handler", await idleHops(client, "idle", times(400)));
+
+    const single = client.createSender("single");
+    await sendSingles(single, times(2_000), 256);
+    const rate = (name: string, count: number, work: () => Promise<unknown>): Promise<void> =>
+      reportRate(report, { name, count, unit: "messages/s" }, work);
+    for (const [total, atOnce] of [
+      [2_000, 1],
+      [20_000, 32],
+      [40_000, 256],
+    ] as const) {
+      const count = times(total);
+      await rate(`single sends, ${atOnce} in flight`, count, () => sendSingles(single, count, atOnce));
+    }
+
+    const batched = client.createSender("batched");
+    await sendBatches(batched, times(5_000), 4);
+    await rate("batches of 100, 8 in flight", times(200_000), () => sendBatches(batched, times(200_000), 8));
+
+    const drained = times(40_000);
+    await sendBatches(client.createSender("drained"), drained, 4);
+    // Warms up on another queue, because a receiver takes more messages than it handles before it closes.
+    await drain([client.createReceiver("single")], times(5_000), 32);
+    await rate("receive and complete, 32 concurrent calls", drained, () =>
+      drain([client.createReceiver("drained")], drained, 32),
+    );
+    await measureReceivers(connect, 800, times(20_000), report);
+  });
+
+export type Connect = () => ServiceBusClient;
+
+/** Connections and broker end with the measurement. */
+export async function withBus(
+  queues: readonly { readonly name: string; readonly lockMs: number }[],
+  measure: (connect: Connect) => Promise<void>,
+): Promise<void> {
+  await using bus = await startBusProcess({ queues: [...queues] });
   const clients: ServiceBusClient[] = [];
-  const connect = (): ServiceBusClient => {
+  await measure(() => {
     const client = new ServiceBusClient(bus.connectionString);
     clients.push(client);
     return client;
-  };
-  const rate = async (name: string, count: number, run: () => Promise<unknown>): Promise<void> => {
-    const started = performance.now();
-    await run();
-    report({ name, value: Math.round(count / ((performance.now() - started) / 1_000)), unit: "messages/s" });
-  };
-
-  const client = connect();
-  const [p50, p99] = await idleLatency(client, 400);
-  report({ name: "idle send to handler, p50", value: p50, unit: "ms" });
-  report({ name: "idle send to handler, p99", value: p99, unit: "ms" });
-
-  const single = client.createSender("single");
-  await sendSingles(single, 2_000, 256);
-  await rate("single sends, 1 in flight", 2_000, () => sendSingles(single, 2_000, 1));
-  await rate("single sends, 32 in flight", 20_000, () => sendSingles(single, 20_000, 32));
-  await rate("single sends, 256 in flight", 40_000, () => sendSingles(single, 40_000, 256));
-
-  const batched = client.createSender("batched");
-  await sendBatches(batched, 5_000, 4);
-  await rate("batches of 100, 8 in flight", 200_000, () => sendBatches(batched, 200_000, 8));
-
-  await sendBatches(client.createSender("drained"), 40_000, 4);
-  // Warms up on another queue, because a receiver takes more messages than it handles before it closes.
-  await drain([client.createReceiver("single")], 5_000, 32);
-  const drained = client.createReceiver("drained");
-  await rate("receive and complete, 32 concurrent calls", 40_000, () => drain([drained], 40_000, 32));
-
-  await manyReceivers(connect, report, rate);
+  });
   await Promise.all(clients.map((each) => each.close()));
-};
+}
 
-type Report = Parameters<Benchmark>[0];
-type Rate = (name: string, count: number, run: () => Promise<unknown>) => Promise<void>;
+const RECEIVERS_ON_A_CONNECTION = 20;
+/** The queue of `measureReceivers`. */
+export const MANY = { name: "many", lockMs: 300_000 };
 
-/** 800 receivers with one message each at a time, 20 on a connection. */
-async function manyReceivers(connect: () => ServiceBusClient, report: Report, rate: Rate): Promise<void> {
-  const total = 20_000;
-  const probe = connect().createSender("many");
-  const groups = Array.from({ length: 40 }, () => connect());
-  const receivers = groups.flatMap((each) => Array.from({ length: 20 }, () => each.createReceiver("many")));
+/** Receivers of one queue with one message each at a time, 20 on a connection. */
+export async function measureReceivers(connect: Connect, count: number, total: number, report: Report): Promise<void> {
+  const probe = connect().createSender(MANY.name);
+  const connections = Array.from({ length: Math.ceil(count / RECEIVERS_ON_A_CONNECTION) }, connect);
+  const receivers = Array.from({ length: count }, (_, index) => {
+    const connection = connections[Math.floor(index / RECEIVERS_ON_A_CONNECTION)];
+    if (connection === undefined) throw new RangeError(`There is no connection for receiver ${index}.`);
+    return connection.createReceiver(MANY.name);
+  });
   // The queue is empty. When every receiver has taken part in a wait for messages, all are attached.
   const started = performance.now();
   const counter = new Counter();
@@ -64,16 +79,16 @@ async function manyReceivers(connect: () => ServiceBusClient, report: Report, ra
   await sendBatches(probe, 1, 1);
   await counter.reached(1);
   await attached(receivers);
-  report({
-    name: "800 receivers on 40 connections, attached after",
-    value: Math.round(performance.now() - started),
-    unit: "ms",
-  });
+  report({ name: `${count} receivers: attached after`, value: Math.round(performance.now() - started), unit: "ms" });
   counter.reset();
-  await rate("800 receivers with 1 call each, drain while sending", total, async () => {
-    await sendBatches(probe, total, 2);
-    await counter.reached(total);
-  });
+  await reportRate(
+    report,
+    { name: `${count} receivers: drain while sending`, count: total, unit: "messages/s" },
+    async () => {
+      await sendBatches(probe, total, 2);
+      await counter.reached(total);
+    },
+  );
   await Promise.all(subscriptions.map((each) => each.close()));
 }
 
@@ -128,13 +143,8 @@ async function drain(receivers: readonly ServiceBusReceiver[], total: number, co
   await Promise.all(subscriptions.map((each) => each.close()));
 }
 
-async function sendSingles(sender: ServiceBusSender, total: number, inFlight: number): Promise<void> {
-  let left = total;
-  const one = async (): Promise<void> => {
-    while (left-- > 0) await sender.sendMessages({ body: BODY });
-  };
-  await Promise.all(Array.from({ length: inFlight }, one));
-}
+const sendSingles = (sender: ServiceBusSender, total: number, atOnce: number): Promise<void> =>
+  inFlight(total, atOnce, () => sender.sendMessages({ body: BODY }));
 
 async function sendBatches(sender: ServiceBusSender, total: number, inFlight: number): Promise<void> {
   let left = total;
@@ -148,12 +158,18 @@ async function sendBatches(sender: ServiceBusSender, total: number, inFlight: nu
   await Promise.all(Array.from({ length: inFlight }, one));
 }
 
-/** One message at a time, each sent a moment after the last was handled. */
-async function idleLatency(client: ServiceBusClient, samples: number): Promise<[number, number]> {
-  const sender = client.createSender("idle");
-  const receiver = client.createReceiver("idle");
+const WARM_UP_HOPS = 20;
+
+/** One message at a time, each sent a moment after the last was handled: milliseconds until it is. */
+export async function idleHops(
+  client: ServiceBusClient,
+  entity: string,
+  count: number,
+  receiver = client.createReceiver(entity),
+): Promise<readonly number[]> {
+  const sender = client.createSender(entity);
   let handled: (() => void) | undefined;
-  const subscription = receiver.subscribe({
+  const listening = receiver.subscribe({
     processMessage: () => {
       handled?.();
       return Promise.resolve();
@@ -161,17 +177,15 @@ async function idleLatency(client: ServiceBusClient, samples: number): Promise<[
     processError: ({ error }) => Promise.reject(error),
   });
   const times: number[] = [];
-  for (let sample = 0; sample < samples + 20; sample++) {
+  for (let hop = 0; hop < WARM_UP_HOPS + count; hop++) {
     const arrival = new Promise<void>((resolve) => {
       handled = resolve;
     });
     const started = performance.now();
     await Promise.all([sender.sendMessages({ body: BODY }), arrival]);
-    if (sample >= 20) times.push(performance.now() - started);
+    if (hop >= WARM_UP_HOPS) times.push(performance.now() - started);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  await subscription.close();
-  times.sort((a, b) => a - b);
-  const at = (share: number): number => Math.round((times[Math.floor(times.length * share)] ?? 0) * 100) / 100;
-  return [at(0.5), at(0.99)];
+  await listening.close();
+  return times;
 }

@@ -6,19 +6,18 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { connectServiceBus, createEventPublisher } from "../runtime/azure/index.ts";
-import process from "node:process";
 import { SETTING } from "../runtime/core/settings/names.ts";
-import { FOLLOWER_HEARTBEAT_MS, FOLLOWERS_MAX_COUNT, REQUESTS_PER_MINUTE_MAX } from "../runtime/core/limits.ts";
+import { FOLLOWER_HEARTBEAT_MS, FOLLOWERS_MAX_COUNT } from "../runtime/core/limits.ts";
 import { createJobEvents, type JobEvents } from "../runtime/lifecycle/job-events.ts";
 import { ADMIN_APPLICATION } from "../runtime/local/identity/principals.ts";
 import { signInAs } from "../runtime/local/identity/issuer-client.ts";
 import type { Stack } from "../runtime/local/stack.ts";
-import type { Benchmark } from "./bench.ts";
-import { withStack } from "./bench-stack.ts";
 import { followByHub, followByStream, type EventFollower } from "./event-followers.ts";
-import { rssKiBOf } from "./memory.ts";
+import { rssMiB, withStack } from "./stack.ts";
+import { median, type Options, type Report } from "./suite.ts";
 
 const CONNECTIONS = 1_000;
+const QUICK_CONNECTIONS = 50;
 /** Opened and closed before the measurement, so that code is compiled and buffers have their size. */
 const WARM_UP_CONNECTIONS = 300;
 /** Opened at a time. */
@@ -33,18 +32,16 @@ const FLOOD_EVENTS = 1_200;
 const FLOOD_EVENT_CHARACTERS = 20_000;
 const FLOOD_AT_ONCE = 50;
 
-export const benchmark: Benchmark = (report) => {
-  // All of them have one token.
-  process.env[SETTING.followersPerCaller] = String(FOLLOWERS_MAX_COUNT);
-  return withStack({ workers: 0, slots: 1, requestsPerMinute: REQUESTS_PER_MINUTE_MAX }, (stack) =>
-    measure(stack, report),
+export const run = (report: Report, { quick }: Options): Promise<void> =>
+  withStack(
+    // All of them have one token.
+    { workers: 0, slots: 1, environment: { [SETTING.followersPerCaller]: String(FOLLOWERS_MAX_COUNT) } },
+    (stack) => measure(stack, report, quick ? QUICK_CONNECTIONS : CONNECTIONS),
   );
-};
 
-type Report = Parameters<Benchmark>[0];
 type Follow = (tenantName: string) => Promise<EventFollower>;
 
-async function measure(stack: Stack, report: Report): Promise<void> {
+async function measure(stack: Stack, report: Report, connections: number): Promise<void> {
   const token = (await signInAs(ADMIN_APPLICATION, stack.issuer)()).replace("Bearer ", "");
   const kinds = [
     { name: "Server-Sent Events", follow: (tenantName) => followByStream({ url: stack.apiUrl, tenantName, token }) },
@@ -54,7 +51,7 @@ async function measure(stack: Stack, report: Report): Promise<void> {
   const log = { info: ignore, warn: ignore, error: ignore, child: () => log };
   const publisher = createEventPublisher({ bus, log });
   const events = createJobEvents({ publisher, level: "all", now: () => new Date(), log });
-  const rss = (): Promise<number> => rssKiBOf(stack.supervisor.pidOf("api"));
+  const rss = async (): Promise<number> => 1_024 * (await rssMiB(stack, "api"));
 
   for (const { follow } of kinds) await closeAll(await open(WARM_UP_CONNECTIONS, "warm", follow));
   await pause(REST_MS);
@@ -62,11 +59,11 @@ async function measure(stack: Stack, report: Report): Promise<void> {
   const atStart = await rss();
   for (const { name, follow } of kinds) {
     const before = await rss();
-    const followers = await open(CONNECTIONS, "load", follow);
+    const followers = await open(connections, "load", follow);
     await pause(REST_MS);
-    const each = Math.round(((await rss()) - before) / CONNECTIONS);
+    const each = Math.round(((await rss()) - before) / connections);
     report({ name: `${name}: memory (RSS) per idle connection`, value: each, unit: "KiB" });
-    report({ name: `${name}: of ${CONNECTIONS}, open`, value: openIn(followers), unit: "connections" });
+    report({ name: `${name}: of ${connections}, open`, value: openIn(followers), unit: "connections" });
     all.push(...followers);
   }
   // The heap grows in steps, more for the first kind. This is the figure to plan with.
@@ -93,8 +90,8 @@ async function measureFanOut(all: readonly EventFollower[], events: JobEvents, r
     toAll.push(Math.max(...times));
   }
   const who = `one event to ${all.length} clients`;
-  report({ name: `${who}: published until the first has it, median`, value: median(toFirst), unit: "ms" });
-  report({ name: `${who}: published until the last has it, median`, value: median(toAll), unit: "ms" });
+  report({ name: `${who}: published until the first has it, median`, value: round(median(toFirst)), unit: "ms" });
+  report({ name: `${who}: published until the last has it, median`, value: round(median(toAll)), unit: "ms" });
   report({ name: `${who}: published until the last has it, worst`, value: round(Math.max(...toAll)), unit: "ms" });
 }
 
@@ -169,5 +166,3 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 const round = (ms: number): number => Math.round(ms * 10) / 10;
-const median = (values: readonly number[]): number =>
-  round(values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN);

@@ -8,7 +8,7 @@ import { createRound } from "../runtime/timers/schedule/scheduler.ts";
 import { timerOf } from "../test/support/builders.ts";
 import { createMemoryTimers } from "../test/support/stores/held-timers.ts";
 import { silentLog } from "../test/support/silent.ts";
-import type { Benchmark } from "./bench.ts";
+import type { Report } from "./suite.ts";
 
 const START = new Date("2026-03-01T08:00:00Z");
 const ROUND_MS = 20_000;
@@ -26,7 +26,7 @@ const SCHEDULES: Readonly<Record<string, (index: number) => Partial<Timer>>> = {
   "every second": () => ({ cron: "* * * * * *", timeZone: "Europe/Vienna" }),
 };
 
-export const benchmark: Benchmark = async (report) => {
+export async function run(report: Report): Promise<void> {
   for (const [name, schedule] of Object.entries(SCHEDULES)) {
     const timers = createMemoryTimers();
     for (let i = 0; i < TIMERS_MAX_COUNT; i++) {
@@ -50,7 +50,7 @@ export const benchmark: Benchmark = async (report) => {
       report({ name: `${name}: ${which}, longest block of the event loop`, value: blockedMs, unit: "ms" });
     }
   }
-};
+}
 
 /** `blockedMs`: the longest time in which the event loop made no turn. */
 async function measure(work: () => Promise<void>): Promise<{ readonly cpuMs: number; readonly blockedMs: number }> {

@@ -22,7 +22,7 @@ export interface CostLine {
 }
 
 /** List prices. */
-const PRICE = {
+export const PRICE = {
   planB1Hour: 0.018,
   planP0v3Hour: 0.085,
   busBaseMonth: 9.81,

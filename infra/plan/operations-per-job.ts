@@ -38,9 +38,9 @@ export const JOB_WITH_ALL_EVENTS: OperationsPerJob = { ...SINGLE_JOB, eventsSent
 /** One of many jobs that were submitted together and run on the 64 slots of a worker. */
 export const CROWDED_JOB: OperationsPerJob = {
   ...SINGLE_JOB,
-  tableTransactions: 2.1,
-  tableReads: 1.1,
-  blobReads: 1.2,
+  tableTransactions: 0.2,
+  tableReads: 0.1,
+  blobReads: 0.05,
 };
 
 /** A job that logs adds these: its log is created and written once. */

@@ -45,6 +45,8 @@ export interface WorkerOptions {
   readonly log?: Logger;
   /** Put around its queue. */
   readonly wrapQueue?: (inner: JobQueue) => JobQueue;
+  /** Clock of its package cache. Default: one by which no answer serves a second attempt. */
+  readonly packageClock?: () => number;
   /** Where its events go. Default: the system's own. */
   readonly eventBus?: LocalServiceBus;
 }
@@ -180,7 +182,7 @@ export async function startTestSystem({
         store: packages,
         directory: join(directory.path, "packages"),
         platform: currentPlatform(),
-        monotonicNow: askAlways(),
+        monotonicNow: options.packageClock ?? askAlways(),
       }),
       workspaces: createWorkspaces({ root: join(directory.path, "attempts") }),
       processes,

@@ -11,6 +11,7 @@ import { perJob, uncovered } from "../../support/operations/per-job.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 
+const packageClock = (): number => performance.now();
 const PACKAGE = testPackage({ jobs: { Nothing: "return {};" }, isolation: "reuse" });
 
 /** Fails with everything that was counted, when any entry is above its bound. */
@@ -37,13 +38,12 @@ describe("operations per job", () => {
       const tenant = freshTenant();
       await system.publish(tenant, "test.zip", PACKAGE);
       if (apis === 2) await system.anotherApi();
-      await using worker = await system.startWorker({ slots: 2 });
+      await using _worker = await system.startWorker({ slots: 2, packageClock });
       // Fetches the package, opens links, fills caches.
       const warm = await metered.settled([await system.submit(tenant, "Nothing")], apis);
       const jobCount = 5;
       for (let i = 0; i < jobCount; i++) await metered.settled([await system.submit(tenant, "Nothing")], apis);
       expectWithin(bounds, since(warm, metered.counts()), jobCount, apis);
-      expect(worker.runningCount).toBe(0);
     },
   );
 
@@ -52,7 +52,7 @@ describe("operations per job", () => {
     const { system } = metered;
     const tenant = freshTenant();
     await system.publish(tenant, "test.zip", PACKAGE);
-    await using worker = await system.startWorker({ slots: 64 });
+    await using _worker = await system.startWorker({ slots: 64, packageClock });
     const batch = await system.api.post("/v1/batches", { tenantName: tenant, batchName: "Many" });
     const { batchId } = batch.body;
     const warm = await metered.settled([await system.submit(tenant, "Nothing", { batchId })]);
@@ -61,6 +61,5 @@ describe("operations per job", () => {
     const { body } = await system.api.post("/v1/jobs/bulk", { batchId, jobs });
     const counts = await metered.settled(body.results.map(({ jobId }) => jobId));
     expectWithin(CROWDED_JOB, since(warm, counts), jobs.length);
-    expect(worker.runningCount).toBe(0);
   });
 });

@@ -11,6 +11,7 @@ import { connectServiceBus, connectServiceBusAdmin, connectStorage } from "../ru
 import { TABLES } from "../runtime/core/deployment/storage-layout.ts";
 import type { Stack } from "../runtime/local/stack.ts";
 import { idleHops } from "./bus.ts";
+import { FLOOR } from "./figures.ts";
 import { createCall, expectAnswer, withStack } from "./stack.ts";
 import { inFlight, median, type Options, type Report, reportRate, rounded, scaled, sharedNow } from "./suite.ts";
 
@@ -20,19 +21,11 @@ const WARM_UP_CALLS = 15;
 /** Between two calls, as in an idle system. */
 const IDLE_MS = 5;
 const INSERTS = 2_000;
+const WARM_UP_INSERTS = 600;
 const TRANSACTIONS = 60;
 const ROWS_IN_A_TRANSACTION = 99;
 const FORKS = 60;
 const ENTITY = "floor";
-
-export const FLOOR = {
-  userCode: "all calls until user code runs",
-  clientKnows: "all calls until the client knows",
-  forkMs: "fork until user code runs",
-  forkRate: "fork per job, 4 at a time",
-  inserts: "single inserts, 32 in flight",
-  transactions: "rows in transactions of 99, 16 in flight",
-} as const;
 
 export const run = (report: Report, options: Options): Promise<void> =>
   withStack({ workers: 0, slots: 1 }, async (stack) => {
@@ -132,8 +125,10 @@ async function measureHops(stack: Stack, calls: number, tell: Tell) {
 async function measureRates(stack: Stack, scale: (count: number) => number, report: Report): Promise<void> {
   const table = tableOf(stack);
   const inserts = scale(INSERTS);
+  const insert = (index: number): Promise<unknown> => table.createEntity(rowOf(`floor.single.${index % 16}`));
+  await inFlight(scale(WARM_UP_INSERTS), 32, insert);
   await reportRate(report, { name: FLOOR.inserts, count: inserts, unit: "rows/s" }, () =>
-    inFlight(inserts, 32, (index) => table.createEntity(rowOf(`floor.single.${index % 16}`))),
+    inFlight(inserts, 32, insert),
   );
   const transactions = scale(TRANSACTIONS);
   const write = (index: number): Promise<unknown> =>

@@ -23,6 +23,7 @@ import {
 } from "../test/support/operations/operation-meter.ts";
 import { perJob, withoutBackground } from "../test/support/operations/per-job.ts";
 import { testPackage } from "../test/support/packages/test-package.ts";
+import { OPERATIONS } from "./figures.ts";
 import { endedJobs, jobOf, prepare, type PreparedStack, submitMany, submitOne, TENANT, withStack } from "./stack.ts";
 import { type Options, type Report, rounded, scaled, until } from "./suite.ts";
 
@@ -31,15 +32,6 @@ const MANY_JOBS = 1_000;
 const RETRIED_JOBS = 20;
 const TIMER_RUNS = 10;
 const IDLE_MS = 30_000;
-
-/** Names of the figures that the goals are about. */
-export const OPERATIONS = {
-  tables: "single job: table requests",
-  bus: (apis: number): string => `single job, ${apis} API: Service Bus operations`,
-  blobs: "single job: blob requests",
-  crowdedTables: "64 slots: table requests per job",
-  dollars: "messaging and tables of a million single jobs",
-} as const;
 
 export async function run(report: Report, options: Options): Promise<void> {
   const of = (count: number): number => scaled(count, options);

@@ -164,7 +164,7 @@ export async function submitMany(call: Call, batchId: string, job: object, count
   }
 }
 
-export async function countsOf({ monitoring }: JobServiceClient, batchId: string): Promise<StateCounts> {
+async function countsOf({ monitoring }: JobServiceClient, batchId: string): Promise<StateCounts> {
   const { counts } = await monitoring.getBatch(batchId);
   if (counts === undefined) throw new Error("The API returned no counts.");
   return counts;

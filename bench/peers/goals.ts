@@ -1,6 +1,5 @@
 /** What the project wants to reach, as data: docs/performance.md shows each goal with what was measured. */
-import { FLOOR } from "../floor.ts";
-import { OPERATIONS } from "../operations.ts";
+import { FLOOR, OPERATIONS } from "../figures.ts";
 
 export interface Goal {
   readonly figure: string;

@@ -48,6 +48,7 @@ export async function run(report: Report, options: Options): Promise<void> {
   await using services = await startPeerServices();
   const summaries = createSummaries();
   const load = loadavg()[0] ?? 0;
+  const startedAt = performance.now();
   const reportAs =
     (prefix: string): Report =>
     (figure) => {
@@ -70,7 +71,7 @@ export async function run(report: Report, options: Options): Promise<void> {
   await measureRows(ours, options.quick ? QUICK_ROWS : ROWS);
   if (options.quick) return;
   const document = withFigures(await readFile(DOCUMENT, "utf8"), summaries, {
-    conditions: await conditionsOf(services, options, load),
+    conditions: await conditionsOf(services, options, { load, minutes: (performance.now() - startedAt) / 60_000 }),
     peers: [...new Set(PEERS.map(({ title }) => title))],
   });
   await writeFile(DOCUMENT, await format(document, { parser: "markdown", printWidth: 120 }));
@@ -93,13 +94,17 @@ async function runPeer(
 
 const PACKAGES = ["bullmq", "pg-boss", "graphile-worker"] as const;
 
-async function conditionsOf({ versions }: PeerServices, { rounds }: Options, load: number): Promise<string> {
+async function conditionsOf(
+  { versions }: PeerServices,
+  { rounds }: Options,
+  { load, minutes }: { readonly load: number; readonly minutes: number },
+): Promise<string> {
   const { dependencies } = JSON.parse(await readFile(join(import.meta.dirname, "../package.json"), "utf8")) as {
     readonly dependencies: Readonly<Record<string, string>>;
   };
   const gib = Math.round(totalmem() / 1_024 ** 3);
   return [
-    `- ${new Date().toISOString().slice(0, 10)}, ${rounds} rounds, load of the machine before the first: ${load.toFixed(1)}`,
+    `- ${new Date().toISOString().slice(0, 10)}; rounds: ${rounds}; minutes: ${minutes.toFixed(1)}; load of the machine before: ${load.toFixed(1)}`,
     `- ${availableParallelism()} cores, ${gib} GiB, Node ${process.version}`,
     `- ${PACKAGES.map((name) => `${name} ${dependencies[name] ?? ""}`).join(", ")}; ${versions}`,
   ].join("\n");

@@ -5,6 +5,7 @@ import {
   SINGLE_JOB,
   type OperationsPerJob,
 } from "../../../infra/plan/operations-per-job.ts";
+import { eventuallyFound } from "../../support/eventually.ts";
 import { type Counts, since } from "../../support/operations/operation-meter.ts";
 import { startMeteredSystem } from "../../support/operations/metered-system.ts";
 import { perJob, uncovered } from "../../support/operations/per-job.ts";
@@ -38,12 +39,13 @@ describe("operations per job", () => {
       const tenant = freshTenant();
       await system.publish(tenant, "test.zip", PACKAGE);
       if (apis === 2) await system.anotherApi();
-      await using _worker = await system.startWorker({ slots: 2, packageClock });
+      await using worker = await system.startWorker({ slots: 2, packageClock });
       // Fetches the package, opens links, fills caches.
       const warm = await metered.settled([await system.submit(tenant, "Nothing")], apis);
       const jobCount = 5;
       for (let i = 0; i < jobCount; i++) await metered.settled([await system.submit(tenant, "Nothing")], apis);
       expectWithin(bounds, since(warm, metered.counts()), jobCount, apis);
+      await eventuallyFound(() => worker.runningCount === 0);
     },
   );
 
@@ -52,7 +54,7 @@ describe("operations per job", () => {
     const { system } = metered;
     const tenant = freshTenant();
     await system.publish(tenant, "test.zip", PACKAGE);
-    await using _worker = await system.startWorker({ slots: 64, packageClock });
+    await using worker = await system.startWorker({ slots: 64, packageClock });
     const batch = await system.api.post("/v1/batches", { tenantName: tenant, batchName: "Many" });
     const { batchId } = batch.body;
     const warm = await metered.settled([await system.submit(tenant, "Nothing", { batchId })]);
@@ -61,5 +63,6 @@ describe("operations per job", () => {
     const { body } = await system.api.post("/v1/jobs/bulk", { batchId, jobs });
     const counts = await metered.settled(body.results.map(({ jobId }) => jobId));
     expectWithin(CROWDED_JOB, since(warm, counts), jobs.length);
+    await eventuallyFound(() => worker.runningCount === 0);
   });
 });

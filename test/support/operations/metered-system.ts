@@ -48,6 +48,7 @@ export async function startMeteredSystem(): Promise<MeteredSystem> {
         const of = (name: string): number => sumOf(counts, name);
         // A job's message is settled after all of its requests, and every event reaches every instance.
         if (of("bus bell settled") < of("bus bell sent")) throw new Error("Some messages are not settled.");
+        if (counted().unsettledCount > 0) throw new Error("Some messages or events are not settled.");
         if (of("bus event received") < apiInstances * of("bus event sent"))
           throw new Error("Some events are under way.");
       });

@@ -49,7 +49,7 @@ export function createSummaries(): Summaries {
     if (found === undefined) return undefined;
     const sorted = found.values.toSorted((a, b) => a - b);
     const [low = NaN, high = NaN] = [sorted.at(0), sorted.at(-1)];
-    return { name, unit: found.unit, median: shareOf(sorted, 0.5), low, high, rounds: sorted.length };
+    return { name, unit: found.unit, median: median(sorted), low, high, rounds: sorted.length };
   };
   return {
     add({ name, value, unit }) {
@@ -66,11 +66,12 @@ export function createSummaries(): Summaries {
 export const shareOf = (sorted: readonly number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
 
-export const median = (values: readonly number[]): number =>
-  shareOf(
-    values.toSorted((a, b) => a - b),
-    0.5,
-  );
+/** Of an even number of values: between the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] ?? NaN) + (sorted[Math.ceil(middle)] ?? NaN)) / 2;
+}
 
 /** To three figures that mean something. */
 export const rounded = (value: number): number => (Number.isFinite(value) ? Number(value.toPrecision(3)) : value);

@@ -23,6 +23,8 @@ export type AmqpFrame =
       readonly channel: number;
       readonly link: number;
       readonly delivery: number;
+      /** The receiver need not settle it. */
+      readonly isSettled: boolean;
       readonly messageCount: number;
       /** What a request to a management node asks for. */
       readonly operation: string | undefined;
@@ -55,7 +57,7 @@ export function createFrameReader(onFrame: (frame: AmqpFrame) => void): (bytes: 
   /** Payloads whose last frame has not come, by link. */
   const incomplete = new Map<
     string,
-    { readonly delivery: number; readonly format: number; readonly parts: Buffer[] }
+    { readonly delivery: number; readonly isSettled: boolean; readonly format: number; readonly parts: Buffer[] }
   >();
 
   function read(frame: Buffer): void {
@@ -85,13 +87,18 @@ export function createFrameReader(onFrame: (frame: AmqpFrame) => void): (bytes: 
       case CODE.transfer: {
         const link = Number(field(0));
         const key = `${channel}/${link}`;
-        const message = incomplete.get(key) ?? { delivery: Number(field(1)), format: Number(field(3) ?? 0), parts: [] };
+        const message = incomplete.get(key) ?? {
+          delivery: Number(field(1)),
+          isSettled: isTrue(field(4)),
+          format: Number(field(3) ?? 0),
+          parts: [],
+        };
         message.parts.push(body.subarray(reader.position));
         incomplete.set(key, message);
         if (isTrue(field(5))) break;
         incomplete.delete(key);
-        const { delivery, format, parts } = message;
-        onFrame({ kind: "transfer", channel, link, delivery, ...contentOf(Buffer.concat(parts), format) });
+        const { format, parts, ...about } = message;
+        onFrame({ kind: "transfer", channel, link, ...about, ...contentOf(Buffer.concat(parts), format) });
         break;
       }
       case CODE.disposition: {

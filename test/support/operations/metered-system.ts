@@ -60,6 +60,7 @@ export async function startMeteredSystem(events: EventLevel = SETTINGS.events.fa
         // A job's end is published in the background.
         if (of("bus event sent") < endedCount * EVENTS_OF_A_JOB[events])
           throw new Error("Some events are not published.");
+        if (counted().unsettledCount > 0) throw new Error("Some messages or events are not settled.");
         if (of("bus event received") < apiInstances * of("bus event sent"))
           throw new Error("Some events are under way.");
       });

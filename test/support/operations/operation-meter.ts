@@ -19,6 +19,8 @@ export interface MeteredServices {
 export interface OperationMeter extends AsyncDisposable, MeteredServices {
   /** All since the meter started. */
   counts(): Counts;
+  /** Messages that were received under lock, and not settled yet. */
+  readonly unsettledCount: number;
 }
 
 /** Starts proxies in front of both services. The result has the connection strings that lead through them. */
@@ -30,11 +32,15 @@ export async function startOperationMeter(target: MeteredServices): Promise<Oper
     add(storageName(request));
     return "pass";
   };
-  const bus = await startBusProxy(target.serviceBus, add);
+  const tally: Tally = { add, unsettledCount: 0 };
+  const bus = await startBusProxy(target.serviceBus, tally);
   return {
     storage: storage.connectionString,
     serviceBus: bus.connectionString,
     counts: () => Object.fromEntries([...counts].toSorted(([a], [b]) => a.localeCompare(b))),
+    get unsettledCount() {
+      return tally.unsettledCount;
+    },
     async [Symbol.asyncDispose]() {
       await bus[Symbol.asyncDispose]();
       await storage[Symbol.asyncDispose]();
@@ -73,14 +79,17 @@ function storageName({ method, url }: ProxiedRequest): string {
   return `blob ${method === "GET" || method === "HEAD" ? "read" : "write"} ${container ?? first}`;
 }
 
-type Add = (name: string, count?: number) => void;
+interface Tally {
+  readonly add: (name: string, count?: number) => void;
+  unsettledCount: number;
+}
 
-async function startBusProxy(target: string, add: Add): Promise<AsyncDisposable & { connectionString: string }> {
+async function startBusProxy(target: string, tally: Tally): Promise<AsyncDisposable & { connectionString: string }> {
   const { hostname, port } = new URL(/Endpoint=([^;]+)/.exec(target)?.[1] ?? "");
   const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true }, (client) => {
     const service = connect({ host: hostname, port: Number(port), noDelay: true });
-    const count = createLinkCounter(add);
+    const count = createLinkCounter(tally);
     client.on("data", createFrameReader(count.fromClient));
     service.on("data", createFrameReader(count.fromService));
     for (const [from, to] of [
@@ -114,7 +123,12 @@ type OnFrame = Parameters<typeof createFrameReader>[0];
  * Names what passes on one connection. Authorization is not billed and not counted. Neither are answers to requests: the
  * request has been counted.
  */
-function createLinkCounter(add: Add): { readonly fromClient: OnFrame; readonly fromService: OnFrame } {
+function createLinkCounter(tally: Tally): { readonly fromClient: OnFrame; readonly fromService: OnFrame } {
+  const { add } = tally;
+  const settled = (kind: string): void => {
+    tally.unsettledCount--;
+    add(`bus ${kind} settled`);
+  };
   const names = { client: new Map<string, string>(), service: new Map<string, string>() };
   /** By a link's name: where it leads. */
   const addresses = new Map<string, string>();
@@ -132,12 +146,15 @@ function createLinkCounter(add: Add): { readonly fromClient: OnFrame; readonly f
       if (frame.kind === "transfer") {
         const address = addresses.get(names.client.get(key(frame.channel, frame.link)) ?? "") ?? "";
         if (address === "$cbs") return;
-        add(`bus ${kindOf(address)} ${operationOf(frame.operation)}`, frame.messageCount);
+        const operation = frame.operation?.replace("com.microsoft:", "");
+        // A message whose link is gone is settled by a request.
+        if (operation === "update-disposition") settled(kindOf(address));
+        else add(`bus ${kindOf(address)} ${operation ?? "sent"}`, frame.messageCount);
       }
       if (frame.kind === "disposition" && frame.isReceiver) {
         for (let delivery = frame.first; delivery <= frame.last; delivery++) {
           const kind = unsettled.get(key(frame.channel, delivery));
-          if (kind !== undefined) add(`bus ${kind} settled`);
+          if (kind !== undefined) settled(kind);
           unsettled.delete(key(frame.channel, delivery));
         }
       }
@@ -149,15 +166,13 @@ function createLinkCounter(add: Add): { readonly fromClient: OnFrame; readonly f
         const address = addresses.get(names.service.get(key(frame.channel, frame.link)) ?? "") ?? "";
         if (address.includes("$management") || address === "$cbs") return;
         add(`bus ${kindOf(address)} received`, frame.messageCount);
+        if (frame.isSettled) return;
+        tally.unsettledCount += frame.messageCount;
         unsettled.set(key(sessions.get(frame.channel) ?? frame.channel, frame.delivery), kindOf(address));
       }
     },
   };
 }
-
-/** A message whose link is gone is settled by a request. */
-const operationOf = (request: string | undefined): string =>
-  request === "com.microsoft:update-disposition" ? "settled" : (request?.replace("com.microsoft:", "") ?? "sent");
 
 function kindOf(address: string): "bell" | "event" | "tick" {
   const entity = address.replace(/^.*:\/\/[^/]*\//, "");

@@ -2,6 +2,7 @@
  * The web API of one run, over connections in memory. To build its routes costs more than a run does, so that they are
  * built once and serve one run after the other.
  */
+import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import { silentEvents, silentLog, silentUnreadable } from "../silent.ts";
 import { randomBytes } from "node:crypto";
 import { createServer, request, type IncomingMessage } from "node:http";
@@ -92,9 +93,17 @@ function buildRoutes(pool: string): Routes {
         return Reflect.get(routes.ports[name], member) as unknown;
       },
     });
+  const askedBatches = ask("batches");
   const stores = {
     jobs: ask("jobs"),
-    batches: ask("batches"),
+    // Method by method, because the API puts one of its own beside the others.
+    batches: {
+      create: (...request) => askedBatches.create(...request),
+      get: (...request) => askedBatches.get(...request),
+      update: (...request) => askedBatches.update(...request),
+      active: (...request) => askedBatches.active(...request),
+      list: (...request) => askedBatches.list(...request),
+    } satisfies BatchStore,
     keys: {
       ...createMemoryKeys(new MemoryTable(atOnce)),
       removeExpired: () => Promise.reject(new Error("The API removes no keys.")),

@@ -35,7 +35,11 @@ const FLOOD_AT_ONCE = 50;
 export const run = (report: Report, { quick }: Options): Promise<void> =>
   withStack(
     // All of them have one token.
-    { workers: 0, slots: 1, environment: { [SETTING.followersPerCaller]: String(FOLLOWERS_MAX_COUNT) } },
+    {
+      workers: 0,
+      slots: 1,
+      environment: { [SETTING.followersPerCaller]: String(FOLLOWERS_MAX_COUNT), [SETTING.events]: "all" },
+    },
     (stack) => measure(stack, report, quick ? QUICK_CONNECTIONS : CONNECTIONS),
   );
 

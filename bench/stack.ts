@@ -5,11 +5,13 @@ import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { SETTINGS } from "../infra/plan/settings.ts";
 import { connectStorage, createPackageStore, createTenantStore, provisionStorage } from "../runtime/azure/index.ts";
 import type { JobServiceClient, JobView } from "../runtime/client/index.ts";
 import { DEFAULT_POOL } from "../runtime/core/deployment/topology.ts";
 import { type StateCounts, openOf } from "../runtime/core/job/states.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../runtime/core/limits.ts";
+import { SETTING } from "../runtime/core/settings/names.ts";
 import { openHome } from "../runtime/local/home.ts";
 import { signInAs } from "../runtime/local/identity/issuer-client.ts";
 import { ADMIN_APPLICATION, seedTenants } from "../runtime/local/identity/principals.ts";
@@ -28,7 +30,10 @@ export type BenchStackOptions = Pick<StackOptions, "slots" | "apis"> & {
   readonly environment?: Readonly<Record<string, string>>;
 };
 
-/** The stack is removed afterwards. No request is refused because there are many. */
+/**
+ * The stack is removed afterwards. It publishes the events that a deployed stack publishes by default. No request is
+ * refused because there are many.
+ */
 export async function withStack<T>(
   { workers, launcher = LAUNCHER, environment = {}, ...options }: BenchStackOptions,
   measure: (stack: Stack) => Promise<T>,
@@ -45,7 +50,7 @@ export async function withStack<T>(
     drainMs: 5_000,
     requestsPerMinute: REQUESTS_PER_MINUTE_MAX,
     launcher,
-    environment: { ...process.env, ...environment },
+    environment: { ...process.env, [SETTING.events]: SETTINGS.events.fallback, ...environment },
     onRestart: () => undefined,
     async provision(connectionString) {
       const storage = connectStorage({ kind: "connection-string", storage: connectionString });

@@ -19,7 +19,7 @@ export interface WaitOptions extends CallOptions {
 interface LookOptions<T> extends WaitOptions {
   /** Called with every result of a poll. */
   readonly onLook?: ((seen: T) => void) | undefined;
-  /** Poll interval, for showing progress to people. Default: 20 at first, up to 5,000. */
+  /** Poll interval, for showing progress to people. Default: 10 at first, up to 5,000. */
   readonly lookEveryMs?: number | undefined;
 }
 
@@ -45,7 +45,7 @@ export interface WaitDeps {
  * While events arrive, they trigger the polls. The fallback for lost events is one poll soon after the stream has opened,
  * and then the longest interval.
  */
-const LOOK = { firstMs: 20, factor: 2.5, maxMs: 5_000, pushedFirstMs: 1_000, pushedMs: 15_000 } as const;
+const LOOK = { firstMs: 10, factor: 3, maxMs: 5_000, pushedFirstMs: 1_000, pushedMs: 15_000 } as const;
 /** After other events than the awaited end, one poll serves all that arrive close together. */
 const GATHER_MS = 100;
 /** Waits that hold a connection for events. Browsers allow six to one address. More waits only poll. */

@@ -26,6 +26,11 @@ export type Admitted =
 export interface Admission {
   /** Whether this job is admitted. Its row is then read before the first write. */
   appliesTo(jobId: string): boolean;
+  /**
+   * Runs the claim of a job, one at a time for all jobs that exclude each other, in the order of the calls: messages that
+   * come together must not overtake each other. Others run at once.
+   */
+  inTurn<T>(jobId: string, claim: () => Promise<T>): Promise<T>;
   /** Decides about a queued row that has just been read. Throws UnavailableError. */
   admit(row: Stored<Job>, context: AdmissionContext): Promise<Admitted>;
   /** The fence of a start that is not admitted again: a takeover, or an own claim whose answer was lost. */

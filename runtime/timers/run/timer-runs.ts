@@ -42,13 +42,34 @@ export interface TimerRuns {
 /** The parts of a worker that deal with runs of timers. `completion`: that of other batches. */
 export function createTimerRuns(deps: TimerRunsDeps): TimerRuns {
   const completion = withTimerBatches(deps.completion, deps);
+  const inTurn = takeTurns();
   return {
     completion,
     onTick: (tick, { delivery, log }) => admitTick(tick, delivery, { ...deps, log }),
     admission: {
       appliesTo: (jobId) => isTimerBatch(jobIdParts(jobId).batchId),
+      inTurn(jobId, claim) {
+        const { batchId } = jobIdParts(jobId);
+        return isTimerBatch(batchId) ? inTurn(batchId, claim) : claim();
+      },
       admit: (row, { delivery, log, signal }) => passGate(row, delivery, { ...deps, completion, log }, signal),
       renewFence: (job) => renewFence(job, deps),
     },
+  };
+}
+
+/** One step at a time for each key, in the order of the calls. A step that fails does not stop those behind it. */
+function takeTurns(): <T>(key: string, step: () => Promise<T>) => Promise<T> {
+  const last = new Map<string, Promise<unknown>>();
+  return (key, step) => {
+    const before = last.get(key);
+    const own = before === undefined ? step() : before.then(step);
+    const over = own
+      .catch(() => undefined)
+      .finally(() => {
+        if (last.get(key) === over) last.delete(key);
+      });
+    last.set(key, over);
+    return own;
   };
 }

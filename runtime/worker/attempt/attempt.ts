@@ -127,7 +127,9 @@ async function claimAndRun(
     if (parsed.kind === "tick" && (await deps.onTick?.(parsed.tick, { delivery, log })) !== true) return undefined;
     return claimJob(request, claimDeps, lock.signal);
   };
-  const claimed = await retryWhileLocked("claiming", claim, patience);
+  const claimWhileLocked = () => retryWhileLocked("claiming", claim, patience);
+  const { admission } = deps;
+  const claimed = await (admission?.inTurn(request.bell.jobId, claimWhileLocked) ?? claimWhileLocked());
   if (claimed === undefined) return;
   const {
     jobId,

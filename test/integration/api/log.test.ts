@@ -188,7 +188,8 @@ describe("following a log", () => {
     await expect.poll(() => log.messages(), { timeout: 60_000 }).toEqual(["request"]);
     const [leftAt, stayedAt] = [looks.get(left)!, looks.get(stayed)!];
     await expect.poll(() => looks.get(stayed), { timeout: 60_000 }).toBeGreaterThan(stayedAt + 2);
-    expect(looks.get(left)).toBe(leftAt);
+    // One look may have been under way when the client left.
+    expect(looks.get(left)).toBeLessThanOrEqual(leftAt + 1);
     stayer.leave();
     await expect.poll(() => log.messages(), { timeout: 60_000 }).toEqual(["request", "request"]);
   });

@@ -271,6 +271,7 @@ describe("claiming a job that an admission decides about", () => {
     const askedAbout: string[] = [];
     const admission: Admission = {
       appliesTo: () => true,
+      inTurn: (_jobId, claim) => claim(),
       admit: ({ etag }) => {
         askedAbout.push(etag);
         return Promise.resolve(answers[askedAbout.length - 1]!);

@@ -144,11 +144,12 @@ describe("queues", () => {
     await sender.sendMessages({ body: "x" });
     const first = await one(receiver);
     const second = await one(client.createReceiver(name, NO_RENEWAL));
+    // At once, because its lock is as brief.
+    await receiver.completeMessage(second);
     expect(second.deliveryCount).toBe(1);
     expect(second.sequenceNumber!.equals(first.sequenceNumber!)).toBe(true);
     await expect(receiver.completeMessage(first)).rejects.toMatchObject({ code: "MessageLockLost" });
     await expect(receiver.renewMessageLock(first)).rejects.toMatchObject({ code: "MessageLockLost" });
-    await receiver.completeMessage(second);
   });
 
   test("keep a renewed lock", async () => {

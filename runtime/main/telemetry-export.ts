@@ -40,7 +40,6 @@ const QUEUE = {
   scheduledDelayMillis: 1_000,
   exportTimeoutMillis: 10_000,
 };
-const METRICS_EVERY_MS = 60_000;
 const ATTRIBUTE_MAX_LENGTH = 1_024;
 
 export async function prepareExport(settings: TelemetrySettings, resource: Resource): Promise<Exporting> {
@@ -53,8 +52,8 @@ export async function prepareExport(settings: TelemetrySettings, resource: Resou
       ({ metrics }) =>
         new PeriodicExportingMetricReader({
           exporter: metrics,
-          exportIntervalMillis: METRICS_EVERY_MS,
-          exportTimeoutMillis: QUEUE.exportTimeoutMillis,
+          exportIntervalMillis: settings.metricsEveryMs,
+          exportTimeoutMillis: Math.min(settings.metricsEveryMs, QUEUE.exportTimeoutMillis),
         }),
     ),
     start(meter) {

@@ -17,7 +17,7 @@ export async function trace(options: TraceOptions, around: Surroundings, jobId: 
   const found = await telemetry.trace(jobId);
   if (found.spans.length === 0) {
     throw new Error(
-      `There are no spans of ${jobId}. npm start has those since ${showInstant(found.since)} UTC; the latest arrive after some seconds.`,
+      `There are no spans of ${jobId}. npm start has those since ${showInstant(found.since)} UTC; one arrives when its step has ended.`,
     );
   }
   show(terminal, options, found, () => traceText(found, telemetry.endpoint, terminal));

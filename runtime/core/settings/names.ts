@@ -87,6 +87,8 @@ export const SETTING = {
   otlpEndpoint: "OTEL_EXPORTER_OTLP_ENDPOINT",
   /** Headers for that collector, as name=value,name=value. Default: none. */
   otlpHeaders: "OTEL_EXPORTER_OTLP_HEADERS",
+  /** Milliseconds between two exports of metrics. Default 60000. */
+  metricsInterval: "OTEL_METRIC_EXPORT_INTERVAL",
   /** The part of traces to export, 0 to 1. A failed step is exported always. Default 0.05. */
   traceRatio: "JOBYARD_TRACE_RATIO",
   /**

@@ -1,5 +1,5 @@
 /** The settings of telemetry: where traces, metrics and logs go, and how many traces. */
-import { type Environment, SettingsError, optional } from "./environment.ts";
+import { type Environment, SettingsError, integer, optional } from "./environment.ts";
 import { SETTING } from "./names.ts";
 
 export interface TelemetrySettings {
@@ -7,6 +7,8 @@ export interface TelemetrySettings {
   readonly azureMonitor: string | undefined;
   /** Undefined: not exported there. */
   readonly otlp: OtlpSettings | undefined;
+  /** Between two exports of metrics. */
+  readonly metricsEveryMs: number;
   /** The part of traces without a sampled parent that are exported, from 0 to 1. Those with an error always are. */
   readonly traceRatio: number;
 }
@@ -17,11 +19,17 @@ export interface OtlpSettings {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+const METRICS_EVERY_MS_DEFAULT = 60_000;
 const TRACE_RATIO_DEFAULT = 0.05;
 
 export const parseTelemetrySettings = (env: Environment): TelemetrySettings => ({
   azureMonitor: optional(env, SETTING.applicationInsights),
   otlp: parseOtlp(env),
+  metricsEveryMs: integer(env, SETTING.metricsInterval, {
+    fallback: METRICS_EVERY_MS_DEFAULT,
+    min: 1_000,
+    max: 3_600_000,
+  }),
   traceRatio: parseTraceRatio(env),
 });
 

@@ -1,5 +1,6 @@
 /** Where `npm start` sends its telemetry: to a receiver of its own, or to the collector that its environment names. */
 import type { Environment } from "../../core/settings/environment.ts";
+import { SETTING } from "../../core/settings/names.ts";
 import { startReceiver, type ReceiverOptions } from "./receiver.ts";
 import { removeTelemetryFile, writeTelemetryFile } from "./telemetry-file.ts";
 
@@ -15,20 +16,25 @@ export interface LocalTelemetry {
   close(): Promise<void>;
 }
 
-const ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT";
-const HEADERS = "OTEL_EXPORTER_OTLP_HEADERS";
-const RATIO = "JOBYARD_TRACE_RATIO";
+/** `jobyard stats --watch` shows what is new. */
+const METRICS_EVERY_MS = 5_000;
 
 export async function startLocalTelemetry({
   directory,
   environment,
   ...options
 }: LocalTelemetryOptions): Promise<LocalTelemetry> {
-  const { [ENDPOINT]: elsewhere, [HEADERS]: headers, [RATIO]: ratio = "1" } = environment;
+  const { [SETTING.otlpEndpoint]: elsewhere, [SETTING.otlpHeaders]: headers } = environment;
+  const { [SETTING.metricsInterval]: interval, [SETTING.traceRatio]: ratio = "1" } = environment;
   if (elsewhere) {
     await writeTelemetryFile(directory, { kind: "elsewhere", endpoint: elsewhere });
     return {
-      settings: { [ENDPOINT]: elsewhere, ...(headers !== undefined && { [HEADERS]: headers }), [RATIO]: ratio },
+      settings: {
+        [SETTING.otlpEndpoint]: elsewhere,
+        ...(headers !== undefined && { [SETTING.otlpHeaders]: headers }),
+        ...(interval !== undefined && { [SETTING.metricsInterval]: interval }),
+        [SETTING.traceRatio]: ratio,
+      },
       close: () => removeTelemetryFile(directory),
     };
   }
@@ -36,7 +42,11 @@ export async function startLocalTelemetry({
   const { endpoint, readKey } = receiver;
   await writeTelemetryFile(directory, { kind: "here", endpoint, readKey });
   return {
-    settings: { [ENDPOINT]: endpoint, [RATIO]: ratio },
+    settings: {
+      [SETTING.otlpEndpoint]: endpoint,
+      [SETTING.metricsInterval]: interval ?? String(METRICS_EVERY_MS),
+      [SETTING.traceRatio]: ratio,
+    },
     async close() {
       await removeTelemetryFile(directory);
       await receiver.close();

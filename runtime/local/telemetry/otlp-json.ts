@@ -108,8 +108,10 @@ export const readSpans = (body: unknown): readonly Span[] =>
 function spanOf(one: z.infer<typeof span>, service: string): Span {
   const { parentSpanId, startTimeUnixNano, endTimeUnixNano, status, events, links } = one;
   const startMs = millisecondsOf(startTimeUnixNano);
+  const known = readAttributes(one.attributes);
   const thrown = events.findLast(({ name }) => name === "exception");
-  const { "exception.message": message = "failed" } = readAttributes(thrown?.attributes ?? []);
+  // Ours name the type alone, because messages may hold parameters.
+  const { "exception.message": message = known["error.type"] ?? "failed" } = readAttributes(thrown?.attributes ?? []);
   return {
     traceId: one.traceId.toLowerCase(),
     spanId: one.spanId.toLowerCase(),
@@ -120,7 +122,7 @@ function spanOf(one: z.infer<typeof span>, service: string): Span {
     durationMs: Math.max(0, millisecondsOf(endTimeUnixNano) - startMs),
     ...(status.code === STATUS_ERROR && { error: cut(status.message || String(message)) }),
     links: links.slice(0, LINKS_MAX_COUNT).map(({ spanId }) => spanId.toLowerCase()),
-    attributes: readAttributes(one.attributes),
+    attributes: known,
   };
 }
 

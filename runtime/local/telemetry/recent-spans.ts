@@ -104,21 +104,29 @@ function added<V>(map: Map<string, V>, key: string, create: () => V): V {
 
 /**
  * Leaves out what belongs to other jobs: a submit of many jobs is one trace. A span without a job's id belongs to the job
- * of the nearest span above it that has one.
+ * of the nearest span above it that has one. While that one has not ended, nobody has sent it, and the span is anyone's:
+ * it is shown if the trace has no other job.
  */
 function spansAbout(jobId: string, spans: readonly Span[]): readonly Span[] {
   const byId = new Map(spans.map((span) => [span.spanId, span]));
-  const owners = new Map<string, string | undefined>();
-  function ownerOf(span: Span): string | undefined {
-    if (owners.has(span.spanId)) return owners.get(span.spanId);
-    // Ends a circle of parents, which only a broken sender makes.
-    owners.set(span.spanId, undefined);
-    const own = span.attributes[JOB_ID_ATTRIBUTE];
-    const parent = byId.get(span.parentSpanId ?? "");
-    const owner = own === undefined ? parent && ownerOf(parent) : String(own);
-    owners.set(span.spanId, owner);
-    return owner;
+  const parentOf = ({ parentSpanId = "" }: Span): Span | undefined => byId.get(parentSpanId);
+  /** The span and those above it. A circle of parents, which only a broken sender makes, ends where it began. */
+  function upFrom(span: Span): ReadonlySet<Span> {
+    const path = new Set<Span>();
+    for (let at: Span | undefined = span; at !== undefined && !path.has(at); at = parentOf(at)) path.add(at);
+    return path;
   }
-  const kept = [...byId.values()].filter((span) => [undefined, jobId].includes(ownerOf(span)));
+  const paths = new Map([...byId.values()].map((span) => [span, upFrom(span)]));
+  const jobOf = (path: ReadonlySet<Span>): string | undefined => {
+    const owner = [...path].find(({ attributes }) => attributes[JOB_ID_ATTRIBUTE] !== undefined);
+    return owner && String(owner.attributes[JOB_ID_ATTRIBUTE]);
+  };
+  const jobs = new Map([...paths].map(([span, path]) => [span, jobOf(path)]));
+  const isAlone = [...jobs.values()].every((job) => job === undefined || job === jobId);
+  const own = [...paths].filter(([span]) => jobs.get(span) === jobId);
+  const roots = new Set(own.flatMap(([, path]) => [...path].at(-1) ?? []));
+  const belongs = ([span, path]: readonly [Span, ReadonlySet<Span>]): boolean =>
+    jobs.get(span) === jobId || (jobs.get(span) === undefined && (isAlone || [...path].some((at) => roots.has(at))));
+  const kept = [...paths].filter(belongs).map(([span]) => span);
   return kept.sort((a, b) => a.startMs - b.startMs);
 }

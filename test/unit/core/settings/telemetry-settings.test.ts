@@ -3,7 +3,12 @@ import { parseTelemetrySettings } from "../../../../runtime/core/settings/teleme
 
 describe("the settings of telemetry", () => {
   it("export nothing by default", () => {
-    expect(parseTelemetrySettings({})).toEqual({ azureMonitor: undefined, otlp: undefined, traceRatio: 0.05 });
+    expect(parseTelemetrySettings({})).toEqual({
+      azureMonitor: undefined,
+      otlp: undefined,
+      metricsEveryMs: 60_000,
+      traceRatio: 0.05,
+    });
     expect(parseTelemetrySettings({ OTEL_EXPORTER_OTLP_ENDPOINT: "" }).otlp).toBeUndefined();
   });
 
@@ -12,11 +17,13 @@ describe("the settings of telemetry", () => {
       APPLICATIONINSIGHTS_CONNECTION_STRING: "InstrumentationKey=1",
       OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318/",
       OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20a=b, x-team = jobs",
+      OTEL_METRIC_EXPORT_INTERVAL: "5000",
       JOBYARD_TRACE_RATIO: "1",
     });
     expect(settings).toEqual({
       azureMonitor: "InstrumentationKey=1",
       otlp: { endpoint: "http://127.0.0.1:4318", headers: { authorization: "Bearer a=b", "x-team": "jobs" } },
+      metricsEveryMs: 5_000,
       traceRatio: 1,
     });
   });

@@ -38,6 +38,14 @@ describe("the spans of the last hour", () => {
     expect(names("unknown")).toEqual([]);
   });
 
+  it("shows a step of an attempt that has not ended only if the trace has no other job", () => {
+    const { add, names } = spansIn();
+    add({ id: "submit" }, { id: "a", parent: "submit", ...ofJob(JOB) }, { id: "claim", parent: "running" });
+    expect(names().toSorted()).toEqual(["a", "claim", "submit"]);
+    add({ id: "b", parent: "submit", ...ofJob("other") });
+    expect(names().toSorted()).toEqual(["a", "submit"]);
+  });
+
   it("finds all traces of a job, such as those before and after a requeue", () => {
     const { store, add } = spansIn();
     add({ id: "first", trace: "one", ...ofJob(JOB) }, { id: "second", trace: "two", fromMs: 1, ...ofJob(JOB) });
@@ -54,6 +62,7 @@ describe("the spans of the last hour", () => {
     const { store, add } = spansIn();
     add({ id: "a", parent: "p", fromMs: 1.5, toMs: 4, follows: "before", thrown: "No mail server", ...ofJob(JOB) });
     add({ id: "b", fromMs: 2, error: "Exit code 1", ...ofJob(JOB) });
+    add({ id: "c", fromMs: 3, error: "", attributes: { "jobyard.job.id": JOB, "error.type": "JobFailed" } });
     expect(store.ofJob(JOB)).toEqual([
       {
         ...{ traceId: traceIdOf("trace"), spanId: spanIdOf("a"), parentSpanId: spanIdOf("p"), name: "a" },
@@ -61,6 +70,7 @@ describe("the spans of the last hour", () => {
         ...{ links: [spanIdOf("before")], attributes: { "jobyard.job.id": JOB } },
       },
       expect.objectContaining({ name: "b", error: "Exit code 1", links: [] }),
+      expect.objectContaining({ name: "c", error: "JobFailed" }),
     ]);
   });
 

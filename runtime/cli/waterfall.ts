@@ -27,8 +27,9 @@ interface Row {
   readonly note: string;
 }
 
-/** `spans` by start, at least one. */
-export function waterfall(spans: readonly Span[], screen: Screen): string {
+/** `received`: by start, at least one. */
+export function waterfall(received: readonly Span[], screen: Screen): string {
+  const spans = withLostAttempts(received);
   const rows = rowsOf(spans);
   const shown = rows.slice(0, SPANS_MAX_COUNT);
   const startMs = Math.min(...spans.map((span) => span.startMs));
@@ -64,6 +65,28 @@ export function waterfall(spans: readonly Span[], screen: Screen): string {
   ].join("\n");
 }
 
+/**
+ * A killed worker does not send the span of its attempt, but has sent steps of it. The attempt after it names its id. It
+ * is shown as far as its steps go.
+ */
+function withLostAttempts(spans: readonly Span[]): readonly Span[] {
+  const ids = new Set(spans.map(({ spanId }) => spanId));
+  const lost = spans.flatMap((next) =>
+    next.links
+      .filter((id) => !ids.has(id))
+      .flatMap((spanId): Span[] => {
+        const steps = spans.filter(({ parentSpanId }) => parentSpanId === spanId);
+        const [first] = steps;
+        if (first === undefined) return [];
+        const endMs = Math.max(...steps.map(({ startMs, durationMs }) => startMs + durationMs));
+        const { service, startMs } = first;
+        const seen = { service, startMs, durationMs: endMs - startMs, error: "Its worker has not sent its end." };
+        return [{ ...next, ...seen, spanId, name: "lost attempt", links: [], attributes: {} }];
+      }),
+  );
+  return [...spans, ...lost].sort((a, b) => a.startMs - b.startMs);
+}
+
 /** Each span below its parent. A span whose parent is unknown starts a tree. */
 function rowsOf(spans: readonly Span[]): readonly Row[] {
   const ids = new Set(spans.map(({ spanId }) => spanId));
@@ -74,19 +97,22 @@ function rowsOf(spans: readonly Span[]): readonly Row[] {
     const own = (children.get(span.spanId) ?? []).filter(
       ({ spanId }) => !numbers.has(spanId) && spanId !== span.spanId,
     );
-    const follows = span.links.flatMap((id) => numbers.get(id) ?? []).at(-1);
     numbers.set(span.spanId, rows.length + 1);
     const below = own.length > 0 ? `${under}│` : `${under} `;
-    rows.push({ span, lead, under: below, note: follows === undefined ? "" : ` ↩${attemptAt(follows)}` });
+    rows.push({ span, lead, under: below, note: noteOf(span) });
     own.forEach((child, i) => {
       const isLast = i === own.length - 1;
       add(child, `${under}${isLast ? "└ " : "├ "}`, `${under}${isLast ? "  " : "│ "}`);
     });
   }
-  const attemptAt = (number: number): string => {
-    const attempt = rows[number - 1]?.span.attributes[ATTEMPT_ATTRIBUTE];
-    return attempt === undefined ? "" : ` attempt ${String(attempt)}`;
-  };
+  /** Of an attempt after another one. */
+  function noteOf({ links, attributes }: Span): string {
+    if (links.length === 0 || attributes[ATTEMPT_ATTRIBUTE] === undefined) return "";
+    const before = links.flatMap((id) => numbers.get(id) ?? []).at(-1);
+    if (before === undefined) return " ↩ lost attempt";
+    const attempt = rows[before - 1]?.span.attributes[ATTEMPT_ATTRIBUTE];
+    return attempt === undefined ? " ↩ lost attempt" : ` ↩ attempt ${String(attempt)}`;
+  }
   const roots = children.get("") ?? [];
   // After the roots only a circle of parents is left, which a broken sender makes.
   for (const span of [...roots, ...spans]) if (!numbers.has(span.spanId)) add(span, "", "");

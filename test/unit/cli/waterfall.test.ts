@@ -54,6 +54,22 @@ POST /tenants/{tenant}/batches/{batc…  api       █                         4
     └ run                              worker-2                     ███   270 ms`);
   });
 
+  it("says that an attempt follows one whose worker was killed, which sends no span", () => {
+    const attempt = { id: "two", parent: "submit", follows: "killed", attributes: { "jobyard.attempt": 1 } };
+    expect(drawn({ api: [{ id: "submit" }, attempt] })).toMatch(/└ two ↩ lost attempt +api/);
+    const claim = { id: "claim", parent: "killed" };
+    const lines = drawn({ api: [{ id: "submit" }, claim, { ...attempt, fromMs: 5 }] }).split("\n");
+    expect(lines.slice(1).map((line) => line.replace(/ +api .*/, ""))).toEqual([
+      "submit",
+      "├ ✗ lost attempt",
+      "│ │  Its worker has not sent its end.",
+      "│ └ claim",
+      "└ two ↩ lost attempt",
+    ]);
+    const send = { id: "send", parent: "submit", follows: "another" };
+    expect(drawn({ api: [{ id: "submit" }, send] })).not.toContain("↩");
+  });
+
   it("marks errors in red, and nothing else", () => {
     const text = drawn(RETRIED, 80, (style, part) => (style === "red" ? `<${part}>` : part));
     const red = [...text.matchAll(/<([^>]*)>/g)].map(([, part = ""]) => part.trim());

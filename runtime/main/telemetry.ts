@@ -19,6 +19,8 @@ export interface TelemetryOptions {
   readonly version: string;
   readonly instance: string;
   readonly pool?: string | undefined;
+  /** Longest wait for exporters at the end. Default CLOSE_WITHIN_MS. */
+  readonly closeWithinMs?: number | undefined;
 }
 
 export interface Telemetry {
@@ -27,7 +29,7 @@ export interface Telemetry {
   readonly logs: LogSink | undefined;
   /** All metrics in Prometheus' text format. */
   metricsText(): Promise<string>;
-  /** Sends what waits, within `CLOSE_WITHIN_MS`. Never throws. */
+  /** Sends what waits, within a bounded time. Never throws. */
   close(): Promise<void>;
 }
 
@@ -50,7 +52,7 @@ class PullReader extends MetricReader {
 }
 
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
-  const { settings, version } = options;
+  const { settings, version, closeWithinMs = CLOSE_WITHIN_MS } = options;
   const reader = new PullReader();
   const resource = resourceOf(options);
   // Loaded only when wanted, because programs start faster without them.
@@ -83,7 +85,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
         signals?.loggerProvider.shutdown(),
         provider.shutdown(),
       ]);
-      await Promise.race([closing, sleep(CLOSE_WITHIN_MS, inTime.signal)]);
+      await Promise.race([closing, sleep(closeWithinMs, inTime.signal)]);
       inTime.abort();
     },
   };

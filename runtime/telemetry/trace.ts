@@ -16,10 +16,12 @@ import {
   trace,
 } from "@opentelemetry/api";
 
+export type { Span } from "@opentelemetry/api";
+
 export interface SpanOptions {
   /** Default: internal. */
   readonly kind?: keyof typeof SpanKind | undefined;
-  /** A `traceparent` from elsewhere; `null`: none, a new trace starts. Default: the span that is active. */
+  /** A `traceparent` from elsewhere; `null` or an invalid text: none, a new trace starts. Default: the span that is active. */
   readonly parent?: string | null | undefined;
   /** The `traceparent` of each span that led to this one, without being its parent. */
   readonly links?: readonly (string | undefined)[] | undefined;
@@ -56,6 +58,11 @@ export function startSpan(name: string, options: SpanOptions, within = parentOf(
 /** Runs the work with the span as the active one. */
 export const withSpan = <T>(span: Span, work: () => T): T => context.with(trace.setSpan(context.active(), span), work);
 
+/** Adds a link to a span of an earlier attempt. */
+export function linkSpan(span: Span, traceparent: string | undefined): void {
+  span.addLinks(linkTo(traceparent));
+}
+
 /** Marks the span as failed. `type` is a code or the name of an error class, never its message. */
 export function failSpan(span: Span, type: string): void {
   span.setAttribute("error.type", type);
@@ -69,14 +76,11 @@ export function traceparentOf(span: Span | undefined = trace.getActiveSpan()): s
   return `00-${facts.traceId}-${facts.spanId}-${facts.traceFlags.toString(16).padStart(2, "0")}`;
 }
 
-/** The text if it is a `traceparent`. What a caller sends may be anything. */
-export const validTraceparent = (text: unknown): string | undefined =>
-  typeof text === "string" && spanContextOf(text) !== undefined ? text : undefined;
-
 function parentOf(parent: string | null | undefined): Context {
   if (parent === null) return ROOT_CONTEXT;
-  const facts = parent === undefined ? undefined : spanContextOf(parent);
-  return facts === undefined ? context.active() : trace.setSpanContext(ROOT_CONTEXT, facts);
+  if (parent === undefined) return context.active();
+  const facts = spanContextOf(parent);
+  return facts === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, facts);
 }
 
 function linkTo(traceparent: string | undefined): Link[] {

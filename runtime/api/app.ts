@@ -3,7 +3,14 @@ import express, { type Express } from "express";
 import type { Logger } from "../core/logger.ts";
 import type { TrafficSettings } from "../core/settings/api-settings.ts";
 import type { Unreadable } from "../core/unreadable.ts";
-import { accessLog, assignRequestId, crossOrigin, privateAnswers, securityHeaders } from "./http/middleware.ts";
+import {
+  accessLog,
+  assignRequestId,
+  crossOrigin,
+  privateAnswers,
+  securityHeaders,
+  traceRequest,
+} from "./http/middleware.ts";
 import type { Identify } from "./auth/caller.ts";
 import { documentPages } from "./http/document-pages.ts";
 import { acceptTickets } from "./events/tickets.ts";
@@ -35,7 +42,7 @@ export function createApp(deps: AppDeps): Express {
   app.set("trust proxy", traffic.proxyHops);
 
   // First, so that every answer has an id, also an answer of the middleware below.
-  app.use(assignRequestId, accessLog(log, monotonicNow), securityHeaders);
+  app.use(assignRequestId, traceRequest, accessLog(log, monotonicNow), securityHeaders);
   // For load balancers: no token, and little information.
   app.get("/healthz", (_request, response) => {
     response.json({ status: "ok" });

@@ -71,6 +71,11 @@ export interface JobContext<Services = unknown> {
    * period. To end cleanly, pass the signal on (`fetch(url, { signal })`) or check it in a loop.
    */
   readonly signal: AbortSignal;
+  /**
+   * The W3C `traceparent` of this try, for OpenTelemetry: give it to your spans as their parent, and they join the trace
+   * of the job. Undefined: nobody traces it. Commands, and processes of their own, also have it as `TRACEPARENT`.
+   */
+  readonly trace?: string | undefined;
   /** The result of the package's `setup`; undefined if it has none. */
   readonly services: Services;
 }

@@ -30,6 +30,8 @@ export interface StackOptions {
   readonly drainMs: number;
   /** How far ahead ticks of timers are sent. Default: the API's own default. */
   readonly tickHorizonSeconds?: number;
+  /** Settings of API and workers that say where they send telemetry. Default: nowhere. */
+  readonly telemetry?: Readonly<Record<string, string>>;
   /** Limit for one caller of the API. Default: the API's own default. */
   readonly requestsPerMinute?: number;
   /** `start.mjs`, which runs a program of the project by name. */
@@ -168,7 +170,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         [SETTING.drainSeconds]: String(Math.ceil(options.drainMs / 1_000)),
         [SETTING.lockSeconds]: String(options.lockMs / 1_000),
       };
-      await supervisor.start(program(workerId, "worker", [], { ...connections, ...settings }));
+      await supervisor.start(program(workerId, "worker", [], { ...connections, ...options.telemetry, ...settings }));
     };
     const apiSettings = {
       // Receivers under development run here too. Only this machine reaches the API.
@@ -191,7 +193,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     };
     const startApi = (name: string, index: number) => {
       const own = { [SETTING.instanceId]: name, [SETTING.apiPort]: index === 0 ? port : "0" };
-      return supervisor.start(program(name, "api", [], { ...connections, ...apiSettings, ...own }));
+      return supervisor.start(
+        program(name, "api", [], { ...connections, ...options.telemetry, ...apiSettings, ...own }),
+      );
     };
     const [[apiReady]] = await Promise.all([
       up("api", Promise.all(apis.map(startApi))),

@@ -20,6 +20,7 @@ import { isLoopback, localOnly, pagesOf } from "../core/loopback.ts";
 import { type ApiSettings, parseApiSettings } from "../core/settings/api-settings.ts";
 import { SettingsError } from "../core/settings/environment.ts";
 import { SETTING } from "../core/settings/names.ts";
+import { parseTelemetrySettings } from "../core/settings/telemetry-settings.ts";
 import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
@@ -29,6 +30,7 @@ import { composeAuth, composeReadiness, composeTimers, composeWebhooks } from ".
 import { connect } from "./connect.ts";
 import { createLogger } from "./logger.ts";
 import { type Service, runService } from "./service-process.ts";
+import { startTelemetry } from "./telemetry.ts";
 import { withTimerBatches } from "../timers/run/timer-runs.ts";
 
 /** Beside the program, in a release. */
@@ -39,6 +41,12 @@ const CLOSE_AFTER_MS = 10_000;
 async function start(): Promise<Service> {
   const settings = readSettings();
   const { pools, traffic, lockMs, allowLoopbackWebhooks: allowLoopback } = settings;
+  const telemetry = await startTelemetry({
+    settings: parseTelemetrySettings(process.env),
+    service: "jobyard-api",
+    version: process.env[SETTING.version] ?? "local",
+    instance: settings.instanceId,
+  });
   const log = createLogger("api", settings.logLevel);
 
   // Clocks, ids, storage, broker.
@@ -175,6 +183,7 @@ async function start(): Promise<Service> {
       ]);
       await Promise.race([closing, sleep(CLOSE_AFTER_MS, closed.signal)]);
       closed.abort();
+      await telemetry.close();
     },
   };
 }

@@ -14,7 +14,8 @@ import { type Home, HomeInUseError, openHome } from "../local/home.ts";
 import { PortTakenError, assertFree } from "../local/ports.ts";
 import { readIfThere, writePrivateFile } from "../local/private-file.ts";
 import { ADMIN_APPLICATION, DEMO_APPLICATION, seedTenants } from "../local/identity/principals.ts";
-import { type Stack, type StackPart, localClient, startStack } from "../local/stack.ts";
+import { type Stack, type StackOptions, type StackPart, localClient, startStack } from "../local/stack.ts";
+import { startLocalTelemetry, type LocalTelemetry } from "../local/telemetry/local-telemetry.ts";
 import { readStartOptions, type StartOptions } from "../local/start-options.ts";
 import { ProgramFailedError } from "../local/supervisor.ts";
 import { assertNamesDiffer, packFolder, packPackages, type PackedPackage } from "../package/build/pack-folder.ts";
@@ -51,12 +52,14 @@ async function main(): Promise<void> {
   const { signal } = interrupted;
   let home: Home | undefined;
   let stack: Stack | undefined;
+  let telemetry: LocalTelemetry | undefined;
   /** May read every tenant. */
   let admin: JobServiceClient | undefined;
 
   const stop = async (exitCode: number): Promise<never> => {
     if (signal.aborted && admin !== undefined) await tellWhatRuns(admin, report);
     await stack?.stop();
+    await telemetry?.close();
     home?.release();
     if (signal.aborted) report.step(`Stopped. Data stays${home === undefined ? "" : ` in ${home.directory}`}.`);
     process.exit(exitCode);
@@ -89,7 +92,14 @@ async function main(): Promise<void> {
     const packing = packAll(options);
     const broken = new AbortController();
     packing.catch((error: unknown) => broken.abort(error));
-    stack = await startLocalStack(home, options, report, AbortSignal.any([signal, broken.signal]));
+    telemetry = await startLocalTelemetry({
+      directory: home.directory,
+      environment: process.env,
+      now: () => new Date(),
+      onFailure: (error) => report.notice(`Telemetry was not kept: ${explain(error)}`),
+    });
+    const parts = { home, telemetry: telemetry.settings };
+    stack = await startLocalStack(parts, options, report, AbortSignal.any([signal, broken.signal]));
     admin = await localClient(stack, ADMIN_APPLICATION);
     const client = await localClient(stack, DEMO_APPLICATION);
     report.step(`Running at ${stack.apiUrl} with ${counted(options.workers, "worker")}`);
@@ -149,10 +159,15 @@ async function tellWhatRuns(admin: JobServiceClient, report: Report): Promise<vo
   }
 }
 
-function startLocalStack(home: Home, options: StartOptions, report: Report, signal: AbortSignal): Promise<Stack> {
+function startLocalStack(
+  parts: Required<Pick<StackOptions, "home" | "telemetry">>,
+  options: StartOptions,
+  report: Report,
+  signal: AbortSignal,
+): Promise<Stack> {
   const startedAt = performance.now();
   return startStack({
-    home,
+    ...parts,
     signal,
     apiPort: options.port,
     identityPort: options.identityPort,

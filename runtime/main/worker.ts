@@ -6,6 +6,7 @@ import { parseWorkerMachineSettings } from "../core/settings/machine-settings.ts
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
 import { createShare } from "../core/job/priority.ts";
+import { parseTelemetrySettings } from "../core/settings/telemetry-settings.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings/worker-settings.ts";
 import { createUnreadable } from "../core/unreadable.ts";
 import { WorkerFault } from "../worker/attempt/machine-fault.ts";
@@ -22,6 +23,7 @@ import { startWorker } from "../worker/worker.ts";
 import { connect, connectReleases } from "./connect.ts";
 import { createLogger } from "./logger.ts";
 import { GIVEN_UP, ownerPatience, runService, type Service } from "./service-process.ts";
+import { startTelemetry } from "./telemetry.ts";
 import { systemClock } from "../core/clock.ts";
 
 /** Children kept ready. More would only use memory, because a machine starts only a few at a time. */
@@ -30,6 +32,13 @@ const PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
 
 async function start(): Promise<Service> {
   const settings = parseWorkerSettings(process.env);
+  const telemetry = await startTelemetry({
+    settings: parseTelemetrySettings(process.env),
+    service: "jobyard-worker",
+    version: settings.version,
+    instance: settings.workerId,
+    pool: settings.pool,
+  });
   const log = createLogger(settings.workerId, settings.logLevel);
   // First of all, because the cleanup below ends everything that runs in it.
   const owned = await ownFolder({ ...ownerPatience, directory: settings.directory });
@@ -123,6 +132,7 @@ async function start(): Promise<Service> {
       await worker.drain(0, new WorkerFault(error));
       await processes.close();
       await publisher.close();
+      await telemetry.close();
     },
     ready: {
       pool,
@@ -138,6 +148,7 @@ async function start(): Promise<Service> {
       await publisher.close();
       await queue.close();
       owned.release();
+      await telemetry.close();
     },
   };
 }

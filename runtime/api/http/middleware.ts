@@ -4,6 +4,7 @@ import cors from "cors";
 import type { RequestHandler, Response } from "express";
 import helmet from "helmet";
 import type { Logger } from "../../core/logger.ts";
+import { failSpan, startSpan, withSpan } from "../../telemetry/trace.ts";
 import { callerKey, findCaller } from "../auth/caller.ts";
 
 const REQUEST_ID_HEADER = "x-request-id";
@@ -20,6 +21,34 @@ export const requestIdOf = (response: Response): string => String(response.local
 
 /** Called by load balancers every few seconds. */
 const NOT_LOGGED = new Set(["/healthz", "/readyz"]);
+
+/**
+ * The span of a request, in the trace of its caller. Its name is the route as the API's document has it, because paths
+ * hold names of users.
+ */
+export const traceRequest: RequestHandler = (request, response, next) => {
+  if (NOT_LOGGED.has(request.path)) {
+    next();
+    return;
+  }
+  const span = startSpan(request.method, {
+    kind: "SERVER",
+    parent: request.get("traceparent") ?? null,
+    attributes: { "http.request.method": request.method },
+  });
+  response.once("close", () => {
+    const route: unknown = response.locals["route"];
+    if (typeof route === "string") {
+      span.setAttribute("http.route", route);
+      span.updateName(`${request.method} ${route}`);
+    }
+    const { statusCode } = response;
+    span.setAttribute("http.response.status_code", statusCode);
+    if (statusCode >= 500) failSpan(span, String(statusCode));
+    span.end();
+  });
+  withSpan(span, next);
+};
 
 /** One line for every request. No query, no header, no body: they may hold secrets. */
 export const accessLog =

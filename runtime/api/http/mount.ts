@@ -20,6 +20,10 @@ export function mount(app: Express, operations: readonly Operation[], { identify
   for (const operation of ordered) {
     app[operation.method](
       expressPath(operation.path),
+      (_request, response, next) => {
+        response.locals["route"] = operation.path;
+        next();
+      },
       // Before the body is read: the body of an unknown caller must not be parsed.
       identify(operation.needs),
       limit,

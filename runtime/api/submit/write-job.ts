@@ -15,6 +15,7 @@ import type { Stored } from "../../core/ports/stored.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import { type CancelDeps, cancelJob } from "../../lifecycle/cancel-job.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
+import { traceparentOf } from "../../telemetry/trace.ts";
 import type { Caller } from "../auth/caller.ts";
 import type { BellOutbox } from "./bell-outbox.ts";
 import { batchClosed } from "./find-batch.ts";
@@ -71,7 +72,8 @@ export function createJobWriter(deps: JobWriterDeps): JobWriter {
     const inline = Buffer.byteLength(json) <= PARAMETERS_INLINE_MAX_BYTES;
     const jobId = reservation.id;
     const parameters = inline ? json : undefined;
-    const job = newJob(batch, prepared, { jobId, parameters, submittedAt: now(), submittedBy: caller.name });
+    const submitted = { submittedAt: now(), submittedBy: caller.name, trace: traceparentOf() };
+    const job = newJob(batch, prepared, { jobId, parameters, ...submitted });
     // Before the row: a worker may start the job as soon as there is one.
     if (!inline) await files.putParameters(jobId, json);
     const result = await jobs.insert(job);

@@ -2,6 +2,7 @@
 import type { ServiceBusClient, ServiceBusMessage, ServiceBusMessageBatch, ServiceBusSender } from "@azure/service-bus";
 import { InvariantError } from "../../core/errors.ts";
 import type { JobQueue, OutgoingBell } from "../../core/ports/job-queue.ts";
+import { type SpanOptions, inSpan } from "../../telemetry/trace.ts";
 import { busError } from "../translate-error.ts";
 import { createBellReceiver } from "./bell-receiver.ts";
 import { createDeadLetters, peekMessages } from "./dead-letters.ts";
@@ -25,7 +26,7 @@ export function createJobQueue({ bus }: JobQueueDeps): JobQueue {
 
   return {
     async send(queue, bells) {
-      if (bells.length > 0) await senderOf(queue).send(bells);
+      if (bells.length > 0) await inSpan(`send ${queue}`, sendSpan(queue, bells), () => senderOf(queue).send(bells));
     },
     receiver: (queue) => createBellReceiver(bus, queue),
     peek: (queue, request) => peekMessages(bus, queue, request),
@@ -48,6 +49,8 @@ interface BellSender {
 
 /** Concurrent transfers: enough to hide the latency to another data centre. */
 const PARALLEL_TRANSFERS = 8;
+/** As many as the SDK keeps. */
+const LINKS_MAX_COUNT = 128;
 /** After this time an acknowledgement counts as lost. */
 const ACCEPT_WITHIN_MS = 2_000;
 
@@ -86,9 +89,28 @@ function createBellSender(bus: ServiceBusClient, queue: string): BellSender {
   };
 }
 
+/** A bell alone belongs to its job's trace. Bells of many jobs are sent as one, so the span names their traces. */
+function sendSpan(queue: string, bells: readonly OutgoingBell[]): SpanOptions {
+  const traces = bells.slice(0, LINKS_MAX_COUNT).map(({ bell }) => bell.start.trace);
+  const [only] = traces;
+  return {
+    kind: "PRODUCER",
+    parent: bells.length === 1 ? (only ?? null) : null,
+    links: bells.length === 1 ? [] : traces,
+    attributes: {
+      "messaging.system": "servicebus",
+      "messaging.operation.type": "send",
+      "messaging.operation.name": "send",
+      "messaging.destination.name": queue,
+      "messaging.batch.message_count": bells.length,
+    },
+  };
+}
+
 const messageOf = ({ bell, messageId, enqueueAt }: OutgoingBell): ServiceBusMessage => ({
   body: bell,
   messageId,
   contentType: "application/json",
+  ...(bell.start.trace !== undefined && { applicationProperties: { traceparent: bell.start.trace } }),
   ...(enqueueAt === undefined ? {} : { scheduledEnqueueTimeUtc: enqueueAt }),
 });

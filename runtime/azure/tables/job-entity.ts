@@ -9,7 +9,7 @@
  * | claimSince                                             |                                                            |
  * | cancelWanted, reopen, runAt                            | wishes for the next process that writes the job            |
  * | clientJobId, jobType … timeoutMs, expiresAt,           | the request                                                |
- * | submittedAt, submittedBy                               |                                                            |
+ * | submittedAt, submittedBy, trace                        |                                                            |
  * | startedAt, endedAt, progress, output, artifactCount,   | the latest attempt                                         |
  * | failure, packageHash                                   |                                                            |
  * | attempt_001 … attempt_100                              | one start of the job each, as JSON; the 101st uses 001     |
@@ -69,6 +69,7 @@ const historySchema: z.ZodType<HistoryEntry> = z.looseObject({
   endedAt: instantSchema.exactOptional(),
   outcome: z.enum(["succeeded", "failed", "canceled", "interrupted"]).exactOptional(),
   code: z.string().exactOptional(),
+  trace: z.string().exactOptional(),
 });
 
 const claimParts = {
@@ -133,6 +134,7 @@ const JOB_COLUMNS: Columns<StoredJob> = {
   expiresAt: optionalInstant("expiresAt"),
   submittedAt: instant("submittedAt"),
   submittedBy: text("submittedBy"),
+  trace: optionalText("trace"),
   startedAt: optionalInstant("startedAt"),
   endedAt: optionalInstant("endedAt"),
   progress: optionalJson("progress", progressSchema),

@@ -5,6 +5,7 @@ import { BATCHES } from "./batch-specs.ts";
 import { JOBS } from "./job-specs.ts";
 import { PACKAGES } from "./package-specs.ts";
 import { SIGNING_IN } from "./sign-in-specs.ts";
+import { TELEMETRY } from "./telemetry-specs.ts";
 import { TIMERS } from "./timer-specs.ts";
 
 export const COMMANDS: readonly CommandSpec[] = [
@@ -14,6 +15,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...BATCHES,
   TIMERS,
   ...ADMINISTRATION,
+  ...TELEMETRY,
   {
     name: "completion",
     summary: "Print the script for shell completion.",

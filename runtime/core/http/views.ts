@@ -276,7 +276,7 @@ export function jobView(job: Job): JobView {
     artifactCount: job.artifactCount,
     ...(job.failure && { failure: { ...job.failure, failedAt: job.failure.failedAt.toISOString() } }),
     ...(job.packageHash !== undefined && { packageHash: job.packageHash }),
-    history: job.history.map(({ startedAt, endedAt, ...entry }) => ({
+    history: job.history.map(({ startedAt, endedAt, trace: _, ...entry }) => ({
       ...entry,
       startedAt: startedAt.toISOString(),
       ...(endedAt && { endedAt: endedAt.toISOString() }),

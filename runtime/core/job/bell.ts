@@ -27,6 +27,9 @@ const startSchema = z.object({
   attempts: z.int(),
   interruptions: z.int(),
   executions: z.int(),
+  /** The `traceparent` of the submit, and that of the attempt before. */
+  trace: z.string().optional(),
+  previousTrace: z.string().optional(),
 });
 
 const bellSchema = z.object({
@@ -46,6 +49,7 @@ export type Bell = Readonly<z.infer<typeof bellSchema>>;
 export const bellMessageId = (jobId: string, ring: number): string => `${jobId}:${ring}`;
 
 export function startDataOf(job: Job): StartData {
+  const previousTrace = job.history.at(-1)?.trace;
   return {
     jobType: job.jobType,
     jobName: job.jobName,
@@ -58,6 +62,8 @@ export function startDataOf(job: Job): StartData {
     attempts: job.attempts,
     interruptions: job.interruptions,
     executions: job.executions,
+    ...(job.trace !== undefined && { trace: job.trace }),
+    ...(previousTrace !== undefined && { previousTrace }),
   };
 }
 

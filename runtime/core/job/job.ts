@@ -45,6 +45,8 @@ export interface HistoryEntry {
   readonly outcome?: AttemptOutcome;
   /** Of a failed attempt its failure's; of an interrupted one what was at fault, if that is known. */
   readonly code?: string;
+  /** The `traceparent` of its span, which the next start links to. */
+  readonly trace?: string;
 }
 
 export interface Progress {
@@ -94,6 +96,8 @@ export interface Job extends JobRequest {
   readonly runAt: Date | undefined;
   readonly submittedAt: Date;
   readonly submittedBy: string;
+  /** The `traceparent` of its submit: the parent of every attempt's span. */
+  readonly trace?: string | undefined;
   /** Of the latest attempt. */
   readonly startedAt: Date | undefined;
   readonly endedAt: Date | undefined;

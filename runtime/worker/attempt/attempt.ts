@@ -22,6 +22,7 @@ import { ownRow } from "./owned-row.ts";
 import { retryWhileLocked } from "./retry-while-locked.ts";
 import { settleByTable, startsNothing } from "./settle-by-table.ts";
 import { type SettlementDeps, settle } from "./settlement.ts";
+import { type Span, type SpanOptions, failSpan, inSpan, linkSpan, traceparentOf } from "../../telemetry/trace.ts";
 import type { Clock } from "../../core/clock.ts";
 
 export interface AttemptDeps
@@ -44,7 +45,9 @@ export async function runAttempt(delivery: ReceivedMessage, deps: AttemptDeps, d
   const log = deps.log.child({ messageId: delivery.messageId, queue: delivery.queue });
   const lock = keepLock(delivery, deps);
   try {
-    await attempt(delivery, deps, drain, lock, log);
+    await inSpan(`process ${delivery.queue}`, spanOf(delivery), (span) =>
+      attempt(delivery, deps, drain, lock, log, span),
+    );
   } catch (error) {
     if (error instanceof LockLostError || lock.signal.aborted) {
       log.warn({ error: messageOf(error) }, "lock lost; the job is left to its next receiver");
@@ -60,12 +63,30 @@ export async function runAttempt(delivery: ReceivedMessage, deps: AttemptDeps, d
   }
 }
 
+/** Every attempt has the submit's span as parent. A job without one, such as a timer's run, starts a trace. */
+function spanOf({ parsed, queue, messageId, deliveryCount, enqueuedAt }: ReceivedMessage): SpanOptions {
+  return {
+    kind: "CONSUMER",
+    parent: parsed.kind === "bell" ? (parsed.bell.start.trace ?? null) : null,
+    attributes: {
+      "messaging.system": "servicebus",
+      "messaging.operation.type": "process",
+      "messaging.operation.name": "process",
+      "messaging.destination.name": queue,
+      "messaging.message.id": messageId,
+      "messaging.servicebus.message.delivery_count": deliveryCount,
+      "messaging.servicebus.message.enqueued_time": Math.floor(enqueuedAt / 1_000),
+    },
+  };
+}
+
 async function attempt(
   delivery: ReceivedMessage,
   deps: AttemptDeps,
   drain: AbortSignal,
   lock: MessageLock,
   log: Logger,
+  span: Span,
 ): Promise<void> {
   const { parsed } = delivery;
   // Left to its lock, which is the delay before another worker receives it. That one may be able to read it.
@@ -91,8 +112,8 @@ async function attempt(
   const fault = deps.held.begin({ claimId, jobId: bell.jobId, queue, sequenceNumber });
   if (parsed.kind === "bell") lookAhead(parsed.bell, deps);
   try {
-    const request = { delivery, bell, claimId, fault };
-    await claimAndRun(request, deps, drain, lock, log.child({ jobId: bell.jobId, claimId }));
+    const request = { delivery, bell, claimId, fault, trace: traceparentOf(span) };
+    await claimAndRun(request, deps, drain, lock, log.child({ jobId: bell.jobId, claimId }), span);
   } finally {
     deps.held.end(claimId);
   }
@@ -117,6 +138,7 @@ async function claimAndRun(
   drain: AbortSignal,
   lock: MessageLock,
   log: Logger,
+  span: Span,
 ): Promise<void> {
   const { delivery } = request;
   const { parsed } = delivery;
@@ -127,7 +149,7 @@ async function claimAndRun(
     if (parsed.kind === "tick" && (await deps.onTick?.(parsed.tick, { delivery, log })) !== true) return undefined;
     return claimJob(request, claimDeps, lock.signal);
   };
-  const claimWhileLocked = () => retryWhileLocked("claiming", claim, patience);
+  const claimWhileLocked = () => inSpan("claim", {}, () => retryWhileLocked("claiming", claim, patience));
   const { admission } = deps;
   const claimed = await (admission?.inTurn(request.bell.jobId, claimWhileLocked) ?? claimWhileLocked());
   if (claimed === undefined) return;
@@ -139,6 +161,7 @@ async function claimAndRun(
     start,
     entry,
   } = claimed;
+  describeStart(span, claimed);
   await using running = deps.completion.jobStarted(jobIdParts(jobId).batchId);
   log.info({ jobType: start.jobType, attempt: entry.attempt, execution: entry.execution }, "attempt started");
   // R3: the claim may have taken longer than the lock; then another worker may be taking the job over already.
@@ -153,7 +176,25 @@ async function claimAndRun(
     await settleLost(delivery, claimed, deps, log);
     return;
   }
-  await settle(execution, { delivery, claimed, row, running, lost: lock.signal, log }, deps);
+  if ("code" in execution) failSpan(span, execution.code);
+  span.setAttribute("jobyard.outcome", execution.kind);
+  await inSpan("settle", {}, () =>
+    settle(execution, { delivery, claimed, row, running, lost: lock.signal, log }, deps),
+  );
+}
+
+function describeStart(span: Span, { jobId, start, entry, claim }: Claimed): void {
+  const { tenantName, batchId } = jobIdParts(jobId);
+  span.setAttributes({
+    "jobyard.job.id": jobId,
+    "jobyard.batch.id": batchId,
+    "jobyard.tenant": tenantName,
+    "jobyard.job.type": start.jobType,
+    "jobyard.attempt": entry.attempt,
+    "jobyard.execution": entry.execution,
+    "jobyard.claim.id": claim.id,
+  });
+  linkSpan(span, start.previousTrace);
 }
 
 /** The claim is gone while the lock holds: the child is dead, the table says what becomes of the message. */

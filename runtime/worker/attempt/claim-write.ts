@@ -27,11 +27,18 @@ export interface Start {
   readonly entry: HistoryEntry;
 }
 
-/** The claim of a queued job; or its end, when its time in the queue is over. Rows and bells have the same facts. */
-export function writeForQueued({ jobId, ring, etag, start }: Omit<Bell, "version">, claim: Claim): ClaimWrite {
+/**
+ * The claim of a queued job; or its end, when its time in the queue is over. Rows and bells have the same facts. `trace`:
+ * the attempt's `traceparent`.
+ */
+export function writeForQueued(
+  { jobId, ring, etag, start }: Omit<Bell, "version">,
+  claim: Claim,
+  trace?: string,
+): ClaimWrite {
   const failure = expiryOf(start, claim.since);
   if (failure === undefined) {
-    const entry = entryOf(claim, start);
+    const entry = entryOf(claim, start, trace);
     const changes = startChanges(claim, start, entry);
     return { kind: "start", start, entry, update: { jobId, etag, from: "queued", to: "running", changes } };
   }
@@ -59,10 +66,10 @@ function expiryOf({ expiresAt, attempts, interruptions }: StartData, now: Date):
 }
 
 /** A new claim on a job whose worker is gone. Its last start is recorded as interrupted. */
-export function writeForTakeover({ value: row, etag }: Stored<Job>, claim: Claim): ClaimWrite {
+export function writeForTakeover({ value: row, etag }: Stored<Job>, claim: Claim, trace?: string): ClaimWrite {
   const interruptions = row.interruptions + 1;
   const start: StartData = { ...startDataOf(row), interruptions };
-  const entry = entryOf(claim, start);
+  const entry = entryOf(claim, start, trace);
   const changes: JobChanges = {
     ...startChanges(claim, start, entry),
     interruptions,
@@ -98,12 +105,13 @@ export function startWritten(row: Job, claim: Claim): Start {
   return { start, entry };
 }
 
-const entryOf = (claim: Claim, start: StartData): HistoryEntry => ({
+const entryOf = (claim: Claim, start: StartData, trace?: string): HistoryEntry => ({
   execution: start.executions + 1,
   attempt: start.attempts + 1,
   workerId: claim.workerId,
   claimId: claim.id,
   startedAt: claim.since,
+  ...(trace !== undefined && { trace }),
 });
 
 const startChanges = (claim: Claim, start: StartData, entry: HistoryEntry): JobChanges => ({

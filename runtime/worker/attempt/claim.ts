@@ -50,6 +50,8 @@ export interface ClaimRequest {
   readonly bell: Bell | Subject;
   /** New for this delivery, and the same when the call is repeated: it tells an own write whose answer was lost (R4). */
   readonly claimId: string;
+  /** The attempt's `traceparent`, kept with the start. */
+  readonly trace?: string | undefined;
 }
 
 export interface Claimed extends Start {
@@ -67,6 +69,8 @@ interface Delivered {
   readonly delivery: ReceivedMessage;
   readonly bell: Bell | Subject;
   readonly claim: Claim;
+  /** The attempt's `traceparent`. */
+  readonly trace: string | undefined;
   /** Undefined: the job needs none. */
   readonly admission: Admission | undefined;
 }
@@ -79,7 +83,7 @@ type Next =
 
 /** Undefined: the message is settled and nothing is to be run. Stops early when `signal` fires, by its reason. */
 export async function claimJob(
-  { delivery, bell, claimId }: ClaimRequest,
+  { delivery, bell, claimId, trace }: ClaimRequest,
   deps: ClaimDeps,
   signal: AbortSignal,
 ): Promise<Claimed | undefined> {
@@ -88,7 +92,7 @@ export async function claimJob(
   const { workerId, bootId } = deps;
   const claim: Claim = { id: claimId, workerId, bootId, queue, sequenceNumber, since: deps.now() };
   const admission = deps.admission?.appliesTo(jobId) === true ? deps.admission : undefined;
-  const delivered: Delivered = { delivery, bell, claim, admission };
+  const delivered: Delivered = { delivery, bell, claim, trace, admission };
 
   for (let next = firstStep(delivered); ;) {
     let row: Stored<Job> | undefined;
@@ -112,15 +116,15 @@ export async function claimJob(
 }
 
 /** R13: the row says whether to reopen its batch. A bell that comes again may find the job ended and the batch complete. */
-function firstStep({ bell, claim, admission }: Delivered): Next {
+function firstStep({ bell, claim, trace, admission }: Delivered): Next {
   const mustRead = !("start" in bell) || bell.start.reopen === true || admission !== undefined;
-  return mustRead ? { kind: "read" } : { kind: "write", write: writeForQueued(bell, claim) };
+  return mustRead ? { kind: "read" } : { kind: "write", write: writeForQueued(bell, claim, trace) };
 }
 
 /** What the protocol's table says about the row as it is. */
 async function nextStep(
   row: Stored<Job> | undefined,
-  { delivery, bell, claim, admission }: Delivered,
+  { delivery, bell, claim, trace, admission }: Delivered,
   deps: ClaimDeps,
   signal: AbortSignal,
 ): Promise<Next> {
@@ -137,7 +141,7 @@ async function nextStep(
     if (admitted?.kind === "settled") return { kind: "settled" };
     if (admitted?.kind === "moved") return { kind: "read" };
     await reopenBatchOf(row.value, deps);
-    return { kind: "write", write: writeForQueued(bellOf(row.value, row.etag), claim), fence: admitted?.fence };
+    return { kind: "write", write: writeForQueued(bellOf(row.value, row.etag), claim, trace), fence: admitted?.fence };
   }
 
   const fence = await admission?.renewFence(row.value);
@@ -148,7 +152,7 @@ async function nextStep(
   }
   if (decision.as !== "running") return { kind: "write", write: writeForLost(row, decision.as, claim.since) };
   await reopenBatchOf(row.value, deps);
-  return { kind: "write", write: writeForTakeover(row, claim), fence };
+  return { kind: "write", write: writeForTakeover(row, claim, trace), fence };
 }
 
 /** R13: a batch that was completed must not stay so while one of its jobs runs. */

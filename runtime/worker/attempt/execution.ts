@@ -20,6 +20,7 @@ import { retryWhileLocked } from "./retry-while-locked.ts";
 import type { JobProcesses } from "../process/job-processes.ts";
 import type { JobFacts, JobProcess, JobProcessSpec, ProcessResult } from "../process/spec.ts";
 import { openWorkspace, removeWorkspace, type Workspace, type Workspaces } from "../process/files/workspace.ts";
+import { failSpan, inSpan, startSpan, traceparentOf } from "../../telemetry/trace.ts";
 import { followProgress } from "./progress.ts";
 
 export interface ExecutionDeps extends CollectDeps {
@@ -107,7 +108,7 @@ async function executeClaimed(context: ExecutionContext, deps: ExecutionDeps): P
   const { tenantName } = jobIdParts(jobId);
   const request = { tenantName, packageName: start.jobProcessorPackageName, jobType: start.jobType };
   const prepare = () => preparePackage(deps.packages, request, lost);
-  using prepared = await retryWhileLocked("fetching the package", prepare, patience);
+  using prepared = await inSpan("package", {}, () => retryWhileLocked("fetching the package", prepare, patience));
   const { hash, job } = prepared;
   // A job that was interrupted often may be one that ends its process without a trace.
   const shares = job.isolation === "reuse" && start.interruptions < REUSE_ALONE_AFTER_INTERRUPTIONS;
@@ -164,12 +165,16 @@ interface ProcessRun extends AsyncDisposable {
 function runProcess(spec: JobProcessSpec, context: ExecutionContext, deps: ExecutionDeps): ProcessRun {
   const { claimed, row, log } = context;
   const progress = followProgress({ row, events: deps.events, job: eventJobOf(claimed), entry: claimed.entry, log });
-  const process = deps.processes.start({ ...spec, onProgress: progress.report });
+  const span = startSpan("process", {});
+  const job = { ...spec.job, trace: traceparentOf(span) };
+  const process = deps.processes.start({ ...spec, job, onProgress: progress.report });
   const stopWatching = stopOn(process, context);
   const shipping = shipLog(process, context, deps);
 
   async function end(): Promise<Awaited<ProcessRun["ended"]>> {
     const result = await process.result;
+    if ("code" in result) failSpan(span, result.code);
+    span.end();
     stopWatching();
     const [, lastProgress] = await Promise.all([shipping, progress.stop()]);
     return { result, progress: lastProgress };
@@ -194,14 +199,14 @@ async function conclude(
 ): Promise<Execution> {
   switch (result.kind) {
     case "succeeded": {
-      const kept = await collect(workspace, context, deps);
+      const kept = await inSpan("artifacts", {}, () => collect(workspace, context, deps));
       return kept.failure === undefined
         ? { ...ended, kind: "succeeded", output: result.output, artifactCount: kept.count }
         : { ...ended, kind: "failed", ...kept.failure, retryable: false, artifactCount: kept.count };
     }
     case "failed": {
       const { code, message, retryable } = result;
-      const kept = await collectAfterFailure(workspace, context, deps);
+      const kept = await inSpan("artifacts", {}, () => collectAfterFailure(workspace, context, deps));
       return { ...ended, kind: "failed", code, message: withHint(message, kept), retryable, artifactCount: kept.count };
     }
     case "canceled":

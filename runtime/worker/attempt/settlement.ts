@@ -187,7 +187,7 @@ function changesOf(ended: Ended, ending: Ending, { claimed, endedAt, failure, ru
 /** The bell of the row as it now is. */
 function nextBell(claimed: Claimed, ending: Ending, etag: string): Bell {
   if (ending.to !== "queued") throw new InvariantError("Only a queued job has a next bell.");
-  const { start, jobId, ring } = claimed;
+  const { start, entry, jobId, ring } = claimed;
   return {
     version: BELL_VERSION,
     jobId,
@@ -198,6 +198,7 @@ function nextBell(claimed: Claimed, ending: Ending, etag: string): Bell {
       executions: start.executions + 1,
       attempts: start.attempts + (ending.counts === "attempts" ? 1 : 0),
       interruptions: start.interruptions + (ending.counts === "interruptions" ? 1 : 0),
+      ...(entry.trace !== undefined && { previousTrace: entry.trace }),
     },
   };
 }

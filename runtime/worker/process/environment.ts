@@ -36,6 +36,7 @@ export function jobEnvironment(
     JOBYARD_CLAIM_ID: job.claimId,
     JOBYARD_WORKER_ID: job.workerId,
     JOBYARD_FENCE: job.fence === undefined ? undefined : String(job.fence),
+    TRACEPARENT: job.trace,
     JOBYARD_PACKAGE_PATH: packagePath,
     JOBYARD_WORKING_PATH: workspace.workingPath,
     JOBYARD_OUTPUT_PATH: workspace.outputPath,

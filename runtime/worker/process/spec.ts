@@ -26,6 +26,8 @@ export interface JobFacts {
   readonly workerId: string;
   /** For runs of a timer: grows from one start of the timer to the next. */
   readonly fence?: number | undefined;
+  /** The `traceparent` that its own spans have as parent. */
+  readonly trace?: string | undefined;
 }
 
 export type JobProcessSpec = OwnProcessSpec | SharedProcessSpec;

@@ -64,6 +64,7 @@ export async function runJob(
         },
         log,
         signal,
+        trace: command.job.trace,
         services,
       };
       const written = writeOutput(await found.run(jobOf(command), context));

@@ -99,6 +99,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ...passedOn,
       JOBYARD_HOME: home.directory,
       [SETTING.logLevel]: environment[SETTING.logLevel] ?? "info",
+      // On a laptop every trace is of interest.
+      [SETTING.traceRatio]: "1",
+      ...picked(environment, [SETTING.otlpEndpoint, SETTING.otlpHeaders, SETTING.traceRatio]),
       ...env,
     },
     stopGraceMs: kind === "worker" ? options.drainMs + STOP_GRACE_MS : STOP_GRACE_MS,

@@ -101,7 +101,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ...passedOn,
       JOBYARD_HOME: home.directory,
       [SETTING.logLevel]: environment[SETTING.logLevel] ?? "info",
-      ...picked(environment, [SETTING.events]),
+      ...picked(environment, [SETTING.events, SETTING.otlpEndpoint, SETTING.otlpHeaders, SETTING.traceRatio]),
       ...env,
     },
     stopGraceMs: kind === "worker" ? options.drainMs + STOP_GRACE_MS : STOP_GRACE_MS,

@@ -39,7 +39,8 @@ const CLOSE_AFTER_MS = 10_000;
 async function start(): Promise<Service> {
   const settings = readSettings();
   const { pools, traffic, lockMs, allowLoopbackWebhooks: allowLoopback } = settings;
-  const log = createLogger("api", settings.logLevel);
+  const { logLevel: level, version, instanceId: instance } = settings;
+  const log = createLogger({ level, service: "api", version, instance });
 
   // Clocks, ids, storage, broker.
   const { now, monotonicNow } = systemClock;

@@ -30,7 +30,8 @@ const PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
 
 async function start(): Promise<Service> {
   const settings = parseWorkerSettings(process.env);
-  const log = createLogger(settings.workerId, settings.logLevel);
+  const { logLevel: level, version, workerId: instance, pool } = settings;
+  const log = createLogger({ level, service: "worker", version, instance, pool });
   // First of all, because the cleanup below ends everything that runs in it.
   const owned = await ownFolder({ ...ownerPatience, directory: settings.directory });
   let ending = false;
@@ -79,7 +80,6 @@ async function start(): Promise<Service> {
   await processes.sweep();
   await workspaces.sweep();
 
-  const { pool } = settings;
   const completion = createBatchCompletion({ batches, jobs, events, now });
   // Runs of timers. A fork without timers gives the worker `completion` alone.
   const timerRuns = createTimerRuns({ jobs, batches, timers, queue, completion, events, pool, now });

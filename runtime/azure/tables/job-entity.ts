@@ -9,7 +9,7 @@
  * | claimSince                                             |                                                            |
  * | cancelWanted, reopen, runAt                            | wishes for the next process that writes the job            |
  * | clientJobId, jobType … timeoutMs, expiresAt,           | the request                                                |
- * | submittedAt, submittedBy                               |                                                            |
+ * | submittedAt, submittedBy, requestId                    |                                                            |
  * | startedAt, endedAt, progress, output, artifactCount,   | the latest attempt                                         |
  * | failure, packageHash                                   |                                                            |
  * | attempt_001 … attempt_100                              | one start of the job each, as JSON; the 101st uses 001     |
@@ -133,6 +133,7 @@ const JOB_COLUMNS: Columns<StoredJob> = {
   expiresAt: optionalInstant("expiresAt"),
   submittedAt: instant("submittedAt"),
   submittedBy: text("submittedBy"),
+  requestId: optionalText("requestId"),
   startedAt: optionalInstant("startedAt"),
   endedAt: optionalInstant("endedAt"),
   progress: optionalJson("progress", progressSchema),

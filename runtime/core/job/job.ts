@@ -94,6 +94,8 @@ export interface Job extends JobRequest {
   readonly runAt: Date | undefined;
   readonly submittedAt: Date;
   readonly submittedBy: string;
+  /** Of the request that submitted it; finds its log lines. Undefined: a timer's tick, or an older row. */
+  readonly requestId: string | undefined;
   /** Of the latest attempt. */
   readonly startedAt: Date | undefined;
   readonly endedAt: Date | undefined;

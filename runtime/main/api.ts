@@ -40,7 +40,7 @@ async function start(): Promise<Service> {
   const settings = readSettings();
   const { pools, traffic, lockMs, allowLoopbackWebhooks: allowLoopback } = settings;
   const { logLevel: level, version, instanceId: instance } = settings;
-  const log = createLogger({ level, service: "api", version, instance });
+  const log = createLogger({ level, service: "jobyard-api", version, instance });
 
   // Clocks, ids, storage, broker.
   const { now, monotonicNow } = systemClock;

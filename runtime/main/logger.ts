@@ -10,7 +10,7 @@ import { redact } from "./redact.ts";
 
 export interface LoggerOptions {
   readonly level: LogLevel;
-  /** What the program is: `api` or `worker`. */
+  /** What the program is, such as `jobyard-api`. */
   readonly service: string;
   /** Of the code. */
   readonly version: string;

@@ -31,7 +31,7 @@ const PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
 async function start(): Promise<Service> {
   const settings = parseWorkerSettings(process.env);
   const { logLevel: level, version, workerId: instance, pool } = settings;
-  const log = createLogger({ level, service: "worker", version, instance, pool });
+  const log = createLogger({ level, service: "jobyard-worker", version, instance, pool });
   // First of all, because the cleanup below ends everything that runs in it.
   const owned = await ownFolder({ ...ownerPatience, directory: settings.directory });
   let ending = false;

@@ -15,7 +15,7 @@ const NAMES = [
 /** Lines are JSON, so a value ends before `"` or `\`. No rule needs more than one pass from left to right. */
 const RULES: readonly (readonly [RegExp, string])[] = [
   // A whole query: no log line needs it, and every service has its own names for secrets.
-  [/(\b(?:https?|wss?):\/\/[^\s"'\\?#]{1,2000})\?[^\s"'\\#]+/gi, `$1?${GONE}`],
+  [/(\b(?:https?|wss?):\/\/[^\s"'\\?#]{1,500})\?[^\s"'\\#]+/gi, `$1?${GONE}`],
   [/(\b[a-z][a-z0-9+.-]{1,20}:\/\/)[^\s"'\\/@]{1,500}@/gi, `$1${GONE}@`],
   [new RegExp(String.raw`\b(${NAMES})=(?!\[)[^\s"'\\&;,]+`, "gi"), `$1=${GONE}`],
   [new RegExp(String.raw`(\\?"(?:${NAMES})\\?"\s{0,2}:\s{0,2}\\?")[^"\\]+`, "gi"), `$1${GONE}`],

@@ -6,6 +6,7 @@ import { parseWorkerMachineSettings } from "../core/settings/machine-settings.ts
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
 import { createShare } from "../core/job/priority.ts";
+import { parseTelemetrySettings } from "../core/settings/telemetry-settings.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings/worker-settings.ts";
 import { createUnreadable } from "../core/unreadable.ts";
 import { WorkerFault } from "../worker/attempt/machine-fault.ts";
@@ -21,17 +22,25 @@ import { openMachine } from "../worker/machine/machine.ts";
 import { startWorker } from "../worker/worker.ts";
 import { connect, connectReleases } from "./connect.ts";
 import { createLogger } from "./logger.ts";
-import { GIVEN_UP, ownerPatience, runService, type Service } from "./service-process.ts";
+import { shipTo } from "./log-shipping.ts";
+import { type Exits, ownerPatience, runService, type Service } from "./service-process.ts";
+import { startTelemetry } from "./telemetry.ts";
 import { systemClock } from "../core/clock.ts";
 
 /** Children kept ready. More would only use memory, because a machine starts only a few at a time. */
 const SPARES_MAX = 4;
 const PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
 
-async function start(): Promise<Service> {
+async function start(exits: Exits): Promise<Service> {
   const settings = parseWorkerSettings(process.env);
   const { logLevel: level, version, workerId: instance, pool } = settings;
-  const log = createLogger({ level, service: "jobyard-worker", version, instance, pool });
+  const names = { service: "jobyard-worker", version, instance, pool };
+  const telemetry = await startTelemetry({ settings: parseTelemetrySettings(process.env), ...names });
+  const log = createLogger({ level, ...names, onLine: telemetry.logs && shipTo(telemetry.logs) });
+  exits.lastWords(async (error) => {
+    if (error !== undefined) log.error({ err: error }, "the process ends by an error");
+    await telemetry.close();
+  });
   // First of all, because the cleanup below ends everything that runs in it.
   const owned = await ownFolder({ ...ownerPatience, directory: settings.directory });
   let ending = false;
@@ -110,16 +119,16 @@ async function start(): Promise<Service> {
     onDrainWanted: end,
     onGiveUp: (reason) => {
       log.error({ reason }, "giving up; the supervisor restarts this worker");
-      process.exit(GIVEN_UP);
+      exits.giveUp();
     },
     log,
   });
   machine.attach(worker);
-  log.info({ pool, slots: settings.slots, healthPort: machine.healthPort }, "receiving");
+  log.info({ slots: settings.slots, healthPort: machine.healthPort }, "receiving");
   return {
     async onFault(error) {
       ending = true;
-      log.error({ err: error, running: worker.runningCount }, "uncaught error; handing back all jobs and exiting");
+      log.error({ err: error, running: worker.runningCount }, "uncaught error; handing back all jobs");
       await worker.drain(0, new WorkerFault(error));
       await processes.close();
       await publisher.close();

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createLogger } from "../../../runtime/main/logger.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import type { TestApi } from "../../support/api/test-api.ts";
+import { codesIn, readDocument, rowsOf, sectionOf } from "../../support/docs/document-tables.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem, type TestWorker } from "../../support/test-system.ts";
@@ -17,7 +18,7 @@ const CALLERS_ID = "billing-2026:17";
 const lines: string[] = [];
 const logOf = (service: string) =>
   createLogger({
-    ...{ level: "debug", service, version: "test", instance: `${service}-1` },
+    ...{ level: "debug", service, version: "test", instance: `${service}-1`, pool: "default" },
     destination: { write: (line) => void lines.push(line) },
   });
 const parsed = (): Record<string, unknown>[] => lines.map((line) => JSON.parse(line) as Record<string, unknown>);
@@ -167,5 +168,17 @@ describe("the log of API and worker", () => {
     expect(said).toEqual(expect.arrayContaining(["request failed", "attempt started", "request"]));
     expect(lines.filter((line) => line.includes("[redacted]")).length).toBeGreaterThanOrEqual(2);
     expect(lines.filter((line) => line.includes(MARK))).toEqual([]);
+  });
+
+  it("has the fields that docs/logs.md lists", async () => {
+    const rows = rowsOf(sectionOf(await readDocument("logs.md"), "## Fields"));
+    const listed = rows.map(([field = "", where = ""]) => ({ field: codesIn(field)[0] ?? field, where }));
+    const everywhere = listed.filter(({ where }) => where === "every line").map(({ field }) => field);
+    expect(everywhere).toContain("level");
+    expect(parsed().flatMap((line) => everywhere.filter((field) => !(field in line)))).toEqual([]);
+    const met = new Set(parsed().flatMap(Object.keys));
+    // Of a span and of an outage: neither is in this test.
+    const other = ["trace_id", "error"];
+    expect(listed.map(({ field }) => field).filter((field) => !met.has(field))).toEqual(other);
   });
 });

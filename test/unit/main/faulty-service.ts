@@ -7,7 +7,12 @@ import { runService } from "../../../runtime/main/service-process.ts";
 
 const [how, words] = process.argv.slice(2);
 setTimeout(() => {
-  if (how === "signal") return process.kill(process.pid, "SIGTERM");
+  if (how === "signal") {
+    // As servers do, it goes on until it is stopped.
+    setInterval(() => undefined, 60_000);
+    process.kill(process.pid, "SIGTERM");
+    return;
+  }
   if (how === "no-start") return;
   if (how === "rejection") void Promise.reject(new Error("first"));
   else if (how !== "given-up") throw new Error("first");

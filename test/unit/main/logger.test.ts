@@ -66,14 +66,14 @@ describe("a log line", () => {
     });
   });
 
-  it("cuts long texts and long lists", () => {
+  it("cuts long texts and long lists, also inside of others", () => {
     const long = "x".repeat(100_000);
     const error = new Error(long);
-    const { text, list, err } = written((log) =>
-      log.info({ text: long, list: Array.from({ length: 50 }, (_, i) => i), err: error }, "long"),
-    );
+    const fields = { text: long, list: Array.from({ length: 50 }, (_, i) => i), deep: { texts: [long] }, err: error };
+    const { text, list, deep, err } = written((log) => log.info(fields, "long"));
     expect(String(text).length).toBeLessThan(9_000);
     expect(list).toHaveLength(21);
+    expect(JSON.stringify(deep).length).toBeLessThan(9_000);
     expect(JSON.stringify(err).length).toBeLessThan(20_000);
   });
 
@@ -119,15 +119,5 @@ describe("secrets in texts of others", () => {
     expect(written((log) => log.info(fields, "Basic checks passed; the token endpoint answered"))).toMatchObject(
       fields,
     );
-  });
-
-  it("a hostile line of a megabyte is searched within a second", () => {
-    const { log, lines } = lab();
-    const startedAt = performance.now();
-    for (const text of ["https://", "a://", '"token":"', "eyJaaaaaaaaa.", "Bearer ", "sig=", "a".repeat(20)]) {
-      log.info({ deep: { text: text.repeat(1_000_000 / text.length) } }, "hostile");
-    }
-    expect(performance.now() - startedAt).toBeLessThan(7_000);
-    expect(lines).toHaveLength(7);
   });
 });

@@ -33,6 +33,7 @@ const PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
 
 async function start(exits: Exits): Promise<Service> {
   const settings = parseWorkerSettings(process.env);
+  const machineSettings = parseWorkerMachineSettings(process.env);
   const { logLevel: level, version, workerId: instance, pool } = settings;
   const names = { service: "jobyard-worker", version, instance, pool };
   const telemetry = await startTelemetry({ settings: parseTelemetrySettings(process.env), ...names });
@@ -54,7 +55,7 @@ async function start(exits: Exits): Promise<Service> {
   const machine = await openMachine({
     ...settings,
     unreadable,
-    settings: parseWorkerMachineSettings(process.env),
+    settings: machineSettings,
     connectReleases,
     connectScaleSet: (scaleSet) => connectScaleSet(scaleSet, { monotonicNow, log }),
     path: PATH,
@@ -128,7 +129,7 @@ async function start(exits: Exits): Promise<Service> {
   return {
     async onFault(error) {
       ending = true;
-      log.error({ err: error, running: worker.runningCount }, "uncaught error; handing back all jobs");
+      log.error({ err: error, running: worker.runningCount }, "uncaught error; handing back all jobs and exiting");
       await worker.drain(0, new WorkerFault(error));
       await processes.close();
       await publisher.close();

@@ -3,14 +3,8 @@ import express, { type Express } from "express";
 import type { Logger } from "../core/logger.ts";
 import type { TrafficSettings } from "../core/settings/api-settings.ts";
 import type { Unreadable } from "../core/unreadable.ts";
-import {
-  accessLog,
-  assignRequestId,
-  crossOrigin,
-  privateAnswers,
-  securityHeaders,
-  traceRequest,
-} from "./http/middleware.ts";
+import { accessLog, crossOrigin, privateAnswers, securityHeaders, traceRequest } from "./http/middleware.ts";
+import { assignRequestId } from "./http/request-ids.ts";
 import type { Identify } from "./auth/caller.ts";
 import { documentPages } from "./http/document-pages.ts";
 import { acceptTickets } from "./events/tickets.ts";

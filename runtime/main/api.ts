@@ -29,7 +29,8 @@ import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeTimers, composeWebhooks } from "./compose-api.ts";
 import { connect } from "./connect.ts";
 import { createLogger } from "./logger.ts";
-import { type Service, runService } from "./service-process.ts";
+import { shipTo } from "./log-shipping.ts";
+import { type Exits, type Service, runService } from "./service-process.ts";
 import { startTelemetry } from "./telemetry.ts";
 import { withTimerBatches } from "../timers/run/timer-runs.ts";
 
@@ -38,16 +39,17 @@ const RELEASED_PACKAGES = join(import.meta.dirname, RELEASES.packagesFolder);
 /** Time that requests under way get when the process stops, and then the connections to the broker. */
 const CLOSE_AFTER_MS = 10_000;
 
-async function start(): Promise<Service> {
+async function start(exits: Exits): Promise<Service> {
   const settings = readSettings();
   const { pools, traffic, lockMs, allowLoopbackWebhooks: allowLoopback } = settings;
-  const telemetry = await startTelemetry({
-    settings: parseTelemetrySettings(process.env),
-    service: "jobyard-api",
-    version: process.env[SETTING.version] ?? "local",
-    instance: settings.instanceId,
+  const { logLevel: level, version, instanceId: instance } = settings;
+  const names = { service: "jobyard-api", version, instance };
+  const telemetry = await startTelemetry({ settings: parseTelemetrySettings(process.env), ...names });
+  const log = createLogger({ level, ...names, onLine: telemetry.logs && shipTo(telemetry.logs) });
+  exits.lastWords(async (error) => {
+    if (error !== undefined) log.error({ err: error }, "the process ends by an error");
+    await telemetry.close();
   });
-  const log = createLogger("api", settings.logLevel);
 
   // Clocks, ids, storage, broker.
   const { now, monotonicNow } = systemClock;
@@ -161,6 +163,8 @@ async function start(): Promise<Service> {
 
   return {
     ready: { port },
+    // It holds nothing that others wait for. The last words say what happened.
+    onFault: () => Promise.resolve(),
     async stop() {
       stopping.abort();
       stopSubscribing();
@@ -183,7 +187,6 @@ async function start(): Promise<Service> {
       ]);
       await Promise.race([closing, sleep(CLOSE_AFTER_MS, closed.signal)]);
       closed.abort();
-      await telemetry.close();
     },
   };
 }

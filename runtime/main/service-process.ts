@@ -20,32 +20,58 @@ export interface Service {
   onFault?(error: unknown): Promise<void>;
 }
 
+/** How a program ends. Given to its start, which may fail after the first log lines. */
+export interface Exits {
+  /**
+   * To be called last on every way out but a second signal, with the error that ends the process, if one does: sends what
+   * is left of the log. It has `LAST_WORDS_MS`.
+   */
+  lastWords(say: (error: unknown) => Promise<void>): void;
+  /** Ends a service that cannot continue. Its supervisor restarts it. */
+  giveUp(): void;
+}
+
 /** Exit code after a stop that was cut short. */
 const CUT_SHORT = 130;
+/** Exit code after an error that a service does not handle. */
+const FAILED = 1;
 /** Exit code of a service that cannot continue. Its supervisor restarts it. */
 export const GIVEN_UP = 70;
 /** Time for jobs to end, and for recording their ends. */
 const HAND_BACK_MS = GRACE_DEFAULT_MS + 10_000;
 /** Each of the others has its own time limit, so this is for programs that hang. */
 const OUTLIVE_LONGEST_MS = 90_000;
+/** A receiver of logs that is away must not hold up the end. */
+const LAST_WORDS_MS = 3_000;
 const CHECK_EVERY_MS = 50;
 /** Time for an earlier user of a folder to end. */
 const OWNER_WAIT_MS = 10_000;
 
-export async function runService(start: () => Promise<Service>): Promise<void> {
+export async function runService(start: (exits: Exits) => Promise<Service>): Promise<void> {
   let stopping = false;
+  let lastWords: (error: unknown) => Promise<void> = () => Promise.resolve();
+  const leave = (code: number, error?: unknown): void => {
+    const end = (): never => process.exit(code);
+    setTimeout(end, LAST_WORDS_MS);
+    lastWords(error).then(end, (second: unknown) => {
+      console.error(explain(second));
+      end();
+    });
+  };
+  const fail = (error: unknown): void => {
+    console.error(explain(error));
+    leave(FAILED, error);
+  };
   let orders: Omit<OrphanOrders, "type"> = { stopAfter: [], graceMs: HAND_BACK_MS };
-  const starting = start();
+  const starting = start({
+    lastWords: (say) => (lastWords = say),
+    giveUp: () => leave(GIVEN_UP),
+  });
 
   const stop = (): void => {
     if (stopping) process.exit(CUT_SHORT);
     stopping = true;
-    starting
-      .then((service) => service.stop())
-      .then(
-        () => process.exit(0),
-        (error: unknown) => fail(error),
-      );
+    starting.then((service) => service.stop()).then(() => leave(0), fail);
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
@@ -63,7 +89,7 @@ export async function runService(start: () => Promise<Service>): Promise<void> {
 
   try {
     const service = await starting;
-    if (service.onFault !== undefined) endAfterFault((error) => service.onFault?.(error));
+    if (service.onFault !== undefined) endAfterFault((error) => service.onFault?.(error), leave);
     process.send?.({ type: "ready", ...service.ready });
   } catch (error) {
     fail(error);
@@ -91,7 +117,10 @@ export const ownerPatience = {
 } as const satisfies Omit<OwnFolderOptions, "directory">;
 
 /** Includes unhandled rejections, which Node turns into uncaught errors. */
-function endAfterFault(handBack: (error: unknown) => Promise<void> | undefined): void {
+function endAfterFault(
+  handBack: (error: unknown) => Promise<void> | undefined,
+  leave: (code: number, error: unknown) => void,
+): void {
   let faulty = false;
   process.on("uncaughtException", (error) => {
     if (faulty) {
@@ -100,16 +129,11 @@ function endAfterFault(handBack: (error: unknown) => Promise<void> | undefined):
       return;
     }
     faulty = true;
-    const giveUp = (): never => process.exit(GIVEN_UP);
+    const giveUp = (): void => leave(GIVEN_UP, error);
     setTimeout(giveUp, HAND_BACK_MS);
     Promise.resolve(handBack(error)).then(giveUp, (second: unknown) => {
       console.error(explain(second));
       giveUp();
     });
   });
-}
-
-function fail(error: unknown): never {
-  console.error(explain(error));
-  process.exit(1);
 }

@@ -22,7 +22,8 @@ import { openMachine } from "../worker/machine/machine.ts";
 import { startWorker } from "../worker/worker.ts";
 import { connect, connectReleases } from "./connect.ts";
 import { createLogger } from "./logger.ts";
-import { GIVEN_UP, ownerPatience, runService, type Service } from "./service-process.ts";
+import { shipTo } from "./log-shipping.ts";
+import { type Exits, ownerPatience, runService, type Service } from "./service-process.ts";
 import { startTelemetry } from "./telemetry.ts";
 import { systemClock } from "../core/clock.ts";
 
@@ -30,16 +31,17 @@ import { systemClock } from "../core/clock.ts";
 const SPARES_MAX = 4;
 const PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
 
-async function start(): Promise<Service> {
+async function start(exits: Exits): Promise<Service> {
   const settings = parseWorkerSettings(process.env);
-  const telemetry = await startTelemetry({
-    settings: parseTelemetrySettings(process.env),
-    service: "jobyard-worker",
-    version: settings.version,
-    instance: settings.workerId,
-    pool: settings.pool,
+  const machineSettings = parseWorkerMachineSettings(process.env);
+  const { logLevel: level, version, workerId: instance, pool } = settings;
+  const names = { service: "jobyard-worker", version, instance, pool };
+  const telemetry = await startTelemetry({ settings: parseTelemetrySettings(process.env), ...names });
+  const log = createLogger({ level, ...names, onLine: telemetry.logs && shipTo(telemetry.logs) });
+  exits.lastWords(async (error) => {
+    if (error !== undefined) log.error({ err: error }, "the process ends by an error");
+    await telemetry.close();
   });
-  const log = createLogger(settings.workerId, settings.logLevel);
   // First of all, because the cleanup below ends everything that runs in it.
   const owned = await ownFolder({ ...ownerPatience, directory: settings.directory });
   let ending = false;
@@ -53,7 +55,7 @@ async function start(): Promise<Service> {
   const machine = await openMachine({
     ...settings,
     unreadable,
-    settings: parseWorkerMachineSettings(process.env),
+    settings: machineSettings,
     connectReleases,
     connectScaleSet: (scaleSet) => connectScaleSet(scaleSet, { monotonicNow, log }),
     path: PATH,
@@ -88,7 +90,6 @@ async function start(): Promise<Service> {
   await processes.sweep();
   await workspaces.sweep();
 
-  const { pool } = settings;
   const completion = createBatchCompletion({ batches, jobs, events, now });
   // Runs of timers. A fork without timers gives the worker `completion` alone.
   const timerRuns = createTimerRuns({ jobs, batches, timers, queue, completion, events, pool, now });
@@ -119,12 +120,12 @@ async function start(): Promise<Service> {
     onDrainWanted: end,
     onGiveUp: (reason) => {
       log.error({ reason }, "giving up; the supervisor restarts this worker");
-      process.exit(GIVEN_UP);
+      exits.giveUp();
     },
     log,
   });
   machine.attach(worker);
-  log.info({ pool, slots: settings.slots, healthPort: machine.healthPort }, "receiving");
+  log.info({ slots: settings.slots, healthPort: machine.healthPort }, "receiving");
   return {
     async onFault(error) {
       ending = true;
@@ -132,7 +133,6 @@ async function start(): Promise<Service> {
       await worker.drain(0, new WorkerFault(error));
       await processes.close();
       await publisher.close();
-      await telemetry.close();
     },
     ready: {
       pool,
@@ -148,7 +148,6 @@ async function start(): Promise<Service> {
       await publisher.close();
       await queue.close();
       owned.release();
-      await telemetry.close();
     },
   };
 }

@@ -8,6 +8,7 @@ import { jobQueueName } from "../core/deployment/topology.ts";
 import type { BatchCompletion } from "../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../lifecycle/job-events.ts";
 import type { Clock } from "../core/clock.ts";
+import { type Logger, jobLogFields } from "../core/logger.ts";
 
 export interface HandBackDeps {
   readonly jobs: Pick<JobStore, "update">;
@@ -15,6 +16,7 @@ export interface HandBackDeps {
   readonly completion: BatchCompletion;
   readonly events: JobEvents;
   readonly now: Clock["now"];
+  readonly log: Logger;
 }
 
 /** Resolves to the new state. Undefined: the row has moved, so there is nothing to hand back. */
@@ -25,6 +27,8 @@ export async function handBack(
   const { to, changes } = handbackOf(job, deps.now());
   const result = await deps.jobs.update({ jobId: job.jobId, etag, from: job.state, to, changes });
   if (!result.written) return undefined;
+  const { jobId, requestId, claim } = job;
+  deps.log.warn({ ...jobLogFields(jobId), claimId: claim?.id, requestId, to }, "job of a lost worker handed back");
   const { history, ...fields } = changes;
   const moved = { ...job, ...fields, state: to };
   if (to === "queued") {

@@ -15,6 +15,7 @@ import type { WorkerRecord } from "../core/job/worker-record.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { JobQueue } from "../core/ports/job-queue.ts";
 import type { CounterSnapshot, JobStore } from "../core/ports/job-store.ts";
+import { type Logger, jobLogFields } from "../core/logger.ts";
 import type { Stored } from "../core/ports/stored.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
 import type { BatchCompletion } from "../lifecycle/batch-completion.ts";
@@ -158,7 +159,7 @@ async function handBackDead(batch: Batch, workers: readonly WorkerRecord[], deps
 async function resendLostBells(
   batch: Batch,
   bells: Map<string, Promise<ReadonlySet<string> | undefined>>,
-  { jobs, queue, completion, unreadable, now }: SweepBatchesDeps,
+  { jobs, queue, completion, unreadable, now, log }: SweepBatchesDeps,
 ): Promise<number> {
   let count = 0;
   let mustReopen = isComplete(batch);
@@ -180,6 +181,8 @@ async function resendLostBells(
         enqueueAt: job.runAt,
       },
     ]);
+    const { jobId, requestId } = job;
+    log.warn({ ...jobLogFields(jobId), requestId, queue: queueName }, "bell of a waiting job sent again");
     count++;
   }
   return count;
@@ -194,6 +197,7 @@ export interface CancelOvertakenDeps extends CancelDeps {
   readonly jobs: Pick<JobStore, "scan" | "update">;
   readonly completion: BatchCompletion;
   readonly unreadable: Pick<Unreadable, "note">;
+  readonly log: Logger;
 }
 
 /**
@@ -201,13 +205,15 @@ export interface CancelOvertakenDeps extends CancelDeps {
  * open and died before it could see the cancel. Resolves to the number of jobs.
  */
 async function cancelOvertaken(batch: Batch, deps: CancelOvertakenDeps): Promise<number> {
-  const { jobs, completion, unreadable, now } = deps;
+  const { jobs, completion, unreadable, now, log } = deps;
   let count = 0;
   for await (const stored of jobs.scan(batch, "queued", unreadable.note)) {
     if (!wasNeverStarted(stored.value) || !isOlder(stored.value.submittedAt, BELL_GRACE_MS, now())) continue;
     // R13: the batch was completed without this job.
     if (count === 0 && isComplete(batch)) await completion.reopenBatch(batch.batchId);
     await cancelJob(stored, deps);
+    const { jobId, requestId } = stored.value;
+    log.warn({ ...jobLogFields(jobId), requestId }, "job of a canceled batch canceled");
     count++;
   }
   if (count > 0) await completion.afterJobEnded(batch.batchId);

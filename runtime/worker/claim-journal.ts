@@ -139,7 +139,7 @@ export function createHeldClaims(journal: Pick<ClaimJournal, "begin" | "end">, l
       } catch (error) {
         if (!isMachineFault(error)) throw error;
         // The next run of this worker reads the row, which says that this claim is over.
-        log.warn({ error: messageOf(error), claimId }, "the journal still has a claim that is over");
+        log.warn({ claimId, error: messageOf(error) }, "the journal still has a claim that is over");
       }
     },
     ids: () => [...held.keys()],

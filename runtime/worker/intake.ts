@@ -12,7 +12,8 @@
  * | open             | a long receive for one message             | one that had waited → full; else → empty     |
  */
 import { messageOf } from "../core/errors.ts";
-import type { Logger } from "../core/logger.ts";
+import { type Logger, jobLogFields } from "../core/logger.ts";
+import { subjectOf } from "../core/job/message.ts";
 import type { BellReceiver, ReceivedMessage, JobQueue } from "../core/ports/job-queue.ts";
 import { PRIORITIES, type Priority, type Share } from "../core/job/priority.ts";
 import { jobQueueName } from "../core/deployment/topology.ts";
@@ -113,7 +114,9 @@ export function createIntake({ queue, pool, share, lockMs, monotonicNow, log }: 
       await delivery.abandon();
     } catch (error) {
       // The broker gives it back by itself when the lock ends.
-      log.warn({ messageId: delivery.messageId, error: messageOf(error) }, "returning a message failed");
+      const subject = subjectOf(delivery.parsed);
+      const fields = subject && jobLogFields(subject.jobId);
+      log.warn({ messageId: delivery.messageId, ...fields, error: messageOf(error) }, "returning a message failed");
     }
   }
 

@@ -10,7 +10,7 @@ import { handbackOf } from "../core/job/handback.ts";
 import type { Job } from "../core/job/job.ts";
 import { subjectOf } from "../core/job/message.ts";
 import { PRIORITIES } from "../core/job/priority.ts";
-import type { Logger } from "../core/logger.ts";
+import { type Logger, jobLogFields } from "../core/logger.ts";
 import type { JobQueue, OutgoingBell, PeekedMessage } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
@@ -86,7 +86,7 @@ interface HandedBack extends Stored<Job> {
 /** The row as it is after it was handed back; undefined when there is nothing to hand back. */
 async function handBack(
   { claimId, jobId }: HeldClaim,
-  { jobs, events, now }: RecoveryDeps,
+  { jobs, events, now, log }: RecoveryDeps,
 ): Promise<HandedBack | undefined> {
   let stored = await jobs.get(jobId);
   for (;;) {
@@ -100,6 +100,7 @@ async function handBack(
     if (result.written) {
       const { history, ...fields } = changes;
       const value = { ...job, ...fields, history: [...job.history, ...(history ?? [])], state: to };
+      log.info({ ...jobLogFields(jobId), claimId, requestId: job.requestId, to }, "job handed back");
       if (to === "queued") events.retrying(value, undefined);
       else events.completedRow(value);
       return { value, etag: result.etag, claimId };

@@ -10,7 +10,6 @@
  * | stopped  | nothing of this worker runs                         | –                                     |
  */
 import { join } from "node:path";
-import { messageOf } from "../core/errors.ts";
 import type { Share } from "../core/job/priority.ts";
 import type { WorkerState } from "../core/job/worker-record.ts";
 import type { JobQueue, ReceivedMessage } from "../core/ports/job-queue.ts";
@@ -147,7 +146,7 @@ function runAttempts(deps: AttemptsDeps): Pick<Worker, "runningCount" | "drain">
   }
 
   const receiving = receive().catch((error: unknown) => {
-    log.error({ err: error }, `receiving ended: ${messageOf(error)}`);
+    log.error({ err: error }, "receiving ended");
     throw error;
   });
   // `drain` reports the failure. Until then it must not count as unhandled.

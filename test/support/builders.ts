@@ -46,6 +46,7 @@ export function jobOf(fields: Partial<Job> = {}, batch: Batch = batchOf()): Job 
     runAt: undefined,
     submittedAt: new Date("2026-03-01T08:00:01Z"),
     submittedBy: "tester",
+    requestId: undefined,
     ...fields,
   };
 }

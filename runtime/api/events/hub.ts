@@ -9,6 +9,7 @@ import { ForbiddenError, InvalidRequestError } from "../../core/errors.ts";
 import { HUB_MESSAGE_MAX_BYTES } from "../../core/limits.ts";
 import { callerKey, callerOf, type Identify } from "../auth/caller.ts";
 import { leaveRequests, type CallerLimit } from "../http/rate-limit.ts";
+import { noteCaller } from "../http/request-ids.ts";
 import { takeUpgrade } from "../http/http-server.ts";
 import { serveHubConnection, type HubConnectionDeps } from "./hub-connection.ts";
 
@@ -31,17 +32,24 @@ export function mountHub(app: Express, deps: HubDeps): void {
     clientTracking: false,
   });
 
-  app.post(`${HUB_PATH}/negotiate`, tokenToHeader, identify("read"), limit.handler, (_request, response) => {
-    const connectionToken = randomUUID();
-    response.set("Cache-Control", "no-store").json({
-      negotiateVersion: 1,
-      connectionId: connectionToken,
-      connectionToken,
-      availableTransports: [{ transport: "WebSockets", transferFormats: ["Text"] }],
-    });
-  });
+  app.post(
+    `${HUB_PATH}/negotiate`,
+    tokenToHeader,
+    identify("read"),
+    noteCaller,
+    limit.handler,
+    (_request, response) => {
+      const connectionToken = randomUUID();
+      response.set("Cache-Control", "no-store").json({
+        negotiateVersion: 1,
+        connectionId: connectionToken,
+        connectionToken,
+        availableTransports: [{ transport: "WebSockets", transferFormats: ["Text"] }],
+      });
+    },
+  );
 
-  app.get(HUB_PATH, tokenToHeader, identify("read"), limit.handler, (request, response) => {
+  app.get(HUB_PATH, tokenToHeader, identify("read"), noteCaller, limit.handler, (request, response) => {
     assertOrigin(request, allowedOrigins);
     const caller = callerOf(response);
     // Before the upgrade, while an HTTP error can be sent.

@@ -15,7 +15,7 @@ import type { Unreadable } from "../../core/unreadable.ts";
 import type { Frozen, ItemError } from "../../core/http/views.ts";
 import { REQUEST_BODY_MAX_BYTES } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
-import { requestIdOf } from "./middleware.ts";
+import { requestIdOf } from "./request-ids.ts";
 
 /** The body of every answer that is an error. */
 export const errorBodySchema = z

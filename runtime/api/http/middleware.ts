@@ -1,23 +1,11 @@
-/** Middleware of every request: its id, the access log, security headers, CORS. */
-import { randomUUID } from "node:crypto";
+/** Middleware of every request: the access log, security headers, CORS. */
 import cors from "cors";
-import type { RequestHandler, Response } from "express";
+import type { RequestHandler } from "express";
 import helmet from "helmet";
 import type { Logger } from "../../core/logger.ts";
 import { failSpan, startSpan, withSpan } from "../../telemetry/trace.ts";
-import { callerKey, findCaller } from "../auth/caller.ts";
-
-const REQUEST_ID_HEADER = "x-request-id";
-
-/** The id that the answer, the log lines and the error body of a request share. */
-export const assignRequestId: RequestHandler = (_request, response, next) => {
-  const id = randomUUID();
-  response.locals["requestId"] = id;
-  response.set(REQUEST_ID_HEADER, id);
-  next();
-};
-
-export const requestIdOf = (response: Response): string => String(response.locals["requestId"]);
+import { currentLogFields } from "../../platform/log-context.ts";
+import { CLIENT_REQUEST_ID_HEADER, REQUEST_ID_HEADER } from "./request-ids.ts";
 
 /** Called by load balancers every few seconds. */
 const NOT_LOGGED = new Set(["/healthz", "/readyz"]);
@@ -51,22 +39,29 @@ export const traceRequest: RequestHandler = (request, response, next) => {
 };
 
 /** One line for every request. No query, no header, no body: they may hold secrets. */
+/** Of a path that is no route. It says what was asked for, and is text of a stranger. */
+const PATH_MAX_LENGTH = 200;
+
+/**
+ * One line for every request. No query, no header, no body: they may hold secrets. Not the path, which may hold names of a
+ * job's files: the route, and the ids of what it is about.
+ */
 export const accessLog =
   (log: Logger, monotonicNow: () => number): RequestHandler =>
   (request, response, next) => {
     const { method, path } = request;
     const startedAt = monotonicNow();
+    // The connection's events are outside of the request's work.
+    const fields = currentLogFields();
     response.once("close", () => {
       if (NOT_LOGGED.has(path)) return;
-      const caller = findCaller(response);
       log.info(
         {
-          requestId: requestIdOf(response),
+          ...fields,
           method,
-          path,
+          ...(fields["route"] === undefined && { path: path.slice(0, PATH_MAX_LENGTH) }),
           status: response.statusCode,
           ms: Math.round(monotonicNow() - startedAt),
-          ...(caller && { caller: callerKey(caller) }),
           // The client disconnected, or the answer failed.
           ...(!response.writableFinished && { complete: false }),
         },
@@ -100,7 +95,8 @@ const EXPOSED = [
   "Retry-After",
   "RateLimit",
   "RateLimit-Policy",
-  "x-request-id",
+  REQUEST_ID_HEADER,
+  CLIENT_REQUEST_ID_HEADER,
   "Idempotency-Replayed",
 ];
 /** Seconds for which browsers cache the permission. Two hours is the most that all of them accept. */

@@ -1,8 +1,10 @@
 /** Adds operations to an app, each with its middleware in one order, and an answer for every other method. */
 import type { Express, Request, RequestHandler, Response } from "express";
-import type { Logger } from "../../core/logger.ts";
+import { type Logger, batchLogFields, jobLogFields } from "../../core/logger.ts";
+import { addLogFields } from "../../platform/log-context.ts";
 import { type Identify, callerOf } from "../auth/caller.ts";
 import { noSuchMethod, noSuchRoute } from "./error-response.ts";
+import { noteCaller } from "./request-ids.ts";
 import type { Operation } from "./operation.ts";
 import { sendReply } from "./reply.ts";
 import { kindOf, validate } from "./read-request.ts";
@@ -20,23 +22,45 @@ export function mount(app: Express, operations: readonly Operation[], { identify
   for (const operation of ordered) {
     app[operation.method](
       expressPath(operation.path),
-      (_request, response, next) => {
-        response.locals["route"] = operation.path;
-        next();
-      },
+      noteRoute(operation.path),
       // Before the body is read: the body of an unknown caller must not be parsed.
       identify(operation.needs),
+      ...(operation.needs === "anonymous" ? [] : [noteCaller]),
       limit,
       parseBody(operation),
       async (request, response) => {
-        await sendReply(response, await operation.handle(requestOf(operation, request, response)), log);
+        const checked = requestOf(operation, request, response);
+        noteSubject(checked.params);
+        await sendReply(response, await operation.handle(checked), log);
       },
     );
   }
   for (const [path, same] of Map.groupBy(ordered, ({ path }) => path)) {
-    app.all(expressPath(path), identify("signed-in"), limit, noSuchMethod(same.map(({ method }) => method)));
+    app.all(
+      expressPath(path),
+      identify("signed-in"),
+      noteCaller,
+      limit,
+      noSuchMethod(same.map(({ method }) => method)),
+    );
   }
-  app.use("/v1", identify("signed-in"), limit, noSuchRoute);
+  app.use("/v1", identify("signed-in"), noteCaller, limit, noSuchRoute);
+}
+
+const noteRoute =
+  (route: string): RequestHandler =>
+  (_request, response, next) => {
+    response.locals["route"] = route;
+    addLogFields({ route });
+    next();
+  };
+
+/** What the request is about, for its log lines. */
+function noteSubject(params: unknown): void {
+  const { tenantName, batchId, jobId } = (params ?? {}) as Partial<Record<string, string>>;
+  if (jobId !== undefined) addLogFields(jobLogFields(jobId));
+  else if (batchId !== undefined) addLogFields(batchLogFields(batchId));
+  else if (tenantName !== undefined) addLogFields({ tenantName });
 }
 
 /** Refuses a body of another media type unread. */

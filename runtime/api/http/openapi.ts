@@ -56,7 +56,7 @@ export function openApiDocument(operations: readonly Operation[]): OpenApiDocume
 
 const INTRODUCTION = `Submit, watch, cancel and requeue background jobs.
 
-Every answer has \`x-request-id\`. Errors have one shape, \`Error\`; programs should test its \`code\`. Resources of other
+Every answer has \`x-request-id\`. A caller can send an id of its own as \`x-client-request-id\`, which is answered back. Errors have one shape, \`Error\`; programs should test its \`code\`. Resources of other
 tenants answer 404. Every command can be repeated: it continues where an earlier call stopped, or answers the same again.
 New fields may appear in answers at any time.`;
 

@@ -12,6 +12,8 @@ import {
 import { submitLineSchema, submitResultsSchema, submittedSchema } from "../../core/http/views.ts";
 import { type FindBatch, batchClosed } from "../submit/find-batch.ts";
 import { createBulkSubmit } from "../submit/bulk-submit.ts";
+import { batchLogFields } from "../../core/logger.ts";
+import { addLogFields } from "../../platform/log-context.ts";
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { CREATED, REPLAYED, createdReply } from "./created-reply.ts";
@@ -112,6 +114,7 @@ async function assertBatch(
   mayBeThere: boolean,
 ): Promise<void> {
   if (batchId === undefined) return;
+  addLogFields(batchLogFields(batchId));
   const batch = await findBatch.named(caller, batchId);
   if (batch.state !== "open" && !mayBeThere) throw batchClosed(batch);
 }

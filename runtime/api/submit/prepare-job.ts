@@ -46,7 +46,7 @@ function parametersJson(parameters: unknown): string {
   return json;
 }
 
-export type SubmittedFields = Pick<Job, "jobId" | "parameters" | "submittedAt" | "submittedBy" | "trace">;
+export type SubmittedFields = Pick<Job, "jobId" | "parameters" | "submittedAt" | "submittedBy" | "requestId" | "trace">;
 
 /** A job as it is when nothing has happened to it yet. */
 export const newJob = (batch: Batch, { request, runAt, expiresAt }: PreparedJob, submitted: SubmittedFields): Job => ({

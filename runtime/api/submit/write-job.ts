@@ -16,7 +16,10 @@ import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import { type CancelDeps, cancelJob } from "../../lifecycle/cancel-job.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import { traceparentOf } from "../../telemetry/trace.ts";
+import { jobLogFields } from "../../core/logger.ts";
+import { addLogFields } from "../../platform/log-context.ts";
 import type { Caller } from "../auth/caller.ts";
+import { currentRequestId } from "../http/request-ids.ts";
 import type { BellOutbox } from "./bell-outbox.ts";
 import { batchClosed } from "./find-batch.ts";
 import { type PreparedJob, newJob } from "./prepare-job.ts";
@@ -72,8 +75,15 @@ export function createJobWriter(deps: JobWriterDeps): JobWriter {
     const inline = Buffer.byteLength(json) <= PARAMETERS_INLINE_MAX_BYTES;
     const jobId = reservation.id;
     const parameters = inline ? json : undefined;
-    const submitted = { submittedAt: now(), submittedBy: caller.name, trace: traceparentOf() };
-    const job = newJob(batch, prepared, { jobId, parameters, ...submitted });
+    const submitted = {
+      jobId,
+      parameters,
+      submittedAt: now(),
+      submittedBy: caller.name,
+      requestId: currentRequestId(),
+      trace: traceparentOf(),
+    };
+    const job = newJob(batch, prepared, submitted);
     // Before the row: a worker may start the job as soon as there is one.
     if (!inline) await files.putParameters(jobId, json);
     const result = await jobs.insert(job);
@@ -149,6 +159,7 @@ export function createJobWriter(deps: JobWriterDeps): JobWriter {
     async write(caller, job) {
       const row = await writeRow(caller, job, wakeBatch);
       const { jobId, batchId } = row.stored.value;
+      addLogFields(jobLogFields(jobId));
       await sendBells(batchId, [row]);
       return { jobId, batchId, replayed: row.replayed };
     },

@@ -8,7 +8,7 @@ import { batchCompletedEvent } from "../../core/job/events.ts";
 import { newestFirst } from "../../core/job/ids.ts";
 import type { Batch, BatchEnd } from "../../core/job/job.ts";
 import { WEBHOOK_WAITING_MAX_COUNT } from "../../core/limits.ts";
-import type { Logger } from "../../core/logger.ts";
+import { type Logger, batchLogFields } from "../../core/logger.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store.ts";
 import { totalOf } from "../../core/job/states.ts";
@@ -74,7 +74,10 @@ export function createAnnounce({ batches, webhooks, deliveries, now, log }: Anno
     try {
       return await announce(batchId);
     } catch (error) {
-      log.warn({ batchId, error: messageOf(error) }, "the completion of a batch was not announced; trying again");
+      log.warn(
+        { ...batchLogFields(batchId), error: messageOf(error) },
+        "the completion of a batch was not announced; trying again",
+      );
       return 0;
     }
   };

@@ -63,7 +63,7 @@ export function createDeliverer({ webhooks, deliveries, post, unreadable, now, r
     const sending = deliver(stored)
       .catch((error: unknown) => {
         // The delivery is due again when its claim ends.
-        log.warn({ messageId: value.messageId, error: messageOf(error) }, "a delivery failed; it is tried again");
+        log.warn({ ...fieldsOf(value), error: messageOf(error) }, "a delivery failed; it is tried again");
       })
       .finally(() => {
         underWay.delete(place);
@@ -101,6 +101,11 @@ export function createDeliverer({ webhooks, deliveries, post, unreadable, now, r
 
   async function note(delivery: WebhookDelivery, claim: string, result: PostResult, webhook: Webhook): Promise<void> {
     const verdict = judgeTry(result, { tries: delivery.tries, failuresInRow: webhook.failuresInRow }, random());
+    const { state } = verdict;
+    // Not the receiver's address and not what it answered: both are the tenant's.
+    const fields = { ...fieldsOf(delivery), tries: delivery.tries, state, status: result.answerCode };
+    if (state === "delivered") log.info(fields, "webhook delivered");
+    else log.warn(fields, "webhook not delivered");
     if (verdict.state === "waiting") {
       const nextTryAt = new Date(now().getTime() + verdict.inMs);
       await deliveries.change(delivery, claim, { nextTryAt, ...outcomeOf(result) });
@@ -117,7 +122,7 @@ export function createDeliverer({ webhooks, deliveries, post, unreadable, now, r
       ...(disables !== undefined && { enabled: false, disabledBecause: disables }),
     }));
     if (disables !== undefined) {
-      log.warn({ tenantName: webhook.tenantName, webhookName: webhook.webhookName, disables }, "a webhook is disabled");
+      log.warn({ ...fieldsOf(delivery), disables }, "a webhook is disabled");
     }
   }
 
@@ -190,5 +195,13 @@ export function createDeliverer({ webhooks, deliveries, post, unreadable, now, r
     },
   };
 }
+
+/** What the log says of a delivery. */
+const fieldsOf = ({ tenantName, webhookName, batchId, messageId }: WebhookDelivery) => ({
+  tenantName,
+  webhookName,
+  batchId,
+  messageId,
+});
 
 const outcomeOf = ({ answerCode, answer, error }: PostResult) => ({ answerCode, answer, error });

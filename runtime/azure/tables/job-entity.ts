@@ -9,7 +9,7 @@
  * | claimSince                                             |                                                            |
  * | cancelWanted, reopen, runAt                            | wishes for the next process that writes the job            |
  * | clientJobId, jobType … timeoutMs, expiresAt,           | the request                                                |
- * | submittedAt, submittedBy, trace                        |                                                            |
+ * | submittedAt, submittedBy, requestId, trace             |                                                            |
  * | startedAt, endedAt, progress, output, artifactCount,   | the latest attempt                                         |
  * | failure, packageHash                                   |                                                            |
  * | attempt_001 … attempt_100                              | one start of the job each, as JSON; the 101st uses 001     |
@@ -135,6 +135,7 @@ const JOB_COLUMNS: Columns<StoredJob> = {
   submittedAt: instant("submittedAt"),
   submittedBy: text("submittedBy"),
   trace: optionalText("trace"),
+  requestId: optionalText("requestId"),
   startedAt: optionalInstant("startedAt"),
   endedAt: optionalInstant("endedAt"),
   progress: optionalJson("progress", progressSchema),

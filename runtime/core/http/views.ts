@@ -82,6 +82,10 @@ export const jobViewSchema = z
     cancelWanted: z.boolean().meta({ description: "Its worker has been asked to end it." }),
     submittedAt: instant,
     submittedBy: z.string(),
+    requestId: z
+      .string()
+      .optional()
+      .meta({ description: "The request that submitted it. Finds its lines in the log." }),
     runAt: instant.optional().meta({ description: "When a delayed or retried job will be started." }),
     expiresAt: instant.optional().meta({ description: "Not started by then, it fails instead." }),
     startedAt: instant.optional().meta({ description: "Of the latest attempt." }),
@@ -266,6 +270,7 @@ export function jobView(job: Job): JobView {
     cancelWanted: job.cancelWanted,
     submittedAt: job.submittedAt.toISOString(),
     submittedBy: job.submittedBy,
+    ...(job.requestId !== undefined && { requestId: job.requestId }),
     ...(job.runAt && { runAt: job.runAt.toISOString() }),
     ...(job.expiresAt && { expiresAt: job.expiresAt.toISOString() }),
     ...(job.startedAt && { startedAt: job.startedAt.toISOString() }),

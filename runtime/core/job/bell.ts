@@ -22,6 +22,8 @@ const startSchema = z.object({
   timeoutMs: z.number().optional(),
   /** ISO 8601; started later, the job fails instead. */
   expiresAt: z.iso.datetime().optional(),
+  /** Of the request that submitted the job. */
+  requestId: z.string().optional(),
   /** The batch must be reopened before the job is claimed (R13). */
   reopen: z.boolean().optional(),
   attempts: z.int(),
@@ -58,6 +60,7 @@ export function startDataOf(job: Job): StartData {
     retry: job.retry,
     ...(job.timeoutMs === undefined ? {} : { timeoutMs: job.timeoutMs }),
     ...(job.expiresAt && { expiresAt: job.expiresAt.toISOString() }),
+    ...(job.requestId !== undefined && { requestId: job.requestId }),
     ...(job.reopen && { reopen: true }),
     attempts: job.attempts,
     interruptions: job.interruptions,

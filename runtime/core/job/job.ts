@@ -98,6 +98,8 @@ export interface Job extends JobRequest {
   readonly submittedBy: string;
   /** The `traceparent` of its submit: the parent of every attempt's span. */
   readonly trace?: string | undefined;
+  /** Of the request that submitted it; finds its log lines. Undefined: a timer's tick, or an older row. */
+  readonly requestId: string | undefined;
   /** Of the latest attempt. */
   readonly startedAt: Date | undefined;
   readonly endedAt: Date | undefined;

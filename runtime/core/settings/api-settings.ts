@@ -49,6 +49,8 @@ export interface ApiSettings {
   readonly followersPerCaller: number;
   /** Whether webhooks may name receivers on this machine. */
   readonly allowLoopbackWebhooks: boolean;
+  /** Version of the code, shown in the log. */
+  readonly version: string;
   readonly logLevel: LogLevel;
 }
 
@@ -93,6 +95,7 @@ export const parseApiSettings = (env: Environment): ApiSettings => ({
     fallback: FOLLOWERS_PER_CALLER_DEFAULT,
   }),
   allowLoopbackWebhooks: parseWebhookLoopback(env),
+  version: env[SETTING.version] ?? "local",
   logLevel: parseLogLevel(env),
 });
 

@@ -79,11 +79,15 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
     const outcome = await subscriptions?.ensure(wanted);
     if (outcome === "foreign") {
       log.warn(
-        { subscription: wanted.name, listener: wanted.listener, queue: wanted.queue },
+        { tenantName: timer.tenantName, timer: wanted.listener, subscription: wanted.name, queue: wanted.queue },
         "the deployment's subscription of a timer differs from the declaration in its package; deploy again",
       );
     } else if (outcome !== undefined && outcome !== "unchanged") {
-      log.info({ subscription: wanted.name, outcome }, "subscription of a timer registered");
+      const { tenantName } = timer;
+      log.info(
+        { tenantName, timer: wanted.listener, subscription: wanted.name, outcome },
+        "subscription of a timer registered",
+      );
     }
   }
 
@@ -99,7 +103,7 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
     // If another process registered the timer again meanwhile, it now lacks its subscription.
     const again = await timers.get(timer);
     if (again !== undefined) await ensure(again.value);
-    log.info({ listener: listenerOf(timer) }, "timer removed");
+    log.info({ tenantName: timer.tenantName, timer: listenerOf(timer) }, "timer removed");
     return true;
   }
 

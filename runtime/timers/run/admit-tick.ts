@@ -43,7 +43,7 @@ export async function admitTick(
   const timer = (await timers.get(tick))?.value;
   const reason = timer === undefined ? "it is not registered" : whyNotRun(tick, timer);
   if (timer === undefined || reason !== undefined) {
-    log.info({ jobId, reason }, "the tick is not run");
+    log.info({ reason }, "the tick is not run");
     await delivery.complete();
     return false;
   }
@@ -56,12 +56,12 @@ export async function admitTick(
     const judgement = judgeTick(run, rules, at, now);
     switch (judgement.verdict) {
       case "recorded":
-        log.info({ jobId }, "the tick is recorded already");
+        log.info({}, "the tick is recorded already");
         await delivery.complete();
         return false;
       case "missed":
         if (!(await recordMissed({ run, stored, missed: judgement.missed, rules }, deps))) continue;
-        log.warn({ jobId, missed: judgement.missed.count }, "ticks came too late");
+        log.warn({ missed: judgement.missed.count }, "ticks came too late");
         await delivery.complete();
         return false;
       case "run":

@@ -26,7 +26,8 @@ export async function cancelUnstarted(
   const changes = { endedAt, failure, runAt: undefined, reopen: false };
   const result = await jobs.update({ jobId: job.jobId, etag, from: "queued", to: "canceled", changes });
   if (!result.written) return false;
-  log.info({ jobId: job.jobId, code: failure.code, reason: failure.message }, "the run is left out");
+  // Not `jobId`: it may be another run than the one whose message is at hand.
+  log.info({ runJobId: job.jobId, code: failure.code, reason: failure.message }, "the run is left out");
   events.completedRow({ ...job, ...changes, state: "canceled" });
   return true;
 }

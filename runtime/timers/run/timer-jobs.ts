@@ -35,6 +35,7 @@ export function newTimerJob(timer: Timer, { jobId, trigger, pool, submittedAt, s
     runAt: undefined,
     submittedAt,
     submittedBy,
+    requestId: undefined,
   };
 }
 

@@ -126,7 +126,11 @@ export function createRound({
       try {
         await timers.write({ ...timer, activeFrom, scheduledUpTo }, etag);
       } catch (error) {
-        log.warn({ timer: listenerOf(timer), error: messageOf(error) }, "sent ticks not noted; they are sent again");
+        const { tenantName } = timer;
+        log.warn(
+          { tenantName, timer: listenerOf(timer), error: messageOf(error) },
+          "sent ticks not noted; they are sent again",
+        );
       }
     });
     await Promise.all(noting);

@@ -6,10 +6,10 @@ import { LockLostError, UnavailableError, UnreadableError, messageOf } from "../
 import type { Unreadable } from "../../core/unreadable.ts";
 import type { Bell } from "../../core/job/bell.ts";
 import { jobIdParts } from "../../core/job/ids.ts";
-import { subjectOfTick } from "../../core/job/message.ts";
+import { subjectOf, subjectOfTick } from "../../core/job/message.ts";
 import { decideDelivery } from "../../core/job/protocol.ts";
 import { lockMarginMs } from "../../core/limits.ts";
-import type { Logger } from "../../core/logger.ts";
+import { type Logger, jobLogFields } from "../../core/logger.ts";
 import type { TickHandler } from "../../core/ports/admission.ts";
 import type { ReceivedMessage, JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
@@ -42,11 +42,17 @@ export interface AttemptDeps
 
 /** `drain` fires when this worker shuts down and cannot wait any longer. */
 export async function runAttempt(delivery: ReceivedMessage, deps: AttemptDeps, drain: AbortSignal): Promise<void> {
-  const log = deps.log.child({ messageId: delivery.messageId, queue: delivery.queue });
+  const claimId = deps.newId();
+  const log = deps.log.child({
+    messageId: delivery.messageId,
+    queue: delivery.queue,
+    ...jobFieldsOf(delivery),
+    claimId,
+  });
   const lock = keepLock(delivery, deps);
   try {
     await inSpan(`process ${delivery.queue}`, spanOf(delivery), (span) =>
-      attempt(delivery, deps, drain, lock, log, span),
+      attempt({ delivery, claimId }, deps, drain, lock, log, span),
     );
   } catch (error) {
     if (error instanceof LockLostError || lock.signal.aborted) {
@@ -80,8 +86,15 @@ function spanOf({ parsed, queue, messageId, deliveryCount, enqueuedAt }: Receive
   };
 }
 
+/** What the lines of an attempt have in common. Empty for a message that is about no job. */
+function jobFieldsOf({ parsed }: ReceivedMessage): Readonly<Record<string, string>> {
+  const subject = subjectOf(parsed);
+  const requestId = parsed.kind === "bell" ? parsed.bell.start.requestId : undefined;
+  return subject === undefined ? {} : { ...jobLogFields(subject.jobId), ...(requestId !== undefined && { requestId }) };
+}
+
 async function attempt(
-  delivery: ReceivedMessage,
+  { delivery, claimId }: Pick<ClaimRequest, "delivery" | "claimId">,
   deps: AttemptDeps,
   drain: AbortSignal,
   lock: MessageLock,
@@ -102,18 +115,17 @@ async function attempt(
   using permitted = await deps.permit.acquire(AbortSignal.any([lock.signal, drain]));
   if (permitted === undefined) {
     lock.signal.throwIfAborted();
-    log.warn({ jobId: bell.jobId }, "this machine may not start work; the message goes back");
+    log.warn({}, "this machine may not start work; the message goes back");
     await retryWhileLocked("returning the message", () => delivery.abandon(), { until: lock.signal, log });
     return;
   }
-  const claimId = deps.newId();
   // Before the claim is written: a claim that its worker did not announce would count as dead (A4).
   const { queue, sequenceNumber } = delivery;
   const fault = deps.held.begin({ claimId, jobId: bell.jobId, queue, sequenceNumber });
   if (parsed.kind === "bell") lookAhead(parsed.bell, deps);
   try {
     const request = { delivery, bell, claimId, fault, trace: traceparentOf(span) };
-    await claimAndRun(request, deps, drain, lock, log.child({ jobId: bell.jobId, claimId }), span);
+    await claimAndRun(request, deps, drain, lock, log, span);
   } finally {
     deps.held.end(claimId);
   }

@@ -120,14 +120,14 @@ describe("the log", () => {
   it("has a line for each request, without its query and headers", async () => {
     const lines: object[] = [];
     const info = (line: object): void => {
-      if ("path" in line && line.path === "/v1/batches") lines.push(line);
+      if ("route" in line && line.route === "/v1/batches") lines.push(line);
     };
     const quiet = (): void => undefined;
     const log: Logger = { info, warn: quiet, error: quiet, child: () => log };
     const api = await system.another({ log });
     await fetch(`${api.url}/v1/batches?tenantName=t&secret=hunter2`, { headers: { authorization: "Bearer hunter2" } });
     await expect.poll(() => lines).toHaveLength(1);
-    expect(lines[0]).toMatchObject({ method: "GET", path: "/v1/batches", status: 400, caller: "local" });
+    expect(lines[0]).toMatchObject({ method: "GET", route: "/v1/batches", status: 400, caller: "local" });
     expect(JSON.stringify(lines)).not.toContain("hunter2");
   });
 });

@@ -99,6 +99,7 @@ const fields: fc.Arbitrary<Partial<Job>> = fc.record({
   expiresAt: maybe(date),
   submittedAt: date,
   submittedBy: text,
+  requestId: maybe(text),
 });
 
 const changes: fc.Arbitrary<JobChanges> = fc.record(

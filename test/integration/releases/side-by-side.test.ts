@@ -76,6 +76,7 @@ async function sweep(jobId: string): Promise<{ readonly bellsSent: number; reado
         queue,
         unreadable,
         events: silentEvents,
+        log: silentLog,
         announce: () => Promise.resolve(),
         lockMs: 2_000,
         marginMs: 500,
@@ -177,7 +178,7 @@ describe("after a rollback", () => {
         timers,
         queue,
       });
-      const deps = { jobs, queue, completion, events: silentEvents, unreadable, now };
+      const deps = { jobs, queue, completion, events: silentEvents, unreadable, now, log: silentLog };
       return sweepDeadLetters(QUEUE, new Map(), deps);
     };
     expect(await sweepLetters(system.queue())).toBe(0);

@@ -77,6 +77,7 @@ const deps = (): SweepBatchesDeps => ({
   }),
   events: silentEvents,
   unreadable: silentUnreadable,
+  log: silentLog,
   announce: createAnnounce({ batches, webhooks, deliveries, now: () => new Date(), log: silentLog }),
   batches: {
     update: (batchId, etag, changes) => batches.update(batchId, etag, changes),

@@ -14,6 +14,7 @@ import {
   WEBHOOK_TENANT_AT_ONCE,
   WEBHOOK_WAITING_MAX_COUNT,
 } from "../../../runtime/core/limits.ts";
+import { createLogger } from "../../../runtime/main/logger.ts";
 import { completedChanges } from "../../../runtime/core/job/completion.ts";
 import { NO_COUNTS } from "../../../runtime/core/job/states.ts";
 import { rotatedSecrets } from "../../../runtime/core/job/webhook.ts";
@@ -149,6 +150,23 @@ describe("a receiver that fails", () => {
       enabled: true,
       failuresInRow: 1,
     });
+  });
+
+  it("is named in the log by tenant, webhook, batch and message, without its address, answer and secrets", async () => {
+    const lines: string[] = [];
+    const destination = { write: (line: string) => void lines.push(line) };
+    const log = createLogger({ level: "debug", service: "api", version: "v", instance: "i", destination });
+    const secret = newSecret();
+    const secrets = [{ value: secret, validUntil: undefined }];
+    await register({ webhookName: "named", secrets, url: `${receiver.url}/marked-path?t=marked-query` });
+    receiver.answer = (response) => response.writeHead(500).end("marked-answer");
+    const batch = await lab.completedBatch(tenantName);
+    await lab.instance({ log }).run(batch.batchId);
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { tenantName, webhookName: "named", batchId: batch.batchId, tries: 1, state: "waiting", status: 500 },
+    ]);
+    expect(lines.join()).not.toMatch(/marked/);
+    expect(lines.join()).not.toContain(secret);
   });
 
   it("has its failures reset by the next delivered message", async () => {

@@ -157,7 +157,7 @@ export async function startTestApi(
   }: TestApiOptions = {},
 ): Promise<TestApi> {
   const kept = inner ?? (await apiStores());
-  const outbox = createBellOutbox({ queue, log: silentLog });
+  const outbox = createBellOutbox({ queue, log });
   const ids = createIdSource({ now: systemClock.now, random32: () => randomBytes(4).readUInt32BE() });
   const stores = {
     ...kept,

@@ -172,7 +172,7 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
       const batches = ownBatches(sweeper.batches, record);
       const ofBatches = createBatchCompletion({ ...sweeper, batches, events: silentEvents, now: later });
       const completion = withTimerBatches(ofBatches, sweeper);
-      const told = { events: silentEvents, unreadable: silentUnreadable };
+      const told = { events: silentEvents, unreadable: silentUnreadable, log: silentLog };
       const deps = {
         ...sweeper,
         ...told,

@@ -84,6 +84,7 @@ const fullJob: Job = {
   ...bareJob,
   ...{
     clientJobId: "order-7",
+    requestId: "5b0c9a52-3f6d-4c0e-9d5b-0a8a3c1f7e21",
     parameters: '{"a":1}',
     retry: DEFAULT_RETRY,
     timeoutMs: 60_000,

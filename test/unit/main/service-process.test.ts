@@ -5,8 +5,11 @@ import { GIVEN_UP } from "../../../runtime/main/service-process.ts";
 
 const SERVICE = fileURLToPath(new URL("faulty-service.ts", import.meta.url));
 
-function run(how: string): { readonly code: number | null; readonly out: string; readonly err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [SERVICE, how], { encoding: "utf8" });
+function run(
+  how: string,
+  words = "none",
+): { readonly code: number | null; readonly out: string; readonly err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [SERVICE, how, words], { encoding: "utf8" });
   return { code: status, out: stdout, err: stderr };
 }
 
@@ -28,5 +31,20 @@ describe("a service with an uncaught error", () => {
     const { code, err } = run("unprepared");
     expect(code).toBe(1);
     expect(err).toContain("Error: first");
+  });
+});
+
+describe("the last words of a service", () => {
+  it.each([
+    ["signal", 0, "last words: undefined\n"],
+    ["exception", GIVEN_UP, "fault: Error: first\nhanded back\nlast words: Error: first\n"],
+    ["given-up", GIVEN_UP, "last words: undefined\n"],
+    ["no-start", 1, "last words: Error: no start\n"],
+  ])("are waited for when it ends by %s", (how, code, out) => {
+    expect(run(how, "said")).toMatchObject({ code, out });
+  });
+
+  it("hold up its end for a few seconds at most", () => {
+    expect(run("signal", "never").code).toBe(0);
   });
 });

@@ -38,6 +38,7 @@ describe("settings", () => {
       tickHorizonMs: 600_000,
       followersPerCaller: 200,
       traffic: { requestsPerMinute: 3_000, allowedOrigins: [], proxyHops: 0 },
+      version: "local",
       logLevel: "info",
     });
     expect(parseWorkerSettings(worker)).toMatchObject({ pool: "default", slots: 1, drainMs: 300_000, lockMs: 60_000 });

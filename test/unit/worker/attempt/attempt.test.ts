@@ -12,7 +12,7 @@ it("a worker without timers sets a tick aside and starts nothing", async () => {
   const { tick } = outgoingTick(timer, scheduleHashOf(timer), new Date("2026-03-01T09:00:00Z"));
   const delivery = deliveryOf({ value: jobOf(), etag: "e" }, { parsed: { kind: "tick", tick } });
   // Nothing else is asked.
-  const deps = { lockMs: 60_000, ...systemClock, log: silentLog };
+  const deps = { lockMs: 60_000, ...systemClock, newId: () => "c", log: silentLog };
   await runAttempt(delivery, deps as unknown as AttemptDeps, new AbortController().signal);
   expect(delivery.settled).toEqual(["dead-letter MalformedMessage: This worker runs no timers."]);
 });

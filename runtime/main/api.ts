@@ -23,11 +23,13 @@ import { SETTING } from "../core/settings/names.ts";
 import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
+import { measureConflicts } from "../lifecycle/measured-jobs.ts";
 import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeTimers, composeWebhooks } from "./compose-api.ts";
 import { connect } from "./connect.ts";
 import { createLogger } from "./logger.ts";
+import { openMetrics } from "./metrics.ts";
 import { type Service, runService } from "./service-process.ts";
 import { withTimerBatches } from "../timers/run/timer-runs.ts";
 
@@ -51,18 +53,23 @@ async function start(): Promise<Service> {
     writerId: settings.instanceId,
     onServiceTime: serviceClock.hear,
   });
-  const { queue, lease } = services;
+  const { lease } = services;
+  const measured = openMetrics();
+  const { metrics } = measured;
+  const { queue } = services;
   const outbox = createBellOutbox({ queue, log });
-  const publisher = services.eventPublisher(log);
-  const events = createJobEvents({ publisher, level: settings.events, now, log });
+  metrics.ringerBacklog.watch(() => [{ value: outbox.waitingCount, attributes: {} }]);
+  const publisher = services.eventPublisher(metrics, log);
+  const events = createJobEvents({ publisher, level: settings.events, metrics, now, log });
 
   // What the app is made of.
   const auth = await composeAuth({ auth: settings.auth, tenants: services.tenants, now, monotonicNow, log });
-  const stores = { ...services, tenants: auth.tenants };
-  const fanOut = createFanOut({ monotonicNow });
+  const stores = { ...services, tenants: auth.tenants, jobs: measureConflicts(services.jobs, metrics) };
+  const fanOut = createFanOut({ monotonicNow, metrics });
   const connections = createConnections({ monotonicNow, maxPerCaller: settings.followersPerCaller });
+  metrics.apiFollowers.watch(() => [{ value: connections.count, attributes: {} }]);
   const tickets = createTickets({ key: services.sharedSecret("event-tickets"), now });
-  const webhooks = composeWebhooks({ services, allowLoopback, unreadable, now, log });
+  const webhooks = composeWebhooks({ services, allowLoopback, unreadable, metrics, now, log });
   const tickSender = services.tickSender();
   const scheduler = startScheduler({
     timers: stores.timers,
@@ -107,7 +114,9 @@ async function start(): Promise<Service> {
     release,
     identify: auth.identify,
     authFacts: auth.facts,
-    isReady: composeReadiness({ services, pools, clock, log }),
+    readiness: composeReadiness({ services, pools, clock, log }),
+    metrics,
+    metricsText: measured.text,
     unreadable,
     traffic,
     pools,
@@ -145,6 +154,7 @@ async function start(): Promise<Service> {
     // By a clock that is far ahead, every worker is silent.
     now: clock.trustedNow,
     unreadable,
+    metrics,
     log,
   });
   const stopping = new AbortController();
@@ -175,6 +185,7 @@ async function start(): Promise<Service> {
       ]);
       await Promise.race([closing, sleep(CLOSE_AFTER_MS, closed.signal)]);
       closed.abort();
+      await measured.close();
     },
   };
 }

@@ -1,10 +1,12 @@
 /** The worker process. */
 import { randomUUID } from "node:crypto";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connectScaleSet } from "../azure/index.ts";
 import { parseWorkerMachineSettings } from "../core/settings/machine-settings.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
+import { measureConflicts } from "../lifecycle/measured-jobs.ts";
 import { createShare } from "../core/job/priority.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings/worker-settings.ts";
 import { createUnreadable } from "../core/unreadable.ts";
@@ -21,11 +23,14 @@ import { openMachine } from "../worker/machine/machine.ts";
 import { startWorker } from "../worker/worker.ts";
 import { connect, connectReleases } from "./connect.ts";
 import { createLogger } from "./logger.ts";
+import { openMetrics } from "./metrics.ts";
 import { GIVEN_UP, ownerPatience, runService, type Service } from "./service-process.ts";
 import { systemClock } from "../core/clock.ts";
 
 /** Children kept ready. More would only use memory, because a machine starts only a few at a time. */
 const SPARES_MAX = 4;
+/** In the worker's own folder, new with every start. */
+const METRICS_TOKEN_FILE = "metrics-token";
 const PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
 
 async function start(): Promise<Service> {
@@ -40,11 +45,14 @@ async function start(): Promise<Service> {
     ending = true;
   };
   const { now, monotonicNow } = systemClock;
+  const measured = openMetrics();
+  const { metrics } = measured;
   const unreadable = createUnreadable({ monotonicNow, log });
   const machine = await openMachine({
     ...settings,
     unreadable,
     settings: parseWorkerMachineSettings(process.env),
+    metrics: { text: measured.text, token: await newMetricsToken(settings.directory) },
     connectReleases,
     connectScaleSet: (scaleSet) => connectScaleSet(scaleSet, { monotonicNow, log }),
     path: PATH,
@@ -55,15 +63,18 @@ async function start(): Promise<Service> {
     log,
   });
   const connected = await connect(settings.connection, { writerId: settings.workerId });
-  const { jobs, batches, timers, queue, packages, files, workers, eventPublisher } = connected;
+  const { batches, timers, queue, packages, files, workers, eventPublisher } = connected;
+  const jobs = measureConflicts(connected.jobs, metrics);
+  const { pool } = settings;
 
-  const publisher = eventPublisher(log);
-  const events = createJobEvents({ publisher, level: settings.events, now, log });
+  const publisher = eventPublisher(metrics, log);
+  const events = createJobEvents({ publisher, level: settings.events, metrics, now, log });
   const users = settings.jobUser === undefined ? undefined : await findJobUsers(settings.jobUser);
   const workspaces = createWorkspaces({ root: join(settings.directory, "attempts") });
   const hostEntry = await hostFile(settings.directory);
   const processes = createJobProcesses({
     ...processConfig(settings, hostEntry, users),
+    onStarted: (ms) => metrics.processStart.record(ms / 1_000, { pool }),
     onUserClosed(why) {
       log.error({ why }, "a job cannot be ended");
       machine.reportDefect();
@@ -74,12 +85,12 @@ async function start(): Promise<Service> {
     directory: join(settings.directory, "packages"),
     platform: currentPlatform(),
     monotonicNow,
+    onLease: (outcome) => metrics.packageLookups.add(1, { pool, outcome }),
   });
   // In this order, because processes left by a crashed worker may still use its files.
   await processes.sweep();
   await workspaces.sweep();
 
-  const { pool } = settings;
   const completion = createBatchCompletion({ batches, jobs, events, now });
   // Runs of timers. A fork without timers gives the worker `completion` alone.
   const timerRuns = createTimerRuns({ jobs, batches, timers, queue, completion, events, pool, now });
@@ -107,6 +118,7 @@ async function start(): Promise<Service> {
     lockMs: settings.lockMs,
     permit: machine.permit,
     unreadable,
+    metrics,
     onDrainWanted: end,
     onGiveUp: (reason) => {
       log.error({ reason }, "giving up; the supervisor restarts this worker");
@@ -137,6 +149,7 @@ async function start(): Promise<Service> {
       await processes.close();
       await publisher.close();
       await queue.close();
+      await measured.close();
       owned.release();
     },
   };
@@ -157,6 +170,15 @@ const processConfig = (
     TZ: process.env["TZ"],
   },
 });
+
+/** For who may read the worker's own folder: whoever scrapes, and no job. */
+async function newMetricsToken(directory: string): Promise<string> {
+  const token = randomUUID();
+  const path = join(directory, METRICS_TOKEN_FILE);
+  await rm(path, { force: true });
+  await writeFile(path, token, { mode: 0o600, flag: "wx" });
+  return token;
+}
 
 /** A spare needs a user too. Throws Error if there are fewer users than slots. */
 function sparesOf(slots: number, jobUser: string | undefined, choice: JobUserChoice | undefined): number {

@@ -100,8 +100,13 @@ async function handBack(
     if (result.written) {
       const { history, ...fields } = changes;
       const value = { ...job, ...fields, history: [...job.history, ...(history ?? [])], state: to };
-      if (to === "queued") events.retrying(value, undefined);
-      else events.completedRow(value);
+      events.measures.interrupted(job);
+      if (to === "queued") {
+        events.retrying(value, undefined);
+      } else {
+        events.completedRow(value);
+        events.measures.ended(job, to);
+      }
       return { value, etag: result.etag, claimId };
     }
     stored = result.current;

@@ -4,6 +4,7 @@ import cors from "cors";
 import type { RequestHandler, Response } from "express";
 import helmet from "helmet";
 import type { Logger } from "../../core/logger.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
 import { callerKey, findCaller } from "../auth/caller.ts";
 
 const REQUEST_ID_HEADER = "x-request-id";
@@ -43,6 +44,26 @@ export const accessLog =
         },
         "request",
       );
+    });
+    next();
+  };
+
+/** Of requests that no operation serves, so that strangers cannot make up routes. */
+const OTHER_ROUTE = "other";
+
+export function noteRoute(response: Response, path: string): void {
+  response.locals["route"] = path;
+}
+
+/** Counts every request by its route's pattern, never by its path. */
+export const measureRequests =
+  (metrics: Pick<Metrics, "apiRequests">, monotonicNow: () => number): RequestHandler =>
+  ({ method }, response, next) => {
+    const startedAt = monotonicNow();
+    response.once("close", () => {
+      const route = (response.locals["route"] as string | undefined) ?? OTHER_ROUTE;
+      const seconds = (monotonicNow() - startedAt) / 1_000;
+      metrics.apiRequests.record(seconds, { method, route, status: String(response.statusCode) });
     });
     next();
   };

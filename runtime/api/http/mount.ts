@@ -3,6 +3,7 @@ import type { Express, Request, RequestHandler, Response } from "express";
 import type { Logger } from "../../core/logger.ts";
 import { type Identify, callerOf } from "../auth/caller.ts";
 import { noSuchMethod, noSuchRoute } from "./error-response.ts";
+import { noteRoute } from "./middleware.ts";
 import type { Operation } from "./operation.ts";
 import { sendReply } from "./reply.ts";
 import { kindOf, validate } from "./read-request.ts";
@@ -20,6 +21,10 @@ export function mount(app: Express, operations: readonly Operation[], { identify
   for (const operation of ordered) {
     app[operation.method](
       expressPath(operation.path),
+      (_request, response, next) => {
+        noteRoute(response, operation.path);
+        next();
+      },
       // Before the body is read: the body of an unknown caller must not be parsed.
       identify(operation.needs),
       limit,

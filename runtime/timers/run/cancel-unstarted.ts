@@ -28,6 +28,7 @@ export async function cancelUnstarted(
   if (!result.written) return false;
   log.info({ jobId: job.jobId, code: failure.code, reason: failure.message }, "the run is left out");
   events.completedRow({ ...job, ...changes, state: "canceled" });
+  events.measures.ended(job, "canceled");
   return true;
 }
 

@@ -294,7 +294,10 @@ describe("a worker that follows releases", () => {
 
 describe("a worker's health", () => {
   const serving = async (isWell: () => boolean, unreadable = silentUnreadable) => {
-    const server = await serveHealth(0, { isWell, unreadable });
+    const since = new Date("2026-03-01T08:00:00Z");
+    const notReady = () => (isWell() ? [] : [{ part: "broker", since }]);
+    const metrics = { text: () => Promise.resolve("up 1\n"), token: "secret" };
+    const server = await serveHealth(0, { isWell, notReady, unreadable, metrics });
     return { port: server.port, [Symbol.asyncDispose]: () => server.close() };
   };
   let away: TestSystem;
@@ -314,7 +317,11 @@ describe("a worker's health", () => {
     });
     expect((await fetch(`${url}/other`)).status).toBe(404);
     expect(await (await fetch(`${url}/readyz`)).json()).toEqual({ status: "ok" });
-    expect((await fetch(`http://127.0.0.1:${ill.port}/readyz`)).status).toBe(503);
+    const refused = await fetch(`http://127.0.0.1:${ill.port}/readyz`);
+    expect([refused.status, await refused.json()]).toEqual([
+      503,
+      { status: "unavailable", notReady: [{ part: "broker", since: "2026-03-01T08:00:00.000Z" }] },
+    ]);
     await using older = await serving(() => true, { ...silentUnreadable, formats: () => ["bell"] });
     const told = await fetch(`http://127.0.0.1:${older.port}/readyz`);
     expect([told.status, await told.json()]).toEqual([200, { status: "ok", unreadable: ["bell"] }]);

@@ -20,6 +20,7 @@ import { isLoopback, localOnly, pagesOf } from "../core/loopback.ts";
 import { type ApiSettings, parseApiSettings } from "../core/settings/api-settings.ts";
 import { SettingsError } from "../core/settings/environment.ts";
 import { SETTING } from "../core/settings/names.ts";
+import { parseTelemetrySettings } from "../core/settings/telemetry-settings.ts";
 import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
@@ -29,8 +30,9 @@ import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeTimers, composeWebhooks } from "./compose-api.ts";
 import { connect } from "./connect.ts";
 import { createLogger } from "./logger.ts";
-import { openMetrics } from "./metrics.ts";
 import { type Service, runService } from "./service-process.ts";
+import { startTelemetry } from "./telemetry.ts";
+import { measureProcess } from "./process-metrics.ts";
 import { withTimerBatches } from "../timers/run/timer-runs.ts";
 
 /** Beside the program, in a release. */
@@ -41,6 +43,14 @@ const CLOSE_AFTER_MS = 10_000;
 async function start(): Promise<Service> {
   const settings = readSettings();
   const { pools, traffic, lockMs, allowLoopbackWebhooks: allowLoopback } = settings;
+  const telemetry = await startTelemetry({
+    settings: parseTelemetrySettings(process.env),
+    service: "jobyard-api",
+    version: process.env[SETTING.version] ?? "local",
+    instance: settings.instanceId,
+  });
+  const { metrics } = telemetry;
+  const stopMeasuring = measureProcess(metrics);
   const log = createLogger("api", settings.logLevel);
 
   // Clocks, ids, storage, broker.
@@ -53,10 +63,7 @@ async function start(): Promise<Service> {
     writerId: settings.instanceId,
     onServiceTime: serviceClock.hear,
   });
-  const { lease } = services;
-  const measured = openMetrics();
-  const { metrics } = measured;
-  const { queue } = services;
+  const { queue, lease } = services;
   const outbox = createBellOutbox({ queue, log });
   metrics.ringerBacklog.watch(() => [{ value: outbox.waitingCount, attributes: {} }]);
   const publisher = services.eventPublisher(metrics, log);
@@ -116,7 +123,7 @@ async function start(): Promise<Service> {
     authFacts: auth.facts,
     readiness: composeReadiness({ services, pools, clock, log }),
     metrics,
-    metricsText: measured.text,
+    metricsText: () => telemetry.metricsText(),
     unreadable,
     traffic,
     pools,
@@ -185,7 +192,8 @@ async function start(): Promise<Service> {
       ]);
       await Promise.race([closing, sleep(CLOSE_AFTER_MS, closed.signal)]);
       closed.abort();
-      await measured.close();
+      stopMeasuring();
+      await telemetry.close();
     },
   };
 }

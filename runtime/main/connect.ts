@@ -151,7 +151,7 @@ function storageUrls(account: string): { readonly tablesUrl: string; readonly bl
 }
 
 /** In Azure the managed identity AZURE_CLIENT_ID; on a developer's machine the signed-in user. */
-async function azureCredential() {
+export async function azureCredential() {
   // Loaded only when needed, because a laptop starts faster without it.
   const { DefaultAzureCredential } = await import("@azure/identity");
   return new DefaultAzureCredential();

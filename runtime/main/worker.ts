@@ -8,6 +8,7 @@ import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
 import { measureConflicts } from "../lifecycle/measured-jobs.ts";
 import { createShare } from "../core/job/priority.ts";
+import { parseTelemetrySettings } from "../core/settings/telemetry-settings.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings/worker-settings.ts";
 import { createUnreadable } from "../core/unreadable.ts";
 import { WorkerFault } from "../worker/attempt/machine-fault.ts";
@@ -23,8 +24,9 @@ import { openMachine } from "../worker/machine/machine.ts";
 import { startWorker } from "../worker/worker.ts";
 import { connect, connectReleases } from "./connect.ts";
 import { createLogger } from "./logger.ts";
-import { openMetrics } from "./metrics.ts";
 import { GIVEN_UP, ownerPatience, runService, type Service } from "./service-process.ts";
+import { startTelemetry } from "./telemetry.ts";
+import { measureProcess } from "./process-metrics.ts";
 import { systemClock } from "../core/clock.ts";
 
 /** Children kept ready. More would only use memory, because a machine starts only a few at a time. */
@@ -35,6 +37,15 @@ const PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
 
 async function start(): Promise<Service> {
   const settings = parseWorkerSettings(process.env);
+  const telemetry = await startTelemetry({
+    settings: parseTelemetrySettings(process.env),
+    service: "jobyard-worker",
+    version: settings.version,
+    instance: settings.workerId,
+    pool: settings.pool,
+  });
+  const { metrics } = telemetry;
+  const stopMeasuring = measureProcess(metrics);
   const log = createLogger(settings.workerId, settings.logLevel);
   // First of all, because the cleanup below ends everything that runs in it.
   const owned = await ownFolder({ ...ownerPatience, directory: settings.directory });
@@ -45,14 +56,12 @@ async function start(): Promise<Service> {
     ending = true;
   };
   const { now, monotonicNow } = systemClock;
-  const measured = openMetrics();
-  const { metrics } = measured;
   const unreadable = createUnreadable({ monotonicNow, log });
   const machine = await openMachine({
     ...settings,
     unreadable,
     settings: parseWorkerMachineSettings(process.env),
-    metrics: { text: measured.text, token: await newMetricsToken(settings.directory) },
+    metrics: { text: () => telemetry.metricsText(), token: await newMetricsToken(settings.directory) },
     connectReleases,
     connectScaleSet: (scaleSet) => connectScaleSet(scaleSet, { monotonicNow, log }),
     path: PATH,
@@ -135,6 +144,7 @@ async function start(): Promise<Service> {
       await worker.drain(0, new WorkerFault(error));
       await processes.close();
       await publisher.close();
+      await telemetry.close();
     },
     ready: {
       pool,
@@ -149,8 +159,9 @@ async function start(): Promise<Service> {
       await processes.close();
       await publisher.close();
       await queue.close();
-      await measured.close();
+      stopMeasuring();
       owned.release();
+      await telemetry.close();
     },
   };
 }

@@ -69,11 +69,12 @@ export function createQueueAges({ queue, jobs, unreadable, now }: QueueAgesDeps)
 
   return {
     async look(queuedCounts) {
-      const queues = [...queuedCounts].flatMap(([pool, count]) =>
-        PRIORITIES.map((priority) => (count === 0 ? [{ pool, priority, oldestMs: 0 }] : lookInto(pool, priority))),
+      const looks = [...queuedCounts].flatMap(([pool, count]) =>
+        PRIORITIES.map(async (priority) =>
+          count === 0 ? [{ pool, priority, oldestMs: 0 }] : lookInto(pool, priority),
+        ),
       );
-      const ages = await Promise.all(queues);
-      return ages.flat();
+      return (await Promise.all(looks)).flat();
     },
   };
 }

@@ -116,6 +116,11 @@ export const METRICS = {
     description: "Tries to deliver to webhooks: delivered, failed (tried again), or given-up.",
   },
 
+  telemetryDropped: {
+    ...{ name: "jobyard.telemetry.dropped", kind: "counter", unit: "{item}", attributes: ["signal"] },
+    description: "Spans (traces) and log records (logs) that no exporter took.",
+  },
+
   // --- API
   apiRequests: {
     ...{ name: "jobyard.api.requests", kind: "histogram", unit: "s", attributes: ["method", "route", "status"] },

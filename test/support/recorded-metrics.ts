@@ -4,11 +4,11 @@ import { createInstruments, type Metrics } from "../../runtime/telemetry/metrics
 
 export interface RecordedMetrics {
   readonly metrics: Metrics;
-  read(): Promise<readonly MetricData[]>;
+  readonly read: () => Promise<readonly MetricData[]>;
   /** The points of one metric; none: it was not recorded. */
-  values(name: string): Promise<readonly DataPoint<unknown>[]>;
+  readonly values: (name: string) => Promise<readonly DataPoint<unknown>[]>;
   /** The sum of a counter's points whose attributes include these. */
-  sum(name: string, attributes?: Readonly<Record<string, string>>): Promise<number>;
+  readonly sum: (name: string, attributes?: Readonly<Record<string, string>>) => Promise<number>;
 }
 
 class PulledReader extends MetricReader {

@@ -81,6 +81,14 @@ export const SETTING = {
   webhookLoopback: "JOBYARD_WEBHOOK_LOOPBACK",
   /** debug, info, warn, error or silent. Default info. */
   logLevel: "JOBYARD_LOG_LEVEL",
+  /** Connection string of Application Insights, which gets traces, metrics and logs. Default: none. */
+  applicationInsights: "APPLICATIONINSIGHTS_CONNECTION_STRING",
+  /** Address of an OpenTelemetry collector that takes OTLP over HTTP, as http://127.0.0.1:4318. Default: none. */
+  otlpEndpoint: "OTEL_EXPORTER_OTLP_ENDPOINT",
+  /** Headers for that collector, as name=value,name=value. Default: none. */
+  otlpHeaders: "OTEL_EXPORTER_OTLP_HEADERS",
+  /** The part of traces to export, 0 to 1. A failed step is exported always. Default 0.05. */
+  traceRatio: "JOBYARD_TRACE_RATIO",
   /**
    * Address of the instance metadata service, http://169.254.169.254 on Azure. Set it for workers on a Uniform scale set:
    * they then heed scheduled events and protect themselves from scale-in. Default: none.

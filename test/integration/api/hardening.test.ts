@@ -92,6 +92,14 @@ describe("health", () => {
   });
 });
 
+it("serves its metrics as Prometheus asks for them, and nobody may keep them", async () => {
+  const api = await system.another({ metricsText: () => Promise.resolve("up 1\n") });
+  const answer = await fetch(`${api.url}/metrics`);
+  expect([answer.status, await answer.text()]).toEqual([200, "up 1\n"]);
+  expect(answer.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+  expect(answer.headers.get("cache-control")).toBe("private, no-cache");
+});
+
 describe("browsers", () => {
   const ORIGIN = "https://app.example.com";
   const ask = (url: string, origin: string): Promise<Response> =>

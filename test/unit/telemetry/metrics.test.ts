@@ -32,8 +32,8 @@ describe("the instruments", () => {
     for (const tenant of ["a", "b", "c", "d", "a"]) metrics.jobsSubmitted.add(1, { ...JOB, tenant });
     // The limit is for the attribute, whatever the metric.
     metrics.jobRetries.add(1, { ...JOB, tenant: "e" });
-    const byTenant = (points: readonly { readonly attributes: object; readonly value: unknown }[]) =>
-      Object.fromEntries(points.map(({ attributes, value }) => [Reflect.get(attributes, "tenant"), value]));
+    const byTenant = (points: readonly { readonly attributes: object; readonly value: unknown }[]): object =>
+      Object.fromEntries(points.map(({ attributes, value }) => [String(Reflect.get(attributes, "tenant")), value]));
     expect(byTenant(await values("jobyard.job.submitted"))).toEqual({ a: 2, b: 1, [OTHER]: 2 });
     expect(byTenant(await values("jobyard.job.retries"))).toEqual({ [OTHER]: 1 });
   });

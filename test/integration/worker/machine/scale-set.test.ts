@@ -327,4 +327,18 @@ describe("a worker's health", () => {
     expect([told.status, await told.json()]).toEqual([200, { status: "ok", unreadable: ["bell"] }]);
     expect((await fetch(`${url}/health`, { method: "POST" })).status).toBe(404);
   });
+
+  it("a worker gives its metrics to who brings its token, because jobs of the machine can connect too", async () => {
+    await using worker = await serving(() => true);
+    const url = `http://127.0.0.1:${worker.port}/metrics`;
+    const read = (authorization?: string) =>
+      fetch(url, { headers: authorization === undefined ? {} : { authorization } });
+    for (const wrong of [undefined, "Bearer", "Bearer ", "Bearer secret2", "secret"]) {
+      expect((await read(wrong)).status, wrong).toBe(401);
+    }
+    const told = await read("Bearer secret");
+    expect([told.status, await told.text()]).toEqual([200, "up 1\n"]);
+    expect(told.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+    expect((await fetch(url, { method: "POST", headers: { authorization: "Bearer secret" } })).status).toBe(404);
+  });
 });

@@ -1,6 +1,6 @@
 /** What every process of ours tells about itself: how long its event loop was held up, and its memory. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import type { Metrics } from "./metrics.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 /** Between two samples of the loop, which costs a timer. A delay is measured beyond it. */
 const RESOLUTION_MS = 20;

@@ -1,3 +1,4 @@
+import { metrics as globalMetrics } from "@opentelemetry/api";
 import { afterEach, expect, it } from "vitest";
 import { parseTelemetrySettings } from "../../../runtime/core/settings/telemetry-settings.ts";
 import { startTelemetry, type Telemetry } from "../../../runtime/main/telemetry.ts";
@@ -5,7 +6,10 @@ import { measureProcess } from "../../../runtime/main/process-metrics.ts";
 import { parsePrometheus } from "../../support/prometheus-text.ts";
 
 let telemetry: Telemetry | undefined;
-afterEach(() => telemetry?.close());
+afterEach(async () => {
+  await telemetry?.close();
+  globalMetrics.disable();
+});
 
 const start = async (): Promise<Telemetry> =>
   (telemetry = await startTelemetry({

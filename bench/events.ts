@@ -5,6 +5,7 @@
  * event is missed.
  */
 import { setTimeout as pause } from "node:timers/promises";
+import { createNoopMeter } from "@opentelemetry/api";
 import { connectServiceBus, createEventPublisher } from "../runtime/azure/index.ts";
 import { SETTING } from "../runtime/core/settings/names.ts";
 import { FOLLOWER_HEARTBEAT_MS, FOLLOWERS_MAX_COUNT } from "../runtime/core/limits.ts";
@@ -13,6 +14,7 @@ import { ADMIN_APPLICATION } from "../runtime/local/identity/principals.ts";
 import { signInAs } from "../runtime/local/identity/issuer-client.ts";
 import type { Stack } from "../runtime/local/stack.ts";
 import { followByHub, followByStream, type EventFollower } from "./event-followers.ts";
+import { createInstruments } from "../runtime/telemetry/metrics.ts";
 import { rssMiB, withStack } from "./stack.ts";
 import { median, type Options, type Report } from "./suite.ts";
 
@@ -53,8 +55,9 @@ async function measure(stack: Stack, report: Report, connections: number): Promi
   ] as const satisfies readonly { readonly name: string; readonly follow: Follow }[];
   const bus = connectServiceBus({ kind: "connection-string", serviceBus: stack.serviceBusConnectionString });
   const log = { info: ignore, warn: ignore, error: ignore, child: () => log };
-  const publisher = createEventPublisher({ bus, log });
-  const events = createJobEvents({ publisher, level: "all", now: () => new Date(), log });
+  const metrics = createInstruments(createNoopMeter());
+  const publisher = createEventPublisher({ bus, metrics, log });
+  const events = createJobEvents({ publisher, level: "all", metrics, now: () => new Date(), log });
   const rss = async (): Promise<number> => 1_024 * (await rssMiB(stack, "api"));
 
   for (const { follow } of kinds) await closeAll(await open(WARM_UP_CONNECTIONS, "warm", follow));

@@ -1,9 +1,18 @@
 /** The web API as an Express app, with the order of its middleware. */
 import express, { type Express } from "express";
+import { METRICS_MEDIA_TYPE, readyAnswer } from "../core/http/readiness.ts";
 import type { Logger } from "../core/logger.ts";
 import type { TrafficSettings } from "../core/settings/api-settings.ts";
 import type { Unreadable } from "../core/unreadable.ts";
-import { accessLog, crossOrigin, privateAnswers, securityHeaders, traceRequest } from "./http/middleware.ts";
+import {
+  accessLog,
+  crossOrigin,
+  measureRequests,
+  noteRoute,
+  privateAnswers,
+  securityHeaders,
+  traceRequest,
+} from "./http/middleware.ts";
 import { assignRequestId } from "./http/request-ids.ts";
 import type { Identify } from "./auth/caller.ts";
 import { documentPages } from "./http/document-pages.ts";
@@ -12,6 +21,8 @@ import { mountHub } from "./events/hub.ts";
 import { createResolveSubject } from "./events/resolve-subject.ts";
 import { answerErrors, noSuchRoute } from "./http/error-response.ts";
 import { createLookup } from "./lookup.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { Readiness } from "./readiness.ts";
 import { mount } from "./http/mount.ts";
 import { createOperations, type OperationDeps } from "./routes/routes.ts";
 import { createCallerLimit, limitStrangers } from "./http/rate-limit.ts";
@@ -19,8 +30,11 @@ import { createCallerLimit, limitStrangers } from "./http/rate-limit.ts";
 export interface AppDeps extends OperationDeps {
   /** Finds the caller of a request. */
   readonly identify: Identify;
-  /** Whether storage and broker can be used. See readiness.ts. */
-  readonly isReady: () => Promise<boolean>;
+  /** What cannot be used, of storage and broker. See readiness.ts. */
+  readonly readiness: Readiness;
+  readonly metrics: Pick<Metrics, "apiRequests">;
+  /** All metrics of this process, as Prometheus reads them. */
+  readonly metricsText: () => Promise<string>;
   /** Counts what other releases wrote and this process cannot read. */
   readonly unreadable: Unreadable;
   readonly traffic: TrafficSettings;
@@ -28,7 +42,7 @@ export interface AppDeps extends OperationDeps {
 }
 
 export function createApp(deps: AppDeps): Express {
-  const { identify, followers, isReady, unreadable, traffic, log } = deps;
+  const { identify, followers, readiness, unreadable, traffic, metrics, metricsText, log } = deps;
   const { monotonicNow } = deps.clock;
   const app = express();
   app.disable("x-powered-by");
@@ -36,17 +50,20 @@ export function createApp(deps: AppDeps): Express {
   app.set("trust proxy", traffic.proxyHops);
 
   // First, so that every answer has an id, also an answer of the middleware below.
-  app.use(assignRequestId, traceRequest, accessLog(log, monotonicNow), securityHeaders);
+  app.use(assignRequestId, traceRequest, accessLog(log, monotonicNow), measureRequests(metrics, monotonicNow));
+  app.use(securityHeaders);
   // For load balancers: no token, and little information.
   app.get("/healthz", (_request, response) => {
     response.json({ status: "ok" });
   });
   app.get("/readyz", async (_request, response) => {
-    const ready = await isReady();
-    const formats = unreadable.formats();
-    response
-      .status(ready ? 200 : 503)
-      .json({ status: ready ? "ok" : "unavailable", ...(formats.length > 0 && { unreadable: formats }) });
+    const { status, body } = readyAnswer(await readiness(), unreadable.formats());
+    response.status(status).json(body);
+  });
+  // Metrics name the tenants, so they are for operators only.
+  app.get("/metrics", privateAnswers, limitStrangers(), identify("operate"), async (_request, response) => {
+    noteRoute(response, "/metrics");
+    response.set("content-type", METRICS_MEDIA_TYPE).send(await metricsText());
   });
   // Before tokens are checked: a browser's preflight request has none.
   if (traffic.allowedOrigins.length > 0) app.use(crossOrigin(traffic.allowedOrigins));

@@ -1,5 +1,6 @@
-/** Whether this instance can work now, for load balancers. The answer is yes or no; the log has the reason. */
+/** Whether this instance can work now, for load balancers. The answer names what cannot be used; the log has the reason. */
 import { messageOf } from "../core/errors.ts";
+import type { NotReady } from "../core/http/readiness.ts";
 import { READY_CHECK_EVERY_MS, READY_CHECK_TIMEOUT_MS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
 import type { Clock } from "../core/clock.ts";
@@ -10,30 +11,38 @@ export type ReadyCheck = () => Promise<unknown>;
 export interface ReadinessDeps {
   /** By the name of the dependency. */
   readonly checks: Readonly<Record<string, ReadyCheck>>;
+  readonly now: Clock["now"];
   readonly monotonicNow: Clock["monotonicNow"];
   readonly log: Logger;
 }
 
-/** Runs all checks at once, and not again while the last result is fresh. */
-export function createReadiness({ checks, monotonicNow, log }: ReadinessDeps): () => Promise<boolean> {
-  let last: { readonly at: number; readonly ready: Promise<boolean> } | undefined;
+/** Resolves to what is not ready; empty: the instance can work. */
+export type Readiness = () => Promise<readonly NotReady[]>;
 
-  const passes = async ([name, check]: [string, ReadyCheck]): Promise<boolean> => {
+/** Runs all checks at once, and not again while the last result is fresh. */
+export function createReadiness({ checks, now, monotonicNow, log }: ReadinessDeps): Readiness {
+  let last: { readonly at: number; readonly notReady: Promise<readonly NotReady[]> } | undefined;
+  /** When the first of the failures in a row was found. */
+  const failingSince = new Map<string, Date>();
+
+  async function fails([part, check]: [string, ReadyCheck]): Promise<readonly NotReady[]> {
     try {
       await inTime(check());
-      return true;
+      failingSince.delete(part);
+      return [];
     } catch (error) {
-      log.warn({ check: name, reason: messageOf(error) }, "not ready");
-      return false;
+      const since = failingSince.get(part) ?? now();
+      failingSince.set(part, since);
+      log.warn({ check: part, reason: messageOf(error), since }, "not ready");
+      return [{ part, since }];
     }
-  };
+  }
   return () => {
-    const now = monotonicNow();
-    if (last === undefined || now - last.at >= READY_CHECK_EVERY_MS) {
-      const ready = Promise.all(Object.entries(checks).map(passes)).then((all) => all.every(Boolean));
-      last = { at: now, ready };
+    const at = monotonicNow();
+    if (last === undefined || at - last.at >= READY_CHECK_EVERY_MS) {
+      last = { at, notReady: Promise.all(Object.entries(checks).map(fails)).then((all) => all.flat()) };
     }
-    return last.ready;
+    return last.notReady;
   };
 }
 

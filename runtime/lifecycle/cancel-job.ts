@@ -49,6 +49,7 @@ export async function cancelJob(
       const canceled = { ...job, ...changes, state: to };
       if (to !== "canceled") return request(canceled, workers);
       events.completedRow(canceled);
+      events.measures.ended(canceled, to);
       return { outcome: "canceled", job: canceled };
     }
     current = result.current;

@@ -1,6 +1,6 @@
 /**
- * Publishes what happens to jobs and batches, as far as the setting allows. Every writer of a row calls it after the write.
- * Calls return at once, and errors do not reach the caller.
+ * Publishes what happens to jobs and batches, as far as the setting allows, and counts it. Every writer of a row calls it
+ * after the write. Calls return at once, and errors do not reach the caller.
  */
 import { messageOf } from "../core/errors.ts";
 import {
@@ -21,6 +21,8 @@ import type { Logger } from "../core/logger.ts";
 import type { EventPublisher } from "../core/ports/event-channel.ts";
 import { isTerminal } from "../core/job/states.ts";
 import type { Clock } from "../core/clock.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { createJobMeasures, type JobMeasures } from "./job-measures.ts";
 
 /** Each job as it is after the write that is announced. */
 export interface JobEvents {
@@ -34,16 +36,19 @@ export interface JobEvents {
   /** A row found or made terminal; other rows are ignored. */
   completedRow(job: Job): void;
   batchCompleted(batch: Batch, completedAt: Date): void;
+  /** Counts, whatever is published. */
+  readonly measures: JobMeasures;
 }
 
 export interface JobEventsDeps {
   readonly publisher: Pick<EventPublisher, "publish">;
   readonly level: EventLevel;
+  readonly metrics: Metrics;
   readonly now: Clock["now"];
   readonly log: Logger;
 }
 
-export function createJobEvents({ publisher, level, now, log }: JobEventsDeps): JobEvents {
+export function createJobEvents({ publisher, level, metrics, now, log }: JobEventsDeps): JobEvents {
   function publish(make: () => PublishedEvent): void {
     try {
       const made = make();
@@ -67,5 +72,6 @@ export function createJobEvents({ publisher, level, now, log }: JobEventsDeps): 
       if (isTerminal(state)) completed({ ...job, state, claimId: claim?.id, endedAt: job.endedAt ?? now() });
     },
     batchCompleted: (batch, completedAt) => publish(() => batchCompletedEvent(batch, completedAt)),
+    measures: createJobMeasures(metrics),
   };
 }

@@ -24,6 +24,7 @@ import { parseTelemetrySettings } from "../core/settings/telemetry-settings.ts";
 import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
+import { measureConflicts } from "../lifecycle/measured-jobs.ts";
 import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeTimers, composeWebhooks } from "./compose-api.ts";
@@ -32,6 +33,7 @@ import { createLogger } from "./logger.ts";
 import { shipTo } from "./log-shipping.ts";
 import { type Exits, type Service, runService } from "./service-process.ts";
 import { startTelemetry } from "./telemetry.ts";
+import { measureProcess } from "./process-metrics.ts";
 import { withTimerBatches } from "../timers/run/timer-runs.ts";
 
 /** Beside the program, in a release. */
@@ -50,6 +52,8 @@ async function start(exits: Exits): Promise<Service> {
     if (error !== undefined) log.error({ err: error }, "the process ends by an error");
     await telemetry.close();
   });
+  const { metrics } = telemetry;
+  const stopMeasuring = measureProcess(metrics);
 
   // Clocks, ids, storage, broker.
   const { now, monotonicNow } = systemClock;
@@ -63,16 +67,18 @@ async function start(exits: Exits): Promise<Service> {
   });
   const { queue, lease } = services;
   const outbox = createBellOutbox({ queue, log });
-  const publisher = services.eventPublisher(log);
-  const events = createJobEvents({ publisher, level: settings.events, now, log });
+  metrics.ringerBacklog.watch(() => [{ value: outbox.waitingCount, attributes: {} }]);
+  const publisher = services.eventPublisher(metrics, log);
+  const events = createJobEvents({ publisher, level: settings.events, metrics, now, log });
 
   // What the app is made of.
   const auth = await composeAuth({ auth: settings.auth, tenants: services.tenants, now, monotonicNow, log });
-  const stores = { ...services, tenants: auth.tenants };
-  const fanOut = createFanOut({ monotonicNow });
+  const stores = { ...services, tenants: auth.tenants, jobs: measureConflicts(services.jobs, metrics) };
+  const fanOut = createFanOut({ monotonicNow, metrics });
   const connections = createConnections({ monotonicNow, maxPerCaller: settings.followersPerCaller });
+  metrics.apiFollowers.watch(() => [{ value: connections.count, attributes: {} }]);
   const tickets = createTickets({ key: services.sharedSecret("event-tickets"), now });
-  const webhooks = composeWebhooks({ services, allowLoopback, unreadable, now, log });
+  const webhooks = composeWebhooks({ services, allowLoopback, unreadable, metrics, now, log });
   const tickSender = services.tickSender();
   const scheduler = startScheduler({
     timers: stores.timers,
@@ -117,7 +123,9 @@ async function start(exits: Exits): Promise<Service> {
     release,
     identify: auth.identify,
     authFacts: auth.facts,
-    isReady: composeReadiness({ services, pools, clock, log }),
+    readiness: composeReadiness({ services, pools, clock, log }),
+    metrics,
+    metricsText: () => telemetry.metricsText(),
     unreadable,
     traffic,
     pools,
@@ -155,6 +163,7 @@ async function start(exits: Exits): Promise<Service> {
     // By a clock that is far ahead, every worker is silent.
     now: clock.trustedNow,
     unreadable,
+    metrics,
     log,
   });
   const stopping = new AbortController();
@@ -187,6 +196,7 @@ async function start(exits: Exits): Promise<Service> {
       ]);
       await Promise.race([closing, sleep(CLOSE_AFTER_MS, closed.signal)]);
       closed.abort();
+      stopMeasuring();
     },
   };
 }

@@ -6,7 +6,7 @@ import { createIdentify } from "../api/auth/identify.ts";
 import { createSigningKeys, httpsJson } from "../api/auth/signing-keys.ts";
 import { createTokenVerifier } from "../api/auth/token-verifier.ts";
 import { keepVerified } from "../api/auth/verified-tokens.ts";
-import { createReadiness } from "../api/readiness.ts";
+import { createReadiness, type Readiness } from "../api/readiness.ts";
 import type { ApiClock } from "../api/routes/routes.ts";
 import type { BellOutbox } from "../api/submit/bell-outbox.ts";
 import { type Announce, createAnnounce } from "../api/webhooks/announce.ts";
@@ -29,6 +29,7 @@ import { type TimerRegistration, createTimerRegistration } from "../timers/regis
 import { createVersionRuns } from "../timers/register/version-runs.ts";
 import type { Services } from "./connect.ts";
 import type { Clock } from "../core/clock.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 // --- Authentication --------------------------------------------------------------------------------------------------
 
@@ -112,6 +113,7 @@ export interface WebhooksDeps {
   readonly services: Pick<Services, "batches" | "webhooks" | "deliveries" | "lease">;
   readonly allowLoopback: boolean;
   readonly unreadable: Unreadable;
+  readonly metrics: Pick<Metrics, "webhookDeliveries">;
   readonly now: Clock["now"];
   readonly log: Logger;
 }
@@ -123,11 +125,11 @@ export interface Webhooks {
   startDuty(): WebhookDuty;
 }
 
-export function composeWebhooks({ services, allowLoopback, unreadable, now, log }: WebhooksDeps): Webhooks {
+export function composeWebhooks({ services, allowLoopback, unreadable, metrics, now, log }: WebhooksDeps): Webhooks {
   const { lease } = services;
   const post = createPost({ resolve: resolveByDns, allowLoopback, timeoutMs: WEBHOOK_TIMEOUT_MS });
   const announce = createAnnounce({ ...services, now, log });
-  const deliverer = createDeliverer({ ...services, post, unreadable, now, random: Math.random, log });
+  const deliverer = createDeliverer({ ...services, post, unreadable, metrics, now, random: Math.random, log });
   return {
     post,
     announce,
@@ -140,11 +142,11 @@ export function composeWebhooks({ services, allowLoopback, unreadable, now, log 
 export interface ComposeReadinessDeps {
   readonly services: Pick<Services, "batches" | "queue">;
   readonly pools: readonly string[];
-  readonly clock: Pick<ApiClock, "trustedNow" | "monotonicNow">;
+  readonly clock: Pick<ApiClock, "now" | "trustedNow" | "monotonicNow">;
   readonly log: Logger;
 }
 
-export function composeReadiness({ services, pools, clock, log }: ComposeReadinessDeps): () => Promise<boolean> {
+export function composeReadiness({ services, pools, clock, log }: ComposeReadinessDeps): Readiness {
   const { batches, queue } = services;
   const queueName = jobQueueName(pools[0] ?? DEFAULT_POOL, DEFAULT_PRIORITY);
   // Neither has to find anything.
@@ -157,6 +159,7 @@ export function composeReadiness({ services, pools, clock, log }: ComposeReadine
       // By a fresh answer: while a machine sleeps, the clock that never jumps may stand still.
       clock: () => readStorage().then(clock.trustedNow),
     },
+    now: clock.now,
     monotonicNow: clock.monotonicNow,
     log,
   });

@@ -44,6 +44,7 @@ import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts
 import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
 import type { ConnectionSettings } from "../core/settings/service-settings.ts";
 import { systemClock } from "../core/clock.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 export interface Services {
   readonly jobs: JobStore;
@@ -60,7 +61,7 @@ export interface Services {
   /** The same in every process that can read it. Throws UnavailableError. */
   readonly sharedSecret: (name: string) => () => Promise<Uint8Array>;
   /** Has its own connection, so that events never delay other messages. */
-  readonly eventPublisher: (log: Logger) => EventPublisher;
+  readonly eventPublisher: (metrics: Metrics, log: Logger) => EventPublisher;
   readonly eventSource: (name: string, onUnreadable: OnUnreadable, log: Logger) => EventSource;
   /** Has its own connection, so that waiting in an outage delays nothing else. */
   readonly tickSender: () => TickSender;
@@ -95,7 +96,8 @@ export async function connect(
     deliveries,
     timers: createTimerStore({ storage }),
     sharedSecret: (name) => createSharedSecret(storage, name),
-    eventPublisher: (log) => createEventPublisher({ bus: connectServiceBus(connections.serviceBus), log }),
+    eventPublisher: (metrics, log) =>
+      createEventPublisher({ bus: connectServiceBus(connections.serviceBus), metrics, log }),
     eventSource: (name, onUnreadable, log) =>
       createEventSource({
         bus: connectServiceBus(connections.serviceBus, { listens: true }),

@@ -1,5 +1,4 @@
 /** The exporting half of telemetry, loaded when there is an exporter: sampling, bounded queues, OTLP and Azure Monitor. */
-import type { Meter } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import type { Resource } from "@opentelemetry/resources";
 import { BatchLogRecordProcessor, type LogRecordExporter, LoggerProvider } from "@opentelemetry/sdk-logs";
@@ -14,6 +13,7 @@ import {
 } from "@opentelemetry/sdk-trace";
 import type { OtlpSettings, TelemetrySettings } from "../core/settings/telemetry-settings.ts";
 import { azureCredential } from "./connect.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import { counted, countingProcessor } from "./telemetry-loss.ts";
 
 interface Exporters {
@@ -31,7 +31,7 @@ export interface Signals {
 export interface Exporting {
   readonly metricReaders: readonly IMetricReader[];
   /** `meter` counts what is lost. */
-  start(meter: Meter): Signals;
+  start(lost: Metrics["telemetryDropped"]): Signals;
 }
 
 const QUEUE = {
@@ -56,11 +56,7 @@ export async function prepareExport(settings: TelemetrySettings, resource: Resou
           exportTimeoutMillis: Math.min(settings.metricsEveryMs, QUEUE.exportTimeoutMillis),
         }),
     ),
-    start(meter) {
-      const lost = meter.createCounter("jobyard.telemetry.dropped", {
-        unit: "{item}",
-        description: "Spans and log records that no exporter took.",
-      });
+    start(lost) {
       const limits = { attributeValueLengthLimit: ATTRIBUTE_MAX_LENGTH };
       const spans = all.map((exporters) => {
         const queue = counted(exporters.spans, QUEUE.maxQueueSize, (count) => lost.add(count, { signal: "traces" }));

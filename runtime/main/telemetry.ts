@@ -10,7 +10,7 @@ import { type Resource, resourceFromAttributes } from "@opentelemetry/resources"
 import { MeterProvider, MetricReader, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import { sleep } from "../core/sleep.ts";
 import type { TelemetrySettings } from "../core/settings/telemetry-settings.ts";
-import { type Instruments, createInstruments } from "../telemetry/metrics.ts";
+import { type Metrics, createInstruments } from "../telemetry/metrics.ts";
 
 export interface TelemetryOptions {
   readonly settings: TelemetrySettings;
@@ -24,11 +24,11 @@ export interface TelemetryOptions {
 }
 
 export interface Telemetry {
-  readonly metrics: Instruments;
+  readonly metrics: Metrics;
   /** Takes the lines of the log; undefined when nothing exports them. */
   readonly logs: LogSink | undefined;
   /** All metrics in Prometheus' text format. */
-  metricsText(): Promise<string>;
+  readonly metricsText: () => Promise<string>;
   /** Sends what waits, within a bounded time. Never throws. */
   close(): Promise<void>;
 }
@@ -63,7 +63,8 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const provider = new MeterProvider({ resource, readers: [reader, ...(exporting?.metricReaders ?? [])] });
   metrics.setGlobalMeterProvider(provider);
   const meter = provider.getMeter(SCOPE, version);
-  const signals = exporting?.start(meter);
+  const instruments = createInstruments(meter);
+  const signals = exporting?.start(instruments.telemetryDropped);
   if (signals !== undefined) {
     context.setGlobalContextManager(signals.contextManager);
     trace.setGlobalTracerProvider(signals.tracerProvider);
@@ -71,7 +72,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const serializer: MetricsSerializer = new PrometheusSerializer();
 
   return {
-    metrics: createInstruments(meter),
+    metrics: instruments,
     logs: signals?.loggerProvider.getLogger(SCOPE, version),
     async metricsText() {
       const { resourceMetrics } = await reader.collect();

@@ -1,10 +1,12 @@
 /** The worker process. */
 import { randomUUID } from "node:crypto";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connectScaleSet } from "../azure/index.ts";
 import { parseWorkerMachineSettings } from "../core/settings/machine-settings.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
+import { measureConflicts } from "../lifecycle/measured-jobs.ts";
 import { createShare } from "../core/job/priority.ts";
 import { parseTelemetrySettings } from "../core/settings/telemetry-settings.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings/worker-settings.ts";
@@ -25,10 +27,13 @@ import { createLogger } from "./logger.ts";
 import { shipTo } from "./log-shipping.ts";
 import { type Exits, ownerPatience, runService, type Service } from "./service-process.ts";
 import { startTelemetry } from "./telemetry.ts";
+import { measureProcess } from "./process-metrics.ts";
 import { systemClock } from "../core/clock.ts";
 
 /** Children kept ready. More would only use memory, because a machine starts only a few at a time. */
 const SPARES_MAX = 4;
+/** In the worker's own folder, new with every start. */
+const METRICS_TOKEN_FILE = "metrics-token";
 const PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
 
 async function start(exits: Exits): Promise<Service> {
@@ -42,6 +47,8 @@ async function start(exits: Exits): Promise<Service> {
     if (error !== undefined) log.error({ err: error }, "the process ends by an error");
     await telemetry.close();
   });
+  const { metrics } = telemetry;
+  const stopMeasuring = measureProcess(metrics);
   // First of all, because the cleanup below ends everything that runs in it.
   const owned = await ownFolder({ ...ownerPatience, directory: settings.directory });
   let ending = false;
@@ -56,6 +63,7 @@ async function start(exits: Exits): Promise<Service> {
     ...settings,
     unreadable,
     settings: machineSettings,
+    metrics: { text: () => telemetry.metricsText(), token: await newMetricsToken(settings.directory) },
     connectReleases,
     connectScaleSet: (scaleSet) => connectScaleSet(scaleSet, { monotonicNow, log }),
     path: PATH,
@@ -66,15 +74,17 @@ async function start(exits: Exits): Promise<Service> {
     log,
   });
   const connected = await connect(settings.connection, { writerId: settings.workerId });
-  const { jobs, batches, timers, queue, packages, files, workers, eventPublisher } = connected;
+  const { batches, timers, queue, packages, files, workers, eventPublisher } = connected;
+  const jobs = measureConflicts(connected.jobs, metrics);
 
-  const publisher = eventPublisher(log);
-  const events = createJobEvents({ publisher, level: settings.events, now, log });
+  const publisher = eventPublisher(metrics, log);
+  const events = createJobEvents({ publisher, level: settings.events, metrics, now, log });
   const users = settings.jobUser === undefined ? undefined : await findJobUsers(settings.jobUser);
   const workspaces = createWorkspaces({ root: join(settings.directory, "attempts") });
   const hostEntry = await hostFile(settings.directory);
   const processes = createJobProcesses({
     ...processConfig(settings, hostEntry, users),
+    onStarted: (ms) => metrics.processStart.record(ms / 1_000, { pool }),
     onUserClosed(why) {
       log.error({ why }, "a job cannot be ended");
       machine.reportDefect();
@@ -85,6 +95,7 @@ async function start(exits: Exits): Promise<Service> {
     directory: join(settings.directory, "packages"),
     platform: currentPlatform(),
     monotonicNow,
+    onLease: (outcome) => metrics.packageLookups.add(1, { pool, outcome }),
   });
   // In this order, because processes left by a crashed worker may still use its files.
   await processes.sweep();
@@ -117,6 +128,7 @@ async function start(exits: Exits): Promise<Service> {
     lockMs: settings.lockMs,
     permit: machine.permit,
     unreadable,
+    metrics,
     onDrainWanted: end,
     onGiveUp: (reason) => {
       log.error({ reason }, "giving up; the supervisor restarts this worker");
@@ -147,6 +159,7 @@ async function start(exits: Exits): Promise<Service> {
       await processes.close();
       await publisher.close();
       await queue.close();
+      stopMeasuring();
       owned.release();
     },
   };
@@ -167,6 +180,15 @@ const processConfig = (
     TZ: process.env["TZ"],
   },
 });
+
+/** For who may read the worker's own folder: whoever scrapes, and no job. */
+async function newMetricsToken(directory: string): Promise<string> {
+  const token = randomUUID();
+  const path = join(directory, METRICS_TOKEN_FILE);
+  await rm(path, { force: true });
+  await writeFile(path, token, { mode: 0o600, flag: "wx" });
+  return token;
+}
 
 /** A spare needs a user too. Throws Error if there are fewer users than slots. */
 function sparesOf(slots: number, jobUser: string | undefined, choice: JobUserChoice | undefined): number {

@@ -31,11 +31,13 @@ export async function handBack(
   deps.log.warn({ ...jobLogFields(jobId), claimId: claim?.id, requestId, to }, "job of a lost worker handed back");
   const { history, ...fields } = changes;
   const moved = { ...job, ...fields, state: to };
+  deps.events.measures.interrupted(job);
   if (to === "queued") {
     deps.events.retrying(moved, undefined);
     await sendBell({ value: moved, etag: result.etag }, deps.queue);
   } else {
     deps.events.completedRow(moved);
+    deps.events.measures.ended(job, to);
     await deps.completion.afterJobEnded(job.batchId);
   }
   return to;

@@ -3,7 +3,7 @@
  * worker has left (steps 10 and 11 of the protocol). While all is well it reads nothing but counters.
  */
 import { randomUUID } from "node:crypto";
-import { jobQueueName } from "../core/deployment/topology.ts";
+import { DEFAULT_POOL, jobQueueName } from "../core/deployment/topology.ts";
 import { type Unreadable, unlessUnreadable } from "../core/unreadable.ts";
 import { bellMessageId, bellOf } from "../core/job/bell.ts";
 import { isComplete, isUndecided } from "../core/job/completion.ts";
@@ -21,6 +21,7 @@ import type { WorkerStore } from "../core/ports/worker-store.ts";
 import type { BatchCompletion } from "../lifecycle/batch-completion.ts";
 import { type CancelDeps, cancelJob } from "../lifecycle/cancel-job.ts";
 import { type HandBackDeps, handBack } from "./hand-back-dead.ts";
+import { waitingSince } from "./queue-ages.ts";
 
 export interface SweepBatchesDeps extends HandBackDeps {
   readonly jobs: JobStore;
@@ -39,6 +40,9 @@ export interface SweepReport {
   readonly handedBack: number;
   readonly canceled: number;
   readonly pools: ReadonlySet<string>;
+  /** Jobs that wait, and workers that hold claims and are silent, by pool. */
+  readonly queuedCounts: ReadonlyMap<string, number>;
+  readonly silentCounts: ReadonlyMap<string, number>;
   /** No job of any batch is open, as far as was looked. */
   readonly isIdle: boolean;
 }
@@ -75,16 +79,19 @@ export async function sweepBatches(
   const passedOver = new Map(thorough ? [] : endedBatches);
   endedBatches.clear();
   const pools = new Set<string>();
+  const queuedCounts = new Map([[DEFAULT_POOL, 0]]);
   const active: Active[] = [];
   const unannounced: string[] = [];
   let isIdle = true;
   for await (const batch of deps.batches.active(unreadable.note)) {
     const { batchId, pool } = batch.value;
     pools.add(pool);
+    queuedCounts.set(pool, queuedCounts.get(pool) ?? 0);
     if (batch.value.unannounced.length > 0) unannounced.push(batchId);
     if (passedOver.get(batchId) === batch.etag) continue;
     const snapshot = await unlessUnreadable(batchId, unreadable, () => deps.jobs.snapshot(batch.value));
     if (snapshot !== undefined) active.push({ batch, snapshot });
+    queuedCounts.set(pool, (queuedCounts.get(pool) ?? 0) + (snapshot?.counts.queued ?? 0));
     if (snapshot === undefined || openOf(snapshot.counts) > 0) isIdle = false;
     else if (!isUndecided(batch.value)) endedBatches.set(batchId, batch.etag);
   }
@@ -116,7 +123,17 @@ export async function sweepBatches(
   for (const each of active) await unlessUnreadable(each.batch.value.batchId, unreadable, () => sweepBatch(each));
   // After the repairs, because jobs wait for those. The process that completed these has died, or its event got lost.
   for (const batchId of unannounced) await deps.announce(batchId);
-  return { bellsSent, handedBack, canceled, pools, isIdle };
+  const silentCounts = silentWorkers([DEFAULT_POOL, ...pools], workers ?? [], deps);
+  return { bellsSent, handedBack, canceled, pools, queuedCounts, silentCounts, isIdle };
+}
+
+function silentWorkers(
+  pools: Iterable<string>,
+  workers: readonly WorkerRecord[],
+  deps: SweepBatchesDeps,
+): ReadonlyMap<string, number> {
+  const silent = workers.filter((worker) => worker.claims.length > 0 && !isAlive(worker, deps));
+  return new Map([...pools].map((pool) => [pool, silent.filter((worker) => worker.pool === pool).length]));
 }
 
 const isAlive = ({ heartbeatAt }: WorkerRecord, { now, lockMs, marginMs }: SweepBatchesDeps): boolean =>
@@ -251,11 +268,6 @@ async function bellsIn(queue: Pick<JobQueue, "peek">, queueName: string): Promis
 
 const hasBell = (bells: ReadonlySet<string>, job: Pick<Job, "jobId" | "ring">): boolean =>
   bells.has(keyOf(job.jobId, job.ring));
-
-/** Since when the row waits for its bell, at the latest. */
-function waitingSince(job: Pick<Job, "runAt" | "submittedAt" | "history">): Date {
-  return job.runAt ?? job.history.at(-1)?.endedAt ?? job.submittedAt;
-}
 
 const isOlder = (at: Date | undefined, ms: number, now: Date): boolean =>
   at === undefined || now.getTime() - at.getTime() > ms;

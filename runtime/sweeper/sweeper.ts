@@ -11,6 +11,8 @@ import type { Logger } from "../core/logger.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
 import type { LeaderLease } from "../core/ports/worker-store.ts";
 import { type EndedBatches, type SweepBatchesDeps, sweepBatches } from "./sweep-batches.ts";
+import { createQueueAges } from "./queue-ages.ts";
+import { createQueueGauges, type QueueMetrics } from "./queue-gauges.ts";
 import { type DeadLetterPositions, sweepDeadLetters } from "./sweep-dead-letters.ts";
 import type { Clock } from "../core/clock.ts";
 
@@ -18,12 +20,15 @@ export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly lease: LeaderLease;
   /** Makes the registered timers what packages declare, while `isLeader`. Throws UnavailableError. Default: nothing. */
   readonly reconcileTimers?: ((isLeader: () => Promise<boolean>) => Promise<void>) | undefined;
+  readonly metrics: QueueMetrics;
   readonly log: Logger;
 }
 
 interface Sweeper {
   /** One round, if this process leads. Throws UnavailableError. */
   sweep(): Promise<void>;
+  /** Shows no metrics any more. */
+  stop(): void;
 }
 
 const SWEEP_EVERY_MS = 30_000;
@@ -31,6 +36,8 @@ const SWEEP_EVERY_MS = 30_000;
 export const SWEEPER_LEASE_MS = 30_000;
 /** One round of so many also searches busy batches. */
 const THOROUGH_EVERY = 10;
+/** One round of so many looks how long jobs wait: once a minute. */
+const AGES_EVERY = 2;
 /** One round of so many, from the first, checks that timers are registered as packages declare them. */
 const TIMERS_EVERY = 6;
 
@@ -38,36 +45,54 @@ function createSweeper(deps: SweeperDeps): Sweeper {
   const positions: DeadLetterPositions = new Map();
   const endedBatches: EndedBatches = new Map();
   const keySweep = createKeySweep(deps);
+  const queueAges = createQueueAges(deps);
+  const gauges = createQueueGauges(deps.metrics);
   let round = 0;
   return {
+    stop: () => gauges.stop(),
     async sweep() {
-      // Throws when this clock is wrong: every worker would seem silent. The lease ends, and another process leads.
-      deps.now();
-      if (!(await deps.lease.hold())) return;
-      const current = round++;
-      const thorough = current % THOROUGH_EVERY === 0;
-      const { bellsSent, handedBack, canceled, pools, isIdle } = await sweepBatches(deps, { thorough, endedBatches });
-      let deadLettersRemoved = 0;
-      // A dead letter matters while its job is open.
-      for (const pool of isIdle && !thorough ? [] : new Set([DEFAULT_POOL, ...pools])) {
-        for (const priority of PRIORITIES) {
-          // Another process may lead by now. Repairs by both are harmless, but there is no need to go on.
-          if (!(await deps.lease.hold())) return;
-          deadLettersRemoved += await sweepDeadLetters(jobQueueName(pool, priority), positions, deps);
-        }
-      }
-      const { reconcileTimers } = deps;
-      if (reconcileTimers !== undefined && current % TIMERS_EVERY === 0) {
-        await unlessUnreadable("the timers", deps.unreadable, () => reconcileTimers(() => deps.lease.hold()));
-      }
-      // Last, because nothing depends on it.
-      const keysRemoved = await keySweep.sweep();
-      if (keysRemoved > 0) deps.log.info({ keysRemoved }, "expired keys removed");
-      if (bellsSent + handedBack + canceled + deadLettersRemoved > 0) {
-        deps.log.warn({ bellsSent, handedBack, canceled, deadLettersRemoved }, "sweep repaired");
+      try {
+        if (!(await sweepAsLeader())) gauges.clear();
+      } catch (error) {
+        // What was seen before may be long past when a round succeeds again.
+        gauges.clear();
+        throw error;
       }
     },
   };
+
+  /** False: another process leads. */
+  async function sweepAsLeader(): Promise<boolean> {
+    // Throws when this clock is wrong: every worker would seem silent. The lease ends, and another process leads.
+    deps.now();
+    if (!(await deps.lease.hold())) return false;
+    const current = round++;
+    const thorough = current % THOROUGH_EVERY === 0;
+    const swept = await sweepBatches(deps, { thorough, endedBatches });
+    const { bellsSent, handedBack, canceled, pools, queuedCounts, isIdle } = swept;
+    gauges.show(queuedCounts, swept.silentCounts);
+    if (current % AGES_EVERY === 0) gauges.showAges(await queueAges.look(queuedCounts));
+    let deadLettersRemoved = 0;
+    // A dead letter matters while its job is open.
+    for (const pool of isIdle && !thorough ? [] : new Set([DEFAULT_POOL, ...pools])) {
+      for (const priority of PRIORITIES) {
+        // Another process may lead by now. Repairs by both are harmless, but there is no need to go on.
+        if (!(await deps.lease.hold())) return false;
+        deadLettersRemoved += await sweepDeadLetters(jobQueueName(pool, priority), positions, deps);
+      }
+    }
+    const { reconcileTimers } = deps;
+    if (reconcileTimers !== undefined && current % TIMERS_EVERY === 0) {
+      await unlessUnreadable("the timers", deps.unreadable, () => reconcileTimers(() => deps.lease.hold()));
+    }
+    // Last, because nothing depends on it.
+    const keysRemoved = await keySweep.sweep();
+    if (keysRemoved > 0) deps.log.info({ keysRemoved }, "expired keys removed");
+    if (bellsSent + handedBack + canceled + deadLettersRemoved > 0) {
+      deps.log.warn({ bellsSent, handedBack, canceled, deadLettersRemoved }, "sweep repaired");
+    }
+    return true;
+  }
 }
 
 /** Sweeps until the returned function is called; that waits for the round under way and gives the lease up. */
@@ -91,6 +116,7 @@ export function startSweeper(deps: SweeperDeps): () => Promise<void> {
     stopped = true;
     clearTimeout(timer);
     await sweeping;
+    sweeper.stop();
     await deps.lease.release().catch((error: unknown) => {
       deps.log.warn({ error: messageOf(error) }, "the sweeper's lease was not given up; it ends by itself");
     });

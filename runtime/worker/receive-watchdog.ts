@@ -10,6 +10,7 @@ import { PRIORITIES } from "../core/job/priority.ts";
 import { jobQueueName } from "../core/deployment/topology.ts";
 import type { Intake } from "./intake.ts";
 import type { Clock } from "../core/clock.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 export interface ReceiveWatchdogDeps {
   readonly queue: Pick<JobQueue, "peek" | "receiver">;
@@ -18,6 +19,7 @@ export interface ReceiveWatchdogDeps {
   readonly monotonicNow: Clock["monotonicNow"];
   /** Ends the process: replacing receivers has not helped. */
   readonly giveUp: (reason: string) => void;
+  readonly metrics: Pick<Metrics, "receiversReplaced">;
   readonly log: Logger;
 }
 
@@ -58,6 +60,7 @@ export function createReceiveWatchdog(deps: ReceiveWatchdogDeps) {
         deps.giveUp(`Messages wait in ${queueName} and this process receives none.`);
         return;
       }
+      deps.metrics.receiversReplaced.add(1, { pool });
       log.error({ queueName, replacements }, "messages wait and none is received; replacing the receivers");
       await intake.replaceReceivers();
       return;

@@ -101,8 +101,13 @@ async function handBack(
       const { history, ...fields } = changes;
       const value = { ...job, ...fields, history: [...job.history, ...(history ?? [])], state: to };
       log.info({ ...jobLogFields(jobId), claimId, requestId: job.requestId, to }, "job handed back");
-      if (to === "queued") events.retrying(value, undefined);
-      else events.completedRow(value);
+      events.measures.interrupted(job);
+      if (to === "queued") {
+        events.retrying(value, undefined);
+      } else {
+        events.completedRow(value);
+        events.measures.ended(job, to);
+      }
       return { value, etag: result.etag, claimId };
     }
     stored = result.current;

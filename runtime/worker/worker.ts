@@ -21,6 +21,7 @@ import { startHeartbeat } from "./heartbeat.ts";
 import { type Contact, type Intake, createIntake } from "./intake.ts";
 import { startReceiveWatchdog } from "./receive-watchdog.ts";
 import { recoverOwnJobs } from "./recovery.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 export interface Worker {
   readonly runningCount: number;
@@ -53,11 +54,12 @@ export interface WorkerDeps extends Omit<AttemptDeps, "held" | "permit"> {
   readonly onDrainWanted: () => void;
   /** It cannot go on and must be started anew. Its jobs are handed back by its next run, or by their locks. */
   readonly onGiveUp: (reason: string) => void;
+  readonly metrics: Pick<Metrics, "lockRenewals" | "receiversReplaced" | "workerSlots" | "workerSlotsUsed">;
 }
 
 /** Receives as soon as it resolves. */
 export async function startWorker(deps: WorkerDeps): Promise<Worker> {
-  const { queue, pool, slots, share, log, now, monotonicNow, workerId, bootId, version, onGiveUp } = deps;
+  const { queue, pool, slots, share, log, now, monotonicNow, workerId, bootId, version, metrics, onGiveUp } = deps;
   const stopping = new AbortController();
   let state: WorkerState = "running";
   let finished: Promise<void> | undefined;
@@ -83,7 +85,12 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
   });
   const intake = createIntake({ queue, pool, share, lockMs: deps.lockMs, monotonicNow, log });
   const attempts = runAttempts({ ...deps, permit: deps.permit ?? ALWAYS_PERMITTED, held, intake, slots });
-  const stopWatchdog = startReceiveWatchdog({ queue, intake, pool, monotonicNow, giveUp: onGiveUp, log });
+  const stopWatchdog = startReceiveWatchdog({ queue, intake, pool, monotonicNow, giveUp: onGiveUp, metrics, log });
+  const ofPool = { pool };
+  const stopCounting = [
+    metrics.workerSlots.watch(() => [{ value: slots, attributes: ofPool }]),
+    metrics.workerSlotsUsed.watch(() => [{ value: attempts.runningCount, attributes: ofPool }]),
+  ];
 
   return {
     get runningCount() {
@@ -102,6 +109,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     stopping.abort(new Error("The worker stops."));
     await recovering;
     state = "stopped";
+    for (const stop of stopCounting) stop();
     await heartbeat.stop();
     journal.close();
   }

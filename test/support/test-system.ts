@@ -25,7 +25,8 @@ import { createJobProcesses } from "../../runtime/worker/process/job-processes.t
 import { createWorkspaces } from "../../runtime/worker/process/files/workspace.ts";
 import { openMachine, type MachineDeps } from "../../runtime/worker/machine/machine.ts";
 import { type Worker, startWorker } from "../../runtime/worker/worker.ts";
-import { silentLog } from "./silent.ts";
+import type { Metrics } from "../../runtime/telemetry/metrics.ts";
+import { silentLog, silentMetrics } from "./silent.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 import { publishTo } from "./events/test-events.ts";
 import { startTestApi, type TestApi, type TestApiOptions } from "./api/test-api.ts";
@@ -49,6 +50,8 @@ export interface WorkerOptions {
   readonly packageClock?: () => number;
   /** Where its events go. Default: the system's own. */
   readonly eventBus?: LocalServiceBus;
+  /** Default: the system's own. */
+  readonly metrics?: Metrics;
 }
 
 export interface TestMachine extends Pick<MachineDeps, "pace"> {
@@ -100,6 +103,8 @@ export interface TestSystemOptions {
   readonly stores?: () => Stores;
   /** Puts something between the bus and its clients; resolves to what they connect to. Called before `stores`. */
   readonly beforeBus?: (connectionString: string) => Promise<string>;
+  /** What API and workers record. Default: nothing. */
+  readonly metrics?: Metrics;
 }
 
 export async function startTestSystem({
@@ -107,6 +112,7 @@ export async function startTestSystem({
   events: eventLevel = "all",
   stores: connect = createAzureStores,
   beforeBus = (connectionString) => Promise.resolve(connectionString),
+  metrics: systemMetrics = silentMetrics,
 }: TestSystemOptions = {}): Promise<TestSystem> {
   const topology = busTopology([DEFAULT_POOL], { lockMs });
   const started = await startLocalServiceBus({ port: 0, adminPort: 0, topology });
@@ -120,11 +126,17 @@ export async function startTestSystem({
     return created;
   };
   const stores = connect();
-  const api = await startTestApi(queue(), { bus, stores, events: eventLevel });
+  const api = await startTestApi(queue(), { bus, stores, events: eventLevel, metrics: systemMetrics });
   const others: TestApi[] = [];
 
   async function launchWorker(options: WorkerOptions = {}): Promise<TestWorker> {
-    const { slots = 1, machine: ground = {}, log = silentLog, wrapQueue = (inner: JobQueue) => inner } = options;
+    const {
+      slots = 1,
+      machine: ground = {},
+      log = silentLog,
+      metrics = systemMetrics,
+      wrapQueue = (inner: JobQueue) => inner,
+    } = options;
     const ended = Promise.withResolvers<undefined>();
     const directory =
       options.directory === undefined
@@ -138,8 +150,9 @@ export async function startTestSystem({
       hostEntry: await bundleHost(directory.path),
       spares: Math.min(slots, SPARES_MAX),
       environment: { PATH: process.env["PATH"] ?? "" },
+      onStarted: (ms) => metrics.processStart.record(ms / 1_000, { pool: DEFAULT_POOL }),
     });
-    const publisher = publishTo(options.eventBus ?? bus, eventLevel);
+    const publisher = publishTo(options.eventBus ?? bus, eventLevel, metrics);
     const { events } = publisher;
     const clocks = { ...systemClock, random: Math.random };
     const unreadable = createUnreadable({ monotonicNow: clocks.monotonicNow, log });
@@ -183,6 +196,7 @@ export async function startTestSystem({
         directory: join(directory.path, "packages"),
         platform: currentPlatform(),
         monotonicNow: options.packageClock ?? askAlways(),
+        onLease: (outcome) => metrics.packageLookups.add(1, { pool: DEFAULT_POOL, outcome }),
       }),
       workspaces: createWorkspaces({ root: join(directory.path, "attempts") }),
       processes,
@@ -197,6 +211,7 @@ export async function startTestSystem({
       ...clocks,
       permit: machine.permit,
       unreadable,
+      metrics,
       heartbeatMs: HEARTBEAT_MS,
       lockMs: options.lockMs ?? lockMs,
       onDrainWanted: () => void worker.drain(0),

@@ -6,6 +6,7 @@ import type { PublishedEvent, SystemEvent } from "../../core/job/events.ts";
 import { parseBatchId, parseJobId } from "../../core/job/ids.ts";
 import { EVENTS_KEPT_MAX_COUNT, EVENTS_KEPT_MS } from "../../core/limits.ts";
 import type { Clock } from "../../core/clock.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
 
 /** A job, a batch with its jobs, or all batches and jobs of a tenant. */
 export interface Subject {
@@ -37,6 +38,7 @@ export interface FanOutDeps {
   readonly monotonicNow: Clock["monotonicNow"];
   /** Default EVENTS_KEPT_MAX_COUNT. */
   readonly keptMaxCount?: number;
+  readonly metrics: Pick<Metrics, "eventsDelivered">;
 }
 
 interface Kept {
@@ -44,7 +46,7 @@ interface Kept {
   readonly receivedAt: number;
 }
 
-export function createFanOut({ monotonicNow, keptMaxCount = EVENTS_KEPT_MAX_COUNT }: FanOutDeps): FanOut {
+export function createFanOut({ monotonicNow, metrics, keptMaxCount = EVENTS_KEPT_MAX_COUNT }: FanOutDeps): FanOut {
   const followers = new Map<string, Set<Follower>>();
   /** By id, oldest first. */
   const kept = new Map<string, Kept>();
@@ -76,6 +78,7 @@ export function createFanOut({ monotonicNow, keptMaxCount = EVENTS_KEPT_MAX_COUN
       keep(published);
       const reached = new Set(keysOf(published.event).flatMap((key) => [...(followers.get(key) ?? [])]));
       for (const follower of reached) follower.take(published);
+      if (reached.size > 0) metrics.eventsDelivered.add(reached.size, {});
     },
     gap() {
       kept.clear();

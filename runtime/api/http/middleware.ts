@@ -1,10 +1,11 @@
 /** Middleware of every request: the access log, security headers, CORS. */
 import cors from "cors";
-import type { RequestHandler } from "express";
+import type { RequestHandler, Response } from "express";
 import helmet from "helmet";
 import type { Logger } from "../../core/logger.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
 import { failSpan, startSpan, withSpan } from "../../telemetry/trace.ts";
-import { currentLogFields } from "../../platform/log-context.ts";
+import { addLogFields, currentLogFields } from "../../platform/log-context.ts";
 import { CLIENT_REQUEST_ID_HEADER, REQUEST_ID_HEADER } from "./request-ids.ts";
 
 /** Called by load balancers every few seconds. */
@@ -67,6 +68,27 @@ export const accessLog =
         },
         "request",
       );
+    });
+    next();
+  };
+
+/** Of requests that no operation serves, so that strangers cannot make up routes. */
+const OTHER_ROUTE = "other";
+
+export function noteRoute(response: Response, path: string): void {
+  response.locals["route"] = path;
+  addLogFields({ route: path });
+}
+
+/** Counts every request by its route's pattern, never by its path. */
+export const measureRequests =
+  (metrics: Pick<Metrics, "apiRequests">, monotonicNow: () => number): RequestHandler =>
+  ({ method }, response, next) => {
+    const startedAt = monotonicNow();
+    response.once("close", () => {
+      const route = (response.locals["route"] as string | undefined) ?? OTHER_ROUTE;
+      const seconds = (monotonicNow() - startedAt) / 1_000;
+      metrics.apiRequests.record(seconds, { method, route, status: String(response.statusCode) });
     });
     next();
   };

@@ -5,6 +5,7 @@ import { addLogFields } from "../../platform/log-context.ts";
 import { type Identify, callerOf } from "../auth/caller.ts";
 import { noSuchMethod, noSuchRoute } from "./error-response.ts";
 import { noteCaller } from "./request-ids.ts";
+import { noteRoute } from "./middleware.ts";
 import type { Operation } from "./operation.ts";
 import { sendReply } from "./reply.ts";
 import { kindOf, validate } from "./read-request.ts";
@@ -22,7 +23,10 @@ export function mount(app: Express, operations: readonly Operation[], { identify
   for (const operation of ordered) {
     app[operation.method](
       expressPath(operation.path),
-      noteRoute(operation.path),
+      (_request, response, next) => {
+        noteRoute(response, operation.path);
+        next();
+      },
       // Before the body is read: the body of an unknown caller must not be parsed.
       identify(operation.needs),
       ...(operation.needs === "anonymous" ? [] : [noteCaller]),
@@ -46,14 +50,6 @@ export function mount(app: Express, operations: readonly Operation[], { identify
   }
   app.use("/v1", identify("signed-in"), noteCaller, limit, noSuchRoute);
 }
-
-const noteRoute =
-  (route: string): RequestHandler =>
-  (_request, response, next) => {
-    response.locals["route"] = route;
-    addLogFields({ route });
-    next();
-  };
 
 /** What the request is about, for its log lines. */
 function noteSubject(params: unknown): void {

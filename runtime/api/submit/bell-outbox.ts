@@ -14,6 +14,8 @@ import type { Logger } from "../../core/logger.ts";
 import type { JobQueue, OutgoingBell } from "../../core/ports/job-queue.ts";
 
 export interface BellOutbox {
+  /** Bells that wait to be sent again. */
+  readonly waitingCount: number;
   /** Refuses new work while too many bells wait. Call it before a row is written. Throws UnavailableError. */
   assertReady(): void;
   /** Resolves when the bells are sent, or are kept to be sent again. */
@@ -102,6 +104,9 @@ export function createBellOutbox({ queue, log }: BellOutboxDeps): BellOutbox {
   }
 
   return {
+    get waitingCount() {
+      return waitingCount;
+    },
     assertReady() {
       // While the broker is unavailable, first sends will wait too. Otherwise a burst must not be refused.
       if (waitingCount === 0 || waitingCount + firstCount < WAITING_MAX_COUNT) return;

@@ -89,11 +89,15 @@ export function createJobWriter(deps: JobWriterDeps): JobWriter {
     const result = await jobs.insert(job);
     if (result.written) {
       events.queued(job);
+      events.measures.submitted(job);
       return { stored: { value: job, etag: result.etag }, replayed: false };
     }
     if (result.current === undefined) throw new InvariantError(`Row ${jobId} was refused and is not there.`);
     // For the first with this id, the row is from this very insert, whose answer was lost. Else a repeat was faster.
-    if (reservation.isFirst) events.queued(job);
+    if (reservation.isFirst) {
+      events.queued(job);
+      events.measures.submitted(job);
+    }
     return { stored: result.current, replayed: !reservation.isFirst };
   }
 

@@ -12,6 +12,7 @@ import type { Unreadable } from "../../core/unreadable.ts";
 import { type WebhookDelivery, judgeTry, type PostResult, secretsAt, type Webhook } from "../../core/job/webhook.ts";
 import { type Post, signedHeaders } from "./post.ts";
 import type { Clock } from "../../core/clock.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
 
 export interface DeliverDeps {
   readonly webhooks: Pick<WebhookStore, "get" | "replace">;
@@ -21,6 +22,7 @@ export interface DeliverDeps {
   readonly now: Clock["now"];
   /** 0 to 1. */
   readonly random: () => number;
+  readonly metrics: Pick<Metrics, "webhookDeliveries">;
   readonly log: Logger;
 }
 
@@ -42,7 +44,8 @@ const PAGE = 50;
 /** Each conflict is another write of the webhook. */
 const NOTE_TRIES = 5;
 
-export function createDeliverer({ webhooks, deliveries, post, unreadable, now, random, log }: DeliverDeps): Deliverer {
+export function createDeliverer(deps: DeliverDeps): Deliverer {
+  const { webhooks, deliveries, post, unreadable, now, random, metrics, log } = deps;
   const underWay = new Map<string, Promise<void>>();
   const perWebhook = new Map<string, number>();
   const perTenant = new Map<string, number>();
@@ -106,6 +109,8 @@ export function createDeliverer({ webhooks, deliveries, post, unreadable, now, r
     const fields = { ...fieldsOf(delivery), tries: delivery.tries, state, status: result.answerCode };
     if (state === "delivered") log.info(fields, "webhook delivered");
     else log.warn(fields, "webhook not delivered");
+    const outcome = verdict.state === "waiting" ? "failed" : verdict.state === "failed" ? "given-up" : verdict.state;
+    metrics.webhookDeliveries.add(1, { tenant: delivery.tenantName, outcome });
     if (verdict.state === "waiting") {
       const nextTryAt = new Date(now().getTime() + verdict.inMs);
       await deliveries.change(delivery, claim, { nextTryAt, ...outcomeOf(result) });

@@ -9,6 +9,7 @@ import { EVENTS_WAITING_MAX_COUNT } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { EventPublisher } from "../../core/ports/event-channel.ts";
 import { EVENTS_TOPIC } from "../../core/deployment/topology.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
 import { busError } from "../translate-error.ts";
 
 export interface EventPublisherDeps {
@@ -17,6 +18,7 @@ export interface EventPublisherDeps {
   readonly log: Logger;
   /** Default EVENTS_WAITING_MAX_COUNT. */
   readonly waitingMaxCount?: number;
+  readonly metrics: Pick<Metrics, "eventsDropped">;
 }
 
 /** After this time an acknowledgement counts as lost. */
@@ -29,6 +31,7 @@ const CLOSE_WITHIN_MS = 2_000;
 export function createEventPublisher({
   bus,
   log,
+  metrics,
   waitingMaxCount = EVENTS_WAITING_MAX_COUNT,
 }: EventPublisherDeps): EventPublisher {
   let waiting: PublishedEvent[] = [];
@@ -70,7 +73,7 @@ export function createEventPublisher({
     while (to < events.length && add(batch, events[to])) to++;
     if (to > from) await sender().sendMessages(batch, { abortSignal: AbortSignal.timeout(ACCEPT_WITHIN_MS) });
     // A single event is too large for any transfer.
-    else droppedCount++;
+    else countDropped(1);
     return Math.max(1, to - from);
   }
 
@@ -89,7 +92,12 @@ export function createEventPublisher({
   function drop(count: number): void {
     if (droppedCount === 0) log.warn({ waiting: waitingMaxCount }, "too many events wait; the oldest ones are dropped");
     waiting.splice(0, count);
+    countDropped(count);
+  }
+
+  function countDropped(count: number): void {
     droppedCount += count;
+    metrics.eventsDropped.add(count, {});
   }
 
   function pause(): Promise<void> {
@@ -128,6 +136,7 @@ export function createEventPublisher({
       });
       await Promise.race([sending, late]);
       clearTimeout(timer);
+      metrics.eventsDropped.add(waiting.length, {});
       const lost = waiting.length + droppedCount;
       if (lost > 0) log.warn({ count: lost }, "events were not sent before the process ended");
       waiting = [];

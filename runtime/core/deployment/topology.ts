@@ -2,6 +2,7 @@
  * Every queue, topic and subscription of the system, as data. Infra makes Azure resources of it, the local stack local
  * ones, tests read it: there is no second list. Tables and containers are in storage-layout.ts.
  */
+import { InvariantError } from "../errors.ts";
 import { LOCK_MS } from "../limits.ts";
 import type { TimerSubscription } from "../ports/timer-topic.ts";
 import { PRIORITIES, type Priority } from "../job/priority.ts";
@@ -47,6 +48,14 @@ const TICK_DUPLICATE_WINDOW_MS = 60 * 60_000;
 
 /** The queue a pool's jobs of one priority wait in. */
 export const jobQueueName = (pool: string, priority: Priority): string => `jobs-${pool}-${priority}`;
+
+/** Pool and priority of a queue of jobs. Throws InvariantError for another queue. */
+export function jobQueueParts(queueName: string): { readonly pool: string; readonly priority: Priority } {
+  const priority = PRIORITIES.find((one) => queueName.endsWith(`-${one}`));
+  if (priority === undefined || !queueName.startsWith("jobs-"))
+    throw new InvariantError(`${queueName} is no queue of jobs.`);
+  return { pool: queueName.slice("jobs-".length, -`-${priority}`.length), priority };
+}
 
 /** The queue that the ticks of a timer go to, and the listener that selects them. */
 export const subscriptionOf = (timer: TimerName & Pick<Timer, "pool" | "priority">): TimerSubscription => ({

@@ -17,7 +17,7 @@ export interface VersionRunDeps {
   readonly batches: Pick<BatchStore, "create" | "get" | "update">;
   readonly jobs: Pick<JobStore, "get" | "insert">;
   readonly outbox: Pick<JobQueue, "send">;
-  readonly events: Pick<JobEvents, "queued">;
+  readonly events: Pick<JobEvents, "queued" | "measures">;
   readonly now: Clock["now"];
 }
 
@@ -38,6 +38,7 @@ export function createVersionRuns({ batches, jobs, outbox, events, now }: Versio
     const result = await jobs.insert(job);
     if (result.written) {
       events.queued(job);
+      events.measures.submitted(job);
       return { value: job, etag: result.etag };
     }
     if (result.current === undefined)

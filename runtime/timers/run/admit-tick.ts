@@ -60,7 +60,7 @@ export async function admitTick(
         await delivery.complete();
         return false;
       case "missed":
-        if (!(await recordMissed({ run, stored, missed: judgement.missed, rules }, deps))) continue;
+        if (!(await recordMissed({ timer, run, stored, missed: judgement.missed, rules }, deps))) continue;
         log.warn({ missed: judgement.missed.count }, "ticks came too late");
         await delivery.complete();
         return false;
@@ -77,6 +77,7 @@ function whyNotRun(tick: Tick, timer: Timer): string | undefined {
 }
 
 interface MissedFacts {
+  readonly timer: Timer;
   readonly run: TimerRun;
   readonly stored: Stored<TimerRun> | undefined;
   readonly missed: MissedTicks;
@@ -84,7 +85,8 @@ interface MissedFacts {
 }
 
 /** False: another process wrote the row. */
-async function recordMissed({ run, stored, missed, rules }: MissedFacts, { timers }: AdmitDeps): Promise<boolean> {
+async function recordMissed(facts: MissedFacts, { timers, events }: AdmitDeps): Promise<boolean> {
+  const { timer, run, stored, missed, rules } = facts;
   const { missedCount, lastMissedAt, ...coverage } = recordTicks(run, rules, undefined, missed);
   const recorded: TimerRun = {
     ...run,
@@ -93,7 +95,9 @@ async function recordMissed({ run, stored, missed, rules }: MissedFacts, { timer
     lastMissedAt: lastMissedAt ?? run.lastMissedAt,
   };
   const result = await timers.writeRun(recorded, stored?.etag);
-  return result.written || sameRun(result.current?.value, recorded);
+  const isRecorded = result.written || sameRun(result.current?.value, recorded);
+  if (isRecorded) events.measures.ticks(timer, "missed", missedCount);
+  return isRecorded;
 }
 
 async function insertRun(
@@ -113,6 +117,8 @@ async function insertRun(
   };
   const job = newTimerJob(timer, { jobId, trigger, pool, submittedAt, submittedBy: TIMER_SUBMITTER });
   const result = await jobs.insert(job);
-  if (result.written) events.queued(job);
-  else if (result.current === undefined) throw new InvariantError(`Row ${jobId} was refused and is not there.`);
+  if (result.written) {
+    events.queued(job);
+    events.measures.submitted(job);
+  } else if (result.current === undefined) throw new InvariantError(`Row ${jobId} was refused and is not there.`);
 }

@@ -29,6 +29,7 @@ export async function cancelUnstarted(
   // Not `jobId`: it may be another run than the one whose message is at hand.
   log.info({ runJobId: job.jobId, code: failure.code, reason: failure.message }, "the run is left out");
   events.completedRow({ ...job, ...changes, state: "canceled" });
+  events.measures.ended(job, "canceled");
   return true;
 }
 

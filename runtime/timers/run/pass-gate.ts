@@ -24,6 +24,7 @@ import { newTimerRun, type Timer, type TimerRun } from "../../core/timer/timer.t
 import { decideGate, type GateDecision, type GateRequest, isOver, sameRun } from "../../core/timer/gate.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
+import type { MeasuredTimer } from "../../lifecycle/job-measures.ts";
 import {
   cancelUnstarted,
   type MakeFailure,
@@ -55,6 +56,8 @@ export interface GateDeps {
 
 /** What a timer does when its declaration is gone and a run of it is still there. */
 const OVERLAP_OF_NO_TIMER: Overlap = "skip";
+
+const timerOf = ({ tenantName, jobType: timerName }: Job): MeasuredTimer => ({ tenantName, timerName });
 
 /** Throws UnavailableError, or what `signal` fires with. */
 export async function passGate(
@@ -143,7 +146,12 @@ async function tryGate(candidate: Candidate, deps: GateDeps): Promise<Tried> {
   const recorded = tick === undefined || isKnown ? run : withTick(run, tick);
   const write = async (wanted: TimerRun): Promise<boolean> => {
     const result = await deps.timers.writeRun(wanted, current?.etag);
-    return result.written || sameRun(result.current?.value, wanted);
+    const isWritten = result.written || sameRun(result.current?.value, wanted);
+    if (isWritten) {
+      deps.events.measures.ticks(timerOf(stored.value), "missed", wanted.missedCount - read.missedCount);
+      deps.events.measures.ticks(timerOf(stored.value), "skipped", wanted.skippedCount - read.skippedCount);
+    }
+    return isWritten;
   };
   const gateTry: GateTry = { ...candidate, run, recorded, isKnown, write, rows };
   switch (decision.action) {
@@ -181,7 +189,13 @@ async function pass({ turns }: DecidedAs<"pass">, gateTry: GateTry, deps: GateDe
   }
   const lastScheduledAt = latestOf(run.lastScheduledAt, scheduledAtOf(stored.value));
   const fence = run.fence + 1;
-  return (await write({ ...recorded, ...turns, fence, lastScheduledAt })) ? { kind: "passed", fence } : "again";
+  if (!(await write({ ...recorded, ...turns, fence, lastScheduledAt }))) return "again";
+  // It may have passed before, and lost its worker before the claim.
+  if (tick !== undefined && run.currentJobId !== jobId) {
+    const isLate = isPastDue(tick.trigger.scheduledAt, tick.rules.graceMs, deps.now());
+    deps.events.measures.ticks(timerOf(stored.value), isLate ? "late" : "started");
+  }
+  return { kind: "passed", fence };
 }
 
 async function wait({ turns, dropped }: DecidedAs<"wait">, gateTry: GateTry, deps: GateDeps): Promise<Tried> {

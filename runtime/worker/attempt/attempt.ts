@@ -15,7 +15,7 @@ import type { ReceivedMessage, JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { RunningCompletion } from "../../lifecycle/batch-completion.ts";
 import type { HeldClaims } from "../claim-journal.ts";
-import { type ClaimDeps, type ClaimRequest, type Claimed, claimJob } from "./claim.ts";
+import { type ClaimDeps, type ClaimRequest, type Claimed, claimJob, measuredOf } from "./claim.ts";
 import { type ExecutionDeps, execute } from "./execution.ts";
 import { type LockDeps, type MessageLock, keepLock } from "./lock.ts";
 import { ownRow } from "./owned-row.ts";
@@ -175,6 +175,8 @@ async function claimAndRun(
   } = claimed;
   describeStart(span, claimed);
   await using running = deps.completion.jobStarted(jobIdParts(jobId).batchId);
+  using measured = deps.events.measures.attempt(measuredOf(claimed));
+  measureWait(delivery, claimed, deps);
   log.info({ jobType: start.jobType, attempt: entry.attempt, execution: entry.execution }, "attempt started");
   // R3: the claim may have taken longer than the lock; then another worker may be taking the job over already.
   await lock.ensure(lockMarginMs(deps.lockMs));
@@ -191,7 +193,7 @@ async function claimAndRun(
   if ("code" in execution) failSpan(span, execution.code);
   span.setAttribute("jobyard.outcome", execution.kind);
   await inSpan("settle", {}, () =>
-    settle(execution, { delivery, claimed, row, running, lost: lock.signal, log }, deps),
+    settle(execution, { delivery, claimed, row, running, measured, lost: lock.signal, log }, deps),
   );
 }
 
@@ -207,6 +209,15 @@ function describeStart(span: Span, { jobId, start, entry, claim }: Claimed): voi
     "jobyard.claim.id": claim.id,
   });
   linkSpan(span, start.previousTrace);
+}
+
+/** A message that comes again waited for its lock, not for a worker. */
+function measureWait(delivery: ReceivedMessage, claimed: Claimed, { events, lockMs, now }: AttemptDeps): void {
+  if (delivery.deliveryCount > 1) return;
+  // Both instants are the broker's; what follows is by this machine's clock.
+  const receivedAt = delivery.lockedUntil - lockMs;
+  const inQueue = Math.max(0, receivedAt - delivery.enqueuedAt);
+  events.measures.waited(measuredOf(claimed), inQueue + Math.max(0, now().getTime() - claimed.claim.since.getTime()));
 }
 
 /** The claim is gone while the lock holds: the child is dead, the table says what becomes of the message. */

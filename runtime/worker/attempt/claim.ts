@@ -7,6 +7,7 @@
  *    the claim that has landed after all, another read, or the end of the message. What a write says: claim-write.ts.
  */
 import { type Bell, bellOf } from "../../core/job/bell.ts";
+import { jobQueueParts } from "../../core/deployment/topology.ts";
 import { InvariantError } from "../../core/errors.ts";
 import type { EventJob } from "../../core/job/events.ts";
 import { jobIdParts } from "../../core/job/ids.ts";
@@ -20,6 +21,7 @@ import type { JobStore } from "../../core/ports/job-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
+import type { MeasuredJob } from "../../lifecycle/job-measures.ts";
 import {
   type ClaimWrite,
   type Start,
@@ -169,12 +171,19 @@ async function landed(
   deps: ClaimDeps,
 ): Promise<Claimed | undefined> {
   const { jobId } = write.update;
+  const { measures } = deps.events;
+  const isTaken = write.update.from === "running";
   if (write.kind === "start") {
     const { start, entry } = write;
-    return announced({ jobId, ring: bell.ring, claim, etag, cancelWanted: false, start, entry, fence }, deps);
+    const claimed = { jobId, ring: bell.ring, claim, etag, cancelWanted: false, start, entry, fence };
+    if (isTaken) measures.takenOver(measuredOf(claimed));
+    return announced(claimed, deps);
   }
-  const { failure } = write.ended;
+  const { failure, jobType, state } = write.ended;
   deps.events.completed(write.ended);
+  const job = { jobId, jobType, ...jobQueueParts(claim.queue) };
+  if (isTaken) measures.interrupted(job);
+  measures.ended(job, state);
   await deps.completion.afterJobEnded(jobIdParts(jobId).batchId);
   if (failure === undefined) await delivery.complete();
   else await delivery.deadLetter(...deadLetterReason(failure));
@@ -185,6 +194,13 @@ function announced(claimed: Claimed, { events }: ClaimDeps): Claimed {
   events.started(eventJobOf(claimed), claimed.entry);
   return claimed;
 }
+
+/** The claimed job as metrics count it. */
+export const measuredOf = ({ jobId, start, claim }: Pick<Claimed, "jobId" | "start" | "claim">): MeasuredJob => ({
+  jobId,
+  jobType: start.jobType,
+  ...jobQueueParts(claim.queue),
+});
 
 /** The claimed job as its events name it. */
 export const eventJobOf = ({ jobId, ring, start, entry }: Claimed): EventJob => ({

@@ -12,6 +12,7 @@ import { LockLostError } from "../../core/errors.ts";
 import { lockMarginMs } from "../../core/limits.ts";
 import type { ReceivedMessage } from "../../core/ports/job-queue.ts";
 import type { Clock } from "../../core/clock.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
 
 export interface LockDeps {
   /** Milliseconds of a clock that never jumps. */
@@ -20,6 +21,9 @@ export interface LockDeps {
   readonly now: Clock["now"];
   /** Lock duration of the queue. */
   readonly lockMs: number;
+  /** Of this worker. */
+  readonly pool: string;
+  readonly metrics: Pick<Metrics, "lockRenewals">;
 }
 
 export interface MessageLock {
@@ -35,7 +39,7 @@ export interface MessageLock {
 const RETRY_AFTER_MS = 1_000;
 
 export function keepLock(delivery: Pick<ReceivedMessage, "renew" | "lockedUntil">, deps: LockDeps): MessageLock {
-  const { lockMs, monotonicNow } = deps;
+  const { lockMs, monotonicNow, pool, metrics } = deps;
   const margin = lockMarginMs(lockMs);
   const lost = new AbortController();
   // A clock that is ahead of the broker's must not make the first lock longer than any lock is.
@@ -45,8 +49,11 @@ export function keepLock(delivery: Pick<ReceivedMessage, "renew" | "lockedUntil"
   let renewal: NodeJS.Timeout | undefined;
   let renewing: Promise<void> | undefined;
 
+  const count = (outcome: "renewed" | "failed" | "lost"): void => metrics.lockRenewals.add(1, { pool, outcome });
+
   function lose(cause: unknown): void {
     if (stopped || lost.signal.aborted) return;
+    count("lost");
     clearTimeout(watchdog);
     clearTimeout(renewal);
     lost.abort(
@@ -78,12 +85,17 @@ export function keepLock(delivery: Pick<ReceivedMessage, "renew" | "lockedUntil"
       const before = monotonicNow();
       try {
         await delivery.renew();
+        count("renewed");
         deadline = before + lockMs - margin;
         if (!stopped && !lost.signal.aborted) watch();
         schedule(lockMs / 3);
       } catch (error) {
-        if (error instanceof LockLostError) lose(error);
-        else schedule(Math.min(RETRY_AFTER_MS, lockMs / 10));
+        if (error instanceof LockLostError) {
+          lose(error);
+        } else {
+          count("failed");
+          schedule(Math.min(RETRY_AFTER_MS, lockMs / 10));
+        }
       } finally {
         renewing = undefined;
       }

@@ -13,7 +13,8 @@ import { endingOf, decideDelivery, type AttemptResult, type Ending } from "../..
 import { backoffMs } from "../../core/job/retry.ts";
 import type { BatchCompletion, RunningJob } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
-import { eventJobOf, type Claimed } from "./claim.ts";
+import type { MeasuredAttempt } from "../../lifecycle/job-measures.ts";
+import { eventJobOf, measuredOf, type Claimed } from "./claim.ts";
 import type { Execution } from "./execution.ts";
 import type { OwnedRow, RowChange } from "./owned-row.ts";
 import type { Interruption } from "./machine-fault.ts";
@@ -36,6 +37,7 @@ export interface SettlementContext {
   readonly claimed: Claimed;
   readonly row: OwnedRow;
   readonly running: RunningJob;
+  readonly measured: MeasuredAttempt;
   /** Fires when the lock is lost: nothing may be written or settled any more. */
   readonly lost: AbortSignal;
   readonly log: Logger;
@@ -62,6 +64,7 @@ export async function settle(ended: Ended, context: SettlementContext, deps: Set
   }
   const { ending, failure, runAt } = result.change;
   log.info({ to: ending.to, endedAs: ended.kind, code: failure?.code }, "attempt ended");
+  context.measured.ended(ended.kind, endedAt.getTime() - claimed.claim.since.getTime());
   announce(ended, result.change, endedAt, claimed, deps.events);
 
   // R12: before the message is settled, so that after a crash in between the redelivery checks the batch again.
@@ -89,12 +92,16 @@ function announce(
   events: SettlementDeps["events"],
 ): void {
   const job = eventJobOf(claimed);
+  const { measures } = events;
+  if (ended.kind === "interrupted") measures.interrupted(measuredOf(claimed));
   if (ending.to === "queued") {
+    if (ended.kind === "failed") measures.retried(measuredOf(claimed));
     events.retrying({ ...job, ring: job.ring + 1, runAt }, failure);
     return;
   }
   const artifactCount = "artifactCount" in ended ? ended.artifactCount : 0;
   events.completed({ ...job, state: ending.to, claimId: claimed.claim.id, failure, artifactCount, endedAt });
+  measures.ended(measuredOf(claimed), ending.to);
 }
 
 /** How the row is to end, and what the message's settlement needs to know of it. */

@@ -3,11 +3,14 @@
  * Healthy or Unhealthy. Anything else, no answer included, counts as Unknown, which gets a machine replaced as well.
  * https://learn.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-health-extension
  *
- * `/readyz` answers as that of an API instance does: whether the worker is well, and what it could not read.
+ * `/readyz` answers as that of an API instance does: what keeps it from working, since when, and what it could not read.
+ * `/metrics` answers only to who has the token, because jobs of this machine can connect too, and metrics name tenants.
  */
+import { createHash, timingSafeEqual } from "node:crypto";
 import { write } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { type ServiceWatchdogSettings, WORKER_HEALTH } from "../../core/settings/machine-settings.ts";
+import { METRICS_MEDIA_TYPE, type NotReady, readyAnswer } from "../../core/http/readiness.ts";
 import type { Unreadable } from "../../core/unreadable.ts";
 import { BUS_AWAY_UNHEALTHY_MS, START_UNHEALTHY_MS } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
@@ -24,14 +27,24 @@ const LIMITS: HttpLimits = { maxCount: 256, headersTimeoutMs: 5_000, requestTime
 
 export interface HealthFacts {
   readonly isWell: () => boolean;
+  readonly notReady: () => readonly NotReady[];
   /** What other releases wrote and this process could not read. */
   readonly unreadable: Pick<Unreadable, "formats">;
+  /** Default: metrics are not served. */
+  readonly metrics?: ServedMetrics | undefined;
+}
+
+export interface ServedMetrics {
+  /** All metrics of this process, as Prometheus reads them. */
+  readonly text: () => Promise<string>;
+  /** What `Authorization: Bearer` must bring. */
+  readonly token: string;
 }
 
 /** Rejects when the port is taken. `port` 0: any. */
 export async function serveHealth(
   port: number,
-  { isWell, unreadable }: HealthFacts,
+  { isWell, notReady, unreadable, metrics }: HealthFacts,
   limits: Partial<HttpLimits> = {},
 ): Promise<HealthServer> {
   const server = createLimitedServer({ ...LIMITS, ...limits });
@@ -41,9 +54,10 @@ export async function serveHealth(
     if (isGet && incoming.url === WORKER_HEALTH.path) {
       answerWith(answer, 200, { ApplicationHealthState: isWell() ? "Healthy" : "Unhealthy" });
     } else if (isGet && incoming.url === READY_PATH) {
-      const formats = unreadable.formats();
-      const status = isWell() ? "ok" : "unavailable";
-      answerWith(answer, status === "ok" ? 200 : 503, { status, ...(formats.length > 0 && { unreadable: formats }) });
+      const { status, body } = readyAnswer(notReady(), unreadable.formats());
+      answerWith(answer, status, body);
+    } else if (isGet && incoming.url === METRICS_PATH && metrics !== undefined) {
+      answerMetrics(incoming.headers.authorization, metrics, answer);
     } else {
       answer.writeHead(404).end();
     }
@@ -67,6 +81,27 @@ export async function serveHealth(
 }
 
 const READY_PATH = "/readyz";
+const METRICS_PATH = "/metrics";
+
+function answerMetrics(
+  authorization: string | undefined,
+  { text, token }: ServedMetrics,
+  answer: ServerResponse,
+): void {
+  if (!isSame(authorization ?? "", `Bearer ${token}`)) {
+    answer.writeHead(401, { "WWW-Authenticate": "Bearer" }).end();
+    return;
+  }
+  text().then(
+    (metrics) =>
+      answer.writeHead(200, { "Content-Type": METRICS_MEDIA_TYPE, "Cache-Control": "no-store" }).end(metrics),
+    () => answer.writeHead(500).end(),
+  );
+}
+
+/** In a time that tells nothing of the token. */
+const isSame = (given: string, wanted: string): boolean => timingSafeEqual(hashOf(given), hashOf(wanted));
+const hashOf = (text: string): Buffer => createHash("sha256").update(text).digest();
 
 function answerWith(answer: ServerResponse, status: number, body: unknown): void {
   answer.writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" });
@@ -84,17 +119,32 @@ export interface Vitals {
   readonly runningCount: number;
   /** It is on its way out, or waits for its machine to go. */
   readonly leaving: boolean;
-  /** Something of this machine no longer works, and a restart of the worker does not help. */
-  readonly defective: boolean;
+  /** Since when something of this machine no longer works, and a restart of the worker does not help. */
+  readonly defectiveSince: number | undefined;
+}
+
+interface PartNotReady {
+  readonly part: "start" | "broker" | "machine";
+  readonly since: number;
+}
+
+/** What keeps the worker from taking jobs now, and since when, by the clock of the vitals. Short outages count too. */
+export function partsNotReady({ startedAt, contact, defectiveSince }: Vitals): readonly PartNotReady[] {
+  const parts = [
+    { part: "start", since: contact === undefined ? startedAt : undefined },
+    { part: "broker", since: contact?.failingSince },
+    { part: "machine", since: defectiveSince },
+  ] as const;
+  return parts.flatMap(({ part, since }) => (since === undefined ? [] : [{ part, since }]));
 }
 
 /** An open receive returns after a minute, with or without a message. After three times as long it hangs. */
 const STALLED_AFTER_MS = 3 * 60_000;
 
 /** A worker that is not well gets its machine replaced. A busy worker is well, because a replacement would cost its jobs. */
-export function isWell({ now, startedAt, contact, runningCount, leaving, defective }: Vitals): boolean {
+export function isWell({ now, startedAt, contact, runningCount, leaving, defectiveSince }: Vitals): boolean {
   if (runningCount > 0 || leaving) return true;
-  if (defective) return false;
+  if (defectiveSince !== undefined) return false;
   if (contact === undefined) return now - startedAt < START_UNHEALTHY_MS;
   return contact.failingSince === undefined || now - contact.failingSince < BUS_AWAY_UNHEALTHY_MS;
 }

@@ -3,6 +3,7 @@
  * protection from scale-in, scheduled events, following releases. What they decide meets in one departure.
  */
 import type { ReleaseSettings, ScaleSetSettings, WorkerMachineSettings } from "../../core/settings/machine-settings.ts";
+import type { NotReady } from "../../core/http/readiness.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { ScaleSetServices } from "../../core/ports/machine.ts";
 import type { ReleaseReader } from "../../core/ports/release-reader.ts";
@@ -10,7 +11,15 @@ import type { Unreadable } from "../../core/unreadable.ts";
 import { ALWAYS_PERMITTED, type WorkPermit } from "../attempt/attempt.ts";
 import type { Worker } from "../worker.ts";
 import { createDeparture, type Departure } from "./departure.ts";
-import { type Vitals, feedServiceWatchdog, isAlive, isWell, serveHealth } from "./health.ts";
+import {
+  type ServedMetrics,
+  type Vitals,
+  feedServiceWatchdog,
+  isAlive,
+  isWell,
+  partsNotReady,
+  serveHealth,
+} from "./health.ts";
 import { followReleases } from "./release-follow.ts";
 import { joinScaleSet } from "./scale-set-member.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -35,6 +44,8 @@ export interface MachineDeps {
   readonly random: () => number;
   readonly log: Logger;
   readonly unreadable: Pick<Unreadable, "formats">;
+  /** Default: metrics are not served. */
+  readonly metrics?: ServedMetrics | undefined;
   /** For tests, which cannot wait. */
   readonly pace?: MachinePace;
 }
@@ -61,7 +72,7 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
   const { eventPollMs } = pace;
   const startedAt = monotonicNow();
   let worker: Worker | undefined;
-  let defective = false;
+  let defectiveSince: number | undefined;
   const runningCount = (): number => worker?.runningCount ?? 0;
   const departure = createDeparture({ end: deps.end, monotonicNow, log });
   const vitals = (): Vitals => ({
@@ -70,14 +81,24 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
     contact: worker?.contact(),
     runningCount: runningCount(),
     leaving: departure.state !== "serving",
-    defective,
+    defectiveSince,
   });
+  const notReady = (): readonly NotReady[] =>
+    partsNotReady(vitals()).map(({ part, since }) => ({
+      part,
+      since: new Date(deps.now().getTime() - (monotonicNow() - since)),
+    }));
 
   const { healthPort, watchdog, scaleSet, releases } = settings;
   const health =
     healthPort === undefined
       ? undefined
-      : await serveHealth(healthPort, { isWell: () => isWell(vitals()), unreadable: deps.unreadable });
+      : await serveHealth(healthPort, {
+          isWell: () => isWell(vitals()),
+          notReady,
+          unreadable: deps.unreadable,
+          metrics: deps.metrics,
+        });
   const stopWatchdog = watchdog && feedServiceWatchdog({ settings: watchdog, isAlive: () => isAlive(vitals()), log });
   const member =
     scaleSet &&
@@ -114,7 +135,7 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
         });
     },
     reportDefect() {
-      defective = true;
+      defectiveSince ??= monotonicNow();
     },
     async stop() {
       departure.stop();

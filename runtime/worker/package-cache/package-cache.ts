@@ -29,6 +29,8 @@ export interface PackageCacheDeps {
   readonly monotonicNow: Clock["monotonicNow"];
   /** Default: PACKAGE_CACHE_MAX_VERSIONS. Versions in use do not count as removable, so there may be more. */
   readonly maxVersions?: number;
+  /** Called for every lease. `miss`: its version was downloaded for it. */
+  readonly onLease?: ((outcome: "hit" | "miss") => void) | undefined;
 }
 
 /** One run's hold on a package version, which stays on disk until it is released. */
@@ -60,6 +62,8 @@ interface Version {
   readonly hash: string;
   readonly unpacked: Promise<UnpackedPackage>;
   users: number;
+  /** It has not been leased. */
+  isNew: boolean;
 }
 
 /** What the store said last. */
@@ -103,6 +107,8 @@ export function createPackageCache(deps: PackageCacheDeps): PackageCache {
     const version = await newest(tenantName, packageName, signal);
     try {
       const unpacked = await abortable(version.unpacked, signal);
+      deps.onLease?.(version.isNew ? "miss" : "hit");
+      version.isNew = false;
       return lease(version, unpacked);
     } catch (error) {
       release(version);
@@ -197,7 +203,7 @@ export function createPackageCache(deps: PackageCacheDeps): PackageCache {
         platform,
       }),
     );
-    const version: Version = { hash, unpacked, users: 0 };
+    const version: Version = { hash, unpacked, users: 0, isNew: true };
     versions.set(hash, version);
     unpacked.catch((error: unknown) => {
       // What is wrong with a package stays wrong; a full disk does not.

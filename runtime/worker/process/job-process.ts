@@ -32,6 +32,8 @@ export interface JobProcessDeps {
   readonly environment: Readonly<Record<string, string>> & { readonly PATH: string };
   readonly now: Clock["now"];
   readonly logMaxBytes?: number | undefined;
+  /** How long it took until the job's code ran. */
+  readonly onStarted?: ((ms: number) => void) | undefined;
 }
 
 export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): JobProcess {
@@ -87,8 +89,10 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
   }
 
   async function execute(): Promise<ProcessResult> {
+    const startedAt = performance.now();
     const begun = await begin();
     if ("kind" in begun) return begun;
+    deps.onStarted?.(performance.now() - startedAt);
     run = begun;
     // It was requested while the job started.
     if (facts.stop !== undefined) run.stop(facts.stop);

@@ -43,6 +43,8 @@ export interface JobProcessesConfig {
   readonly logMaxBytes?: number | undefined;
   /** For jobs that declare none, in MiB. Default: MEMORY_DEFAULT_SHARE of the machine or container. */
   readonly memoryMb?: number | undefined;
+  /** Told for each job how long it took until its code ran. */
+  readonly onStarted?: ((ms: number) => void) | undefined;
   /** Of processes that serve many jobs. Defaults: REUSE_… */
   readonly reuse?: Partial<ReuseLimits> | undefined;
 }
@@ -110,6 +112,7 @@ export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
     environment,
     now: systemClock.now,
     logMaxBytes: config.logMaxBytes,
+    onStarted: config.onStarted,
   };
   const running = new Set<JobProcess>();
 

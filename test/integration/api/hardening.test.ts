@@ -76,14 +76,28 @@ describe("limits of how often", () => {
 });
 
 describe("health", () => {
-  it("says ready or not, and nothing else", async () => {
+  it("says which part is not ready and since when, and nothing else", async () => {
     let ready = true;
-    const api = await system.another({ isReady: () => Promise.resolve(ready) });
+    const since = new Date("2026-03-01T08:00:00Z");
+    const readiness = () => Promise.resolve(ready ? [] : [{ part: "broker", since }]);
+    const api = await system.another({ readiness });
     expect(await api.get("/readyz")).toMatchObject({ status: 200, body: { status: "ok" } });
     ready = false;
-    expect(await api.get("/readyz")).toMatchObject({ status: 503, body: { status: "unavailable" } });
+    expect(await api.get("/readyz")).toMatchObject({ status: 503 });
+    expect((await api.get("/readyz")).body).toEqual({
+      status: "unavailable",
+      notReady: [{ part: "broker", since: "2026-03-01T08:00:00.000Z" }],
+    });
     expect((await api.get("/healthz")).status).toBe(200);
   });
+});
+
+it("serves its metrics as Prometheus asks for them, and nobody may keep them", async () => {
+  const api = await system.another({ metricsText: () => Promise.resolve("up 1\n") });
+  const answer = await fetch(`${api.url}/metrics`);
+  expect([answer.status, await answer.text()]).toEqual([200, "up 1\n"]);
+  expect(answer.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+  expect(answer.headers.get("cache-control")).toBe("private, no-cache");
 });
 
 describe("browsers", () => {

@@ -10,6 +10,7 @@ import { TcpProxy } from "../../support/network/tcp-proxy.ts";
 import { hearFrom, publishTo } from "../../support/events/test-events.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
+import { silentMetrics } from "../../support/silent.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 import type { Logger } from "../../../runtime/core/logger.ts";
 
@@ -74,8 +75,8 @@ describe("events", () => {
     const through = system.bus.connectionString.replace(`:${system.bus.port}`, `:${proxy.port}`);
     const { log, lines } = recordingLog();
     const bus = connectServiceBus({ kind: "connection-string", serviceBus: through });
-    const publisher = createEventPublisher({ bus, log, waitingMaxCount: 20 });
-    const events = createJobEvents({ publisher, level: "all", now: () => new Date(), log });
+    const publisher = createEventPublisher({ bus, metrics: silentMetrics, log, waitingMaxCount: 20 });
+    const events = createJobEvents({ publisher, level: "all", metrics: silentMetrics, now: () => new Date(), log });
     const heard: PublishedEvent[] = [];
     const source = hearFrom(system.bus);
     await source.listen(

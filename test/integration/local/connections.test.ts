@@ -46,7 +46,11 @@ describe("a worker's health", () => {
     { tags: "attack/connections" },
     async (_what, text) => {
       const limits = { maxCount: 6, headersTimeoutMs: 200, requestTimeoutMs: 200, lingerMs: 20 };
-      const health = await serveHealth(0, { isWell: () => true, unreadable: silentUnreadable }, limits);
+      const health = await serveHealth(
+        0,
+        { isWell: () => true, notReady: () => [], unreadable: silentUnreadable },
+        limits,
+      );
       onTestFinished(() => health.close());
       using clients = await holdConnections(health.port, { text, count: 5 });
       const answer = await fetch(`http://127.0.0.1:${health.port}/health`);

@@ -4,6 +4,8 @@ import { randomBytes } from "node:crypto";
 import { createApp } from "../../../runtime/api/app.ts";
 import { identifyAs, LOCAL_CALLER, type Caller, type Identify } from "../../../runtime/api/auth/caller.ts";
 import { createHttpServer, type HttpServerOptions } from "../../../runtime/api/http/http-server.ts";
+import type { Readiness } from "../../../runtime/api/readiness.ts";
+import type { Metrics } from "../../../runtime/telemetry/metrics.ts";
 import type { Post } from "../../../runtime/api/webhooks/post.ts";
 import { createBellOutbox } from "../../../runtime/api/submit/bell-outbox.ts";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
@@ -27,7 +29,7 @@ import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completi
 import { composeTimers } from "../../../runtime/main/compose-api.ts";
 import { createContract, type Contract, type ContractDocument } from "./contract.ts";
 import { watchConnections, type ConnectionsByPort } from "../network/half-open-client.ts";
-import { silentLog, silentEvents } from "../silent.ts";
+import { silentLog, silentEvents, silentMetrics } from "../silent.ts";
 import { followed, type FollowOptions } from "../events/follow.ts";
 import { apiStores } from "../stores/api-stores.ts";
 import type { Stores } from "../stores/memory-stores.ts";
@@ -111,7 +113,11 @@ export interface TestApiOptions {
   /** Default: trusted. */
   readonly trustedNow?: () => Date;
   readonly monotonicNow?: () => number;
-  readonly isReady?: () => Promise<boolean>;
+  /** Default: it is ready. */
+  readonly readiness?: Readiness;
+  /** Default: nothing is recorded. */
+  readonly metrics?: Metrics;
+  readonly metricsText?: () => Promise<string>;
   readonly isReleasePending?: (tenantName: string, packageName: string) => boolean;
   /** Default: as good as no limit, no origin, no proxy. */
   readonly traffic?: Partial<TrafficSettings>;
@@ -146,7 +152,9 @@ export async function startTestApi(
     now = () => new Date(),
     trustedNow = now,
     monotonicNow = () => performance.now(),
-    isReady = () => Promise.resolve(true),
+    readiness = () => Promise.resolve([]),
+    metrics = silentMetrics,
+    metricsText = () => Promise.resolve(""),
     isReleasePending = () => false,
     traffic = {},
     httpLimits,
@@ -172,7 +180,7 @@ export async function startTestApi(
   };
   // Read only then: the SDKs take longer to load than most tests to run.
   const busSide = bus && (await import("../events/test-events.ts"));
-  const publisher = busSide?.publishTo(bus, eventLevel);
+  const publisher = busSide?.publishTo(bus, eventLevel, metrics);
   const events = publisher?.events ?? silentEvents;
   const clock = { now, trustedNow, monotonicNow };
   const timers = composeTimers({
@@ -186,7 +194,7 @@ export async function startTestApi(
     log,
   });
   const source = bus && busSide?.hearFrom(bus);
-  const followers = followed(follow);
+  const followers = followed({ metrics, ...follow });
   await source?.listen(
     (published) => followers.fanOut.deliver(published),
     () => followers.fanOut.gap(),
@@ -209,7 +217,9 @@ export async function startTestApi(
     authFacts: { kind: "none" },
     silentAfterMs: SILENT_AFTER_MS,
     followLogEveryMs: FOLLOW_LOG_EVERY_MS,
-    isReady,
+    readiness,
+    metrics,
+    metricsText,
     unreadable,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0, ...traffic },
     log,

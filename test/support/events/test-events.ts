@@ -13,7 +13,7 @@ import type { OnUnreadable } from "../../../runtime/core/ports/stored.ts";
 import type { TimerSubscriptions } from "../../../runtime/core/ports/timer-topic.ts";
 import { createJobEvents, type JobEvents } from "../../../runtime/lifecycle/job-events.ts";
 import type { LocalServiceBus } from "../../../runtime/local/bus/index.ts";
-import { silentEvents, silentLog } from "../silent.ts";
+import { silentEvents, silentLog, silentMetrics } from "../silent.ts";
 
 type TestBus = Pick<LocalServiceBus, "connectionString" | "adminConnectionString">;
 
@@ -25,10 +25,10 @@ export interface TestPublisher {
   readonly close: () => Promise<void>;
 }
 
-export function publishTo(bus: TestBus | undefined, level: EventLevel = "all"): TestPublisher {
+export function publishTo(bus: TestBus | undefined, level: EventLevel = "all", metrics = silentMetrics): TestPublisher {
   if (bus === undefined) return { events: silentEvents, close: () => Promise.resolve() };
-  const publisher = createEventPublisher({ bus: connectServiceBus(connectionOf(bus)), log: silentLog });
-  const events = createJobEvents({ publisher, level, now: () => new Date(), log: silentLog });
+  const publisher = createEventPublisher({ bus: connectServiceBus(connectionOf(bus)), metrics, log: silentLog });
+  const events = createJobEvents({ publisher, level, metrics, now: () => new Date(), log: silentLog });
   return { events, close: () => publisher.close() };
 }
 

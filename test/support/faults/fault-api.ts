@@ -3,7 +3,7 @@
  * built once and serve one run after the other.
  */
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
-import { silentEvents, silentLog, silentUnreadable } from "../silent.ts";
+import { silentEvents, silentLog, silentUnreadable, silentMetrics } from "../silent.ts";
 import { randomBytes } from "node:crypto";
 import { createServer, request, type IncomingMessage } from "node:http";
 import { type Duplex, duplexPair } from "node:stream";
@@ -132,7 +132,9 @@ function buildRoutes(pool: string): Routes {
     pools: [pool],
     identify: identifyAs(LOCAL_CALLER),
     authFacts: { kind: "none" },
-    isReady: () => Promise.resolve(true),
+    readiness: () => Promise.resolve([]),
+    metrics: silentMetrics,
+    metricsText: () => Promise.resolve(""),
     unreadable: silentUnreadable,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0 },
     silentAfterMs: 1_000,

@@ -2,7 +2,7 @@
  * A whole system for one run: the web API over HTTP and workers in this process, each behind the fault plan, over
  * services that are given. Everything it started has ended when it is disposed of.
  */
-import { silentEvents, silentLog, silentUnreadable } from "../silent.ts";
+import { silentEvents, silentLog, silentUnreadable, silentMetrics } from "../silent.ts";
 import { randomUUID } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -132,6 +132,7 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
       random: Math.random,
       lockMs,
       unreadable: silentUnreadable,
+      metrics: silentMetrics,
       onDrainWanted: () => undefined,
       onGiveUp: () => undefined,
       log: silentLog,

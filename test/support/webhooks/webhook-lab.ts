@@ -2,7 +2,7 @@
  * A storage account of a test file's own with webhooks in it, and instances of what announces and delivers: deliveries of all
  * tenants lie together, and a delivering process takes them all.
  */
-import { silentEvents, silentLog, silentUnreadable } from "../silent.ts";
+import { silentEvents, silentLog, silentUnreadable, silentMetrics } from "../silent.ts";
 import { createAnnounce, type Announce } from "../../../runtime/api/webhooks/announce.ts";
 import { createDeliverer, type Deliverer } from "../../../runtime/api/webhooks/deliver.ts";
 import { createPost, type Post } from "../../../runtime/api/webhooks/post.ts";
@@ -97,7 +97,15 @@ export async function startWebhookLab(account: OwnAccount): Promise<WebhookLab> 
     },
     instance({ stores = own, post = postHere, log = silentLog } = {}) {
       const announce = createAnnounce({ ...stores, now, log });
-      const deliverer = createDeliverer({ ...stores, post, unreadable: silentUnreadable, now, random: () => 0.5, log });
+      const deliverer = createDeliverer({
+        ...stores,
+        post,
+        unreadable: silentUnreadable,
+        metrics: silentMetrics,
+        now,
+        random: () => 0.5,
+        log,
+      });
       return {
         announce,
         deliverer,

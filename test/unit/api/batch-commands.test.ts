@@ -40,6 +40,7 @@ function createWorld(state: JobState) {
       reopenBatch: () => Promise.resolve(),
     },
     outbox: {
+      waitingCount: 0,
       assertReady: () => {
         if (!ready) throw new UnavailableError("BusUnavailable", "away");
       },

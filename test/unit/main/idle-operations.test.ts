@@ -12,7 +12,7 @@ import { startScheduler } from "../../../runtime/timers/schedule/scheduler.ts";
 import { startHeartbeat } from "../../../runtime/worker/heartbeat.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { inVirtualTime } from "../../support/faults/virtual-time.ts";
-import { silentEvents, silentLog, silentUnreadable } from "../../support/silent.ts";
+import { silentEvents, silentLog, silentUnreadable, silentMetrics } from "../../support/silent.ts";
 import { createMemoryStores } from "../../support/stores/memory-stores.ts";
 
 const LOCK_MS = 60_000;
@@ -80,6 +80,7 @@ async function idleRequests(shardCounts: readonly number[]) {
       lockMs: LOCK_MS,
       marginMs: 10_000,
       unreadable: silentUnreadable,
+      metrics: silentMetrics,
       log: silentLog,
     });
     const duty = startWebhookDuty({
@@ -89,6 +90,7 @@ async function idleRequests(shardCounts: readonly number[]) {
         ...{ webhooks, deliveries, now },
         post: () => Promise.reject(new Error("There is nothing to send.")),
         unreadable: silentUnreadable,
+        metrics: silentMetrics,
         random: () => 0.5,
         log: silentLog,
       }),

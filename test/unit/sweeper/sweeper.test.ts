@@ -7,7 +7,7 @@ import { startSweeper, type SweeperDeps } from "../../../runtime/sweeper/sweeper
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { inVirtualTime } from "../../support/faults/virtual-time.ts";
 import { recordingLog } from "../../support/recording-log.ts";
-import { silentEvents, silentLog, silentUnreadable } from "../../support/silent.ts";
+import { silentEvents, silentLog, silentMetrics, silentUnreadable } from "../../support/silent.ts";
 import { createMemoryStores } from "../../support/stores/memory-stores.ts";
 
 beforeEach(() => void vi.useFakeTimers());
@@ -20,7 +20,12 @@ it("a sweeper with a wrong clock does not ask for the lease, so another one can 
   const hold = vi.fn(() => Promise.resolve(false));
   const log = recordingLog();
   // Who does not lead asks nobody else.
-  const deps = { lease: { hold, release: () => Promise.resolve() }, now: clock.trustedNow, log };
+  const deps = {
+    lease: { hold, release: () => Promise.resolve() },
+    now: clock.trustedNow,
+    metrics: silentMetrics,
+    log,
+  };
   const stop = startSweeper(deps as unknown as SweeperDeps);
   await vi.advanceTimersByTimeAsync(30_000);
   expect(hold).not.toHaveBeenCalled();
@@ -58,6 +63,7 @@ it("a job whose bell was never sent gets one within 90 s, also in a batch that h
           lockMs: 60_000,
           marginMs: 10_000,
           unreadable: silentUnreadable,
+          metrics: silentMetrics,
           log: silentLog,
         });
         // The first round is thorough. The later ones pass over the batch in turn.

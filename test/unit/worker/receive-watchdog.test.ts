@@ -3,7 +3,7 @@ import type { BellReceiver, ReceivedMessage, PeekedMessage } from "../../../runt
 import { createReceiveWatchdog, STUCK_AFTER_MS } from "../../../runtime/worker/receive-watchdog.ts";
 import { jobOf } from "../../support/builders.ts";
 import { deliveryOf } from "../../support/bus/fake-delivery.ts";
-import { silentLog } from "../../support/silent.ts";
+import { silentLog, silentMetrics } from "../../support/silent.ts";
 
 const QUEUE = "jobs-p-normal";
 
@@ -46,6 +46,7 @@ function setUp({ waiting = false, held = false }) {
     pool: "p",
     monotonicNow: () => now,
     giveUp: (reason) => events.push(`gave up: ${reason}`),
+    metrics: silentMetrics,
     log: silentLog,
   });
   return {

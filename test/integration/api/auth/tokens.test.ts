@@ -435,3 +435,9 @@ describe("the issuer", () => {
     }
   });
 });
+
+it("metrics are for operators, because they name the tenants", async () => {
+  const { api } = await freshApi();
+  expect((await ask(api, undefined, "/metrics")).status).toBe(401);
+  expect((await ask(api, await bearer(issuer.token()), "/metrics")).status).toBe(403);
+});

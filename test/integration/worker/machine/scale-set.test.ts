@@ -294,7 +294,10 @@ describe("a worker that follows releases", () => {
 
 describe("a worker's health", () => {
   const serving = async (isWell: () => boolean, unreadable = silentUnreadable) => {
-    const server = await serveHealth(0, { isWell, unreadable });
+    const since = new Date("2026-03-01T08:00:00Z");
+    const notReady = () => (isWell() ? [] : [{ part: "broker", since }]);
+    const metrics = { text: () => Promise.resolve("up 1\n"), token: "secret" };
+    const server = await serveHealth(0, { isWell, notReady, unreadable, metrics });
     return { port: server.port, [Symbol.asyncDispose]: () => server.close() };
   };
   let away: TestSystem;
@@ -314,10 +317,28 @@ describe("a worker's health", () => {
     });
     expect((await fetch(`${url}/other`)).status).toBe(404);
     expect(await (await fetch(`${url}/readyz`)).json()).toEqual({ status: "ok" });
-    expect((await fetch(`http://127.0.0.1:${ill.port}/readyz`)).status).toBe(503);
+    const refused = await fetch(`http://127.0.0.1:${ill.port}/readyz`);
+    expect([refused.status, await refused.json()]).toEqual([
+      503,
+      { status: "unavailable", notReady: [{ part: "broker", since: "2026-03-01T08:00:00.000Z" }] },
+    ]);
     await using older = await serving(() => true, { ...silentUnreadable, formats: () => ["bell"] });
     const told = await fetch(`http://127.0.0.1:${older.port}/readyz`);
     expect([told.status, await told.json()]).toEqual([200, { status: "ok", unreadable: ["bell"] }]);
     expect((await fetch(`${url}/health`, { method: "POST" })).status).toBe(404);
+  });
+
+  it("a worker gives its metrics to who brings its token, because jobs of the machine can connect too", async () => {
+    await using worker = await serving(() => true);
+    const url = `http://127.0.0.1:${worker.port}/metrics`;
+    const read = (authorization?: string) =>
+      fetch(url, { headers: authorization === undefined ? {} : { authorization } });
+    for (const wrong of [undefined, "Bearer", "Bearer ", "Bearer secret2", "secret"]) {
+      expect((await read(wrong)).status, wrong).toBe(401);
+    }
+    const told = await read("Bearer secret");
+    expect([told.status, await told.text()]).toEqual([200, "up 1\n"]);
+    expect(told.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+    expect((await fetch(url, { method: "POST", headers: { authorization: "Bearer secret" } })).status).toBe(404);
   });
 });

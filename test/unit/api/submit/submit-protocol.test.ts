@@ -87,6 +87,7 @@ function createWorld() {
         putParameters: (jobId: string, json: string) => step(() => Promise.resolve(void parameters.set(jobId, json))),
       },
       outbox: {
+        waitingCount: 0,
         assertReady: () => undefined,
         send: (_queue: string, rung: readonly OutgoingBell[]) =>
           step(() => Promise.resolve(void bells.push(...rung.map(({ messageId }) => messageId)))),

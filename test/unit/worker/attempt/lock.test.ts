@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LockLostError, UnavailableError } from "../../../../runtime/core/errors.ts";
 import { lockMarginMs } from "../../../../runtime/core/limits.ts";
 import { keepLock } from "../../../../runtime/worker/attempt/lock.ts";
+import { silentMetrics } from "../../../support/silent.ts";
 
 const LOCK_MS = 60_000;
 const END_OF_WORK_MS = LOCK_MS - lockMarginMs(LOCK_MS);
@@ -9,7 +10,13 @@ const END_OF_WORK_MS = LOCK_MS - lockMarginMs(LOCK_MS);
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-const clocks = { now: () => new Date(), monotonicNow: () => performance.now(), lockMs: LOCK_MS };
+const clocks = {
+  now: () => new Date(),
+  monotonicNow: () => performance.now(),
+  lockMs: LOCK_MS,
+  pool: "p",
+  metrics: silentMetrics,
+};
 const lockWith = (renew: () => Promise<number>, lockedForMs = LOCK_MS) =>
   keepLock({ renew, lockedUntil: Date.now() + lockedForMs }, clocks);
 

@@ -4,7 +4,7 @@ import type { Job } from "../../../../runtime/core/job/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../../runtime/core/limits.ts";
 import { DEFAULT_RETRY } from "../../../../runtime/core/job/retry.ts";
 import type { BatchCompletion } from "../../../../runtime/lifecycle/batch-completion.ts";
-import { claimJob } from "../../../../runtime/worker/attempt/claim.ts";
+import { claimJob, measuredOf } from "../../../../runtime/worker/attempt/claim.ts";
 import type { Execution } from "../../../../runtime/worker/attempt/execution.ts";
 import { ownRow, type RowChange } from "../../../../runtime/worker/attempt/owned-row.ts";
 import { settle } from "../../../../runtime/worker/attempt/settlement.ts";
@@ -55,7 +55,8 @@ async function setUp(fields: Partial<Job> = {}) {
       ended: () => completion.afterJobEnded(stored.value.batchId),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
-    const context = { delivery, claimed, row, running, lost: lost.signal, log: silentLog };
+    const measured = silentEvents.measures.attempt(measuredOf(claimed));
+    const context = { delivery, claimed, row, running, measured, lost: lost.signal, log: silentLog };
     return settle(execution, context, { queue, completion, events: silentEvents, now: () => NOW, random: () => 0 });
   };
   return { jobs, queue, delivery, row, end, jobId, lost, asked };

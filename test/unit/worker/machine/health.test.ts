@@ -2,7 +2,13 @@ import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BUS_AWAY_UNHEALTHY_MS, START_UNHEALTHY_MS } from "../../../../runtime/core/limits.ts";
-import { type Vitals, feedServiceWatchdog, isAlive, isWell } from "../../../../runtime/worker/machine/health.ts";
+import {
+  type Vitals,
+  feedServiceWatchdog,
+  isAlive,
+  isWell,
+  partsNotReady,
+} from "../../../../runtime/worker/machine/health.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { silentLog } from "../../../support/silent.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
@@ -15,7 +21,7 @@ const vitals = (fields: Partial<Vitals>): Vitals => ({
   contact: receiving,
   runningCount: 0,
   leaving: false,
-  defective: false,
+  defectiveSince: undefined,
   ...fields,
 });
 const away = { ...receiving, failingSince: NOW - BUS_AWAY_UNHEALTHY_MS };
@@ -36,6 +42,23 @@ describe("a worker's health", () => {
   it("a starting worker is well, unless that takes too long", () => {
     expect(isWell(vitals({ contact: undefined, now: START_UNHEALTHY_MS - 1 }))).toBe(true);
     expect(isWell(vitals({ contact: undefined, now: START_UNHEALTHY_MS }))).toBe(false);
+  });
+});
+
+describe("what keeps a worker from working", () => {
+  it("a worker that receives is ready, also while it is busy", () => {
+    expect(partsNotReady(vitals({}))).toEqual([]);
+    expect(partsNotReady(vitals({ runningCount: 1 }))).toEqual([]);
+  });
+
+  it("each part is named from the moment it fails, before the worker counts as not well", () => {
+    const failingSince = NOW - 1;
+    const broken = vitals({ contact: { ...receiving, failingSince }, defectiveSince: NOW - 5 });
+    expect(partsNotReady(broken)).toEqual([
+      { part: "broker", since: failingSince },
+      { part: "machine", since: NOW - 5 },
+    ]);
+    expect(partsNotReady(vitals({ contact: undefined, startedAt: 7 }))).toEqual([{ part: "start", since: 7 }]);
   });
 });
 

@@ -1,7 +1,7 @@
 /** The pages of the workbook in the Azure portal, as data. */
 import { JOB_TYPE_QUERIES, OVERVIEW_QUERIES, TENANT_QUERIES } from "./queries/job-queries.ts";
 import type { Query } from "./queries/query.ts";
-import { TELEMETRY_QUERIES, TIMER_QUERIES, WORKER_QUERIES } from "./queries/system-queries.ts";
+import { PROCESS_QUERIES, TIMER_QUERIES, WORKER_QUERIES } from "./queries/system-queries.ts";
 
 export interface WorkbookTargets {
   readonly workspaceId: string;
@@ -30,7 +30,7 @@ export interface Page {
 export const workbookPages = ({ busId, apiId, pools }: WorkbookTargets): readonly Page[] => [
   {
     title: "Overview",
-    queries: [...OVERVIEW_QUERIES, ...TELEMETRY_QUERIES],
+    queries: [...OVERVIEW_QUERIES, ...PROCESS_QUERIES],
     metrics: [
       onBus(busId, "Dead letters by queue", [
         { name: "DeadletteredMessages", aggregation: "maximum", splitBy: "EntityName" },

@@ -3,7 +3,7 @@ import { PRICE } from "../plan/costs.ts";
 import { planMetricAlerts } from "../plan/metric-alerts.ts";
 import { DEFAULT_ALERT_LIMITS, planQueryAlerts } from "../plan/query-alerts.ts";
 import { JOB_TYPE_QUERIES, ONE_JOB_QUERIES, OVERVIEW_QUERIES, TENANT_QUERIES } from "../plan/queries/job-queries.ts";
-import { TELEMETRY_QUERIES, TIMER_QUERIES, WORKER_QUERIES } from "../plan/queries/system-queries.ts";
+import { PROCESS_QUERIES, TIMER_QUERIES, WORKER_QUERIES } from "../plan/queries/system-queries.ts";
 import { SETTINGS } from "../plan/settings.ts";
 import { gigabytesOf, metricsOfMonth, telemetryOfMillionJobs, type TelemetryLine } from "../plan/telemetry-size.ts";
 import { code, withQueries, withTables, type Table } from "./generated-parts.ts";
@@ -51,7 +51,7 @@ export const DOCUMENTED_QUERIES: ReadonlyMap<string, string> = new Map(
     ...TENANT_QUERIES,
     ...TIMER_QUERIES,
     ...WORKER_QUERIES,
-    ...TELEMETRY_QUERIES,
+    ...PROCESS_QUERIES,
     ...ONE_JOB_QUERIES,
   ].map(({ id, title, kql }) => [id, `// ${id}: ${title}\n${kql}`]),
 );

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { InfraConfigError, parseInfraConfig } from "../../infra/config.ts";
-import { ROOT } from "../../infra/tools/stack-graph.ts";
+import { ROOT, settingsIn } from "../../infra/tools/stack-graph.ts";
 import { stackSettings } from "../support/infra/mocked-stack.ts";
 
 function problemsOf(settings: Readonly<Record<string, unknown>>): readonly string[] {
@@ -128,6 +128,12 @@ describe("a stack's configuration", () => {
   it("a refused configuration lists all problems at once", () => {
     expect(problemsOf({ workerMax: 101, apiSku: "F1", pools: { "GPU!": {} }, tpyo: 1 })).toHaveLength(4);
     expect(problemsOf({ workerMin: 5, workerMax: 2, apiMin: 4, authMode: "existing" })).toHaveLength(4);
+  });
+
+  it("tools that run the program without Pulumi leave out the secrets of a stack's file", () => {
+    const file =
+      "config:\n  jobyard:apiMin: 2\n  jobyard:alertWebhook:\n    secure: v1:abc=\n  jobyard:tags: { a: b }\n";
+    expect(settingsIn(file)).toEqual({ "jobyard:apiMin": "2", "jobyard:tags": '{"a":"b"}' });
   });
 
   it.each(["dev", "prod"])("the configuration file of stack %s is valid", async (stack) => {

@@ -1,5 +1,5 @@
 /** Queries about jobs: of the whole system, of each job type, of each tenant, and of one job. */
-import { AVERAGE, rowsOf } from "./metrics.ts";
+import { AVERAGE, rowsOf, rowsOfAny } from "./metrics.ts";
 import { query, type Query } from "./query.ts";
 
 /** From a metric's rows with the column `outcome`. */
@@ -85,8 +85,7 @@ export const JOB_TYPE_QUERIES: readonly Query[] = [
     "job-type-repeats",
     "Retries, interruptions and takeovers by job type",
     "bars",
-    "AppMetrics",
-    '| where Name in ("jobyard.job.retries", "jobyard.job.interruptions", "jobyard.job.takeovers")',
+    rowsOfAny("jobyard.job.retries", "jobyard.job.interruptions", "jobyard.job.takeovers"),
     '| summarize times = sum(Sum) by what = Name, type = tostring(Properties["type"])',
     "| order by times desc",
   ),

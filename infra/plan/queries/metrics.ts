@@ -43,5 +43,9 @@ export function rowsOf<Name extends MetricName>(
   ].join("\n");
 }
 
+/** The rows of several metrics, told apart by their column `Name`. */
+export const rowsOfAny = (...names: readonly MetricName[]): string =>
+  `AppMetrics\n| where Name in (${names.map((name) => `"${name}"`).join(", ")})`;
+
 /** The average of a histogram: Application Insights keeps no buckets, so there are no percentiles of metrics. */
 export const AVERAGE = "sum(Sum) / sum(ItemCount)";

@@ -1,5 +1,5 @@
-/** Queries about timers, workers, autoscale, and the telemetry itself. */
-import { rowsOf } from "./metrics.ts";
+/** Queries about timers, workers, autoscale, processes, and the size of the telemetry. */
+import { rowsOf, rowsOfAny } from "./metrics.ts";
 import { query, type Query } from "./query.ts";
 
 export const TIMER_QUERIES: readonly Query[] = [
@@ -34,8 +34,7 @@ export const WORKER_QUERIES: readonly Query[] = [
     "slots",
     "Slots and slots in use",
     "time",
-    "AppMetrics",
-    '| where Name in ("jobyard.worker.slots", "jobyard.worker.slots.used")',
+    rowsOfAny("jobyard.worker.slots", "jobyard.worker.slots.used"),
     '| summarize slots = avg(Sum) by Name, pool = tostring(Properties["pool"]), AppRoleInstance, bin(TimeGenerated, 5m)',
     '| summarize slots = sum(slots) by series = strcat(pool, " ", Name), TimeGenerated',
   ),
@@ -63,19 +62,10 @@ export const WORKER_QUERIES: readonly Query[] = [
     "| order by TimeGenerated desc",
     "| take 100",
   ),
-  query(
-    "api-console",
-    "Latest lines that the API wrote to its console",
-    "table",
-    "AppServiceConsoleLogs",
-    "| project TimeGenerated, Level, ResultDescription",
-    "| order by TimeGenerated desc",
-    "| take 200",
-  ),
 ];
 
-/** For docs/operate.md, and the last panel of the overview. */
-export const TELEMETRY_QUERIES: readonly Query[] = [
+/** The last panels of the overview. */
+export const PROCESS_QUERIES: readonly Query[] = [
   query(
     "telemetry-size",
     "Billed telemetry by table, in GB",
@@ -88,10 +78,18 @@ export const TELEMETRY_QUERIES: readonly Query[] = [
     "processes",
     "Memory and event loop delay by process",
     "table",
-    "AppMetrics",
-    '| where Name in ("jobyard.process.memory", "jobyard.process.loop.delay")',
+    rowsOfAny("jobyard.process.memory", "jobyard.process.loop.delay"),
     '| summarize megabytes = round(maxif(Sum, Name == "jobyard.process.memory") / 1e6),',
     '    delayMs = round(1000 * maxif(Sum, Name == "jobyard.process.loop.delay")) by AppRoleName, AppRoleInstance',
     "| order by delayMs desc",
+  ),
+  query(
+    "api-console",
+    "Latest lines that the API wrote to its console",
+    "table",
+    "AppServiceConsoleLogs",
+    "| project TimeGenerated, Level, ResultDescription",
+    "| order by TimeGenerated desc",
+    "| take 200",
   ),
 ];

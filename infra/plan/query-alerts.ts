@@ -72,7 +72,7 @@ export const planQueryAlerts = (limits: AlertLimits): readonly QueryAlertPlan[] 
     description: "Jobs of a pool wait, and the pool has no worker.",
   }),
   alert(SYSTEM_SILENT, 1, [], {
-    description: "No API process has reported the state of the queues for 30 minutes.",
+    description: "No API instance has sent telemetry for 30 minutes.",
     windowMinutes: 30,
   }),
   ...(limits.hasDailyCap

@@ -68,12 +68,12 @@ export const POOL_ASLEEP = query(
   "| distinct pool) on pool",
 );
 
-/** The age of the oldest job comes from one elected API process every minute, even if there is no job. */
+/** Every API instance reports its followers every minute, even if there is none. Other metrics of an idle stack may be absent. */
 export const SYSTEM_SILENT = query(
   "system-silent",
-  "No API process reports the state of the queues",
+  "No API instance sends telemetry",
   "table",
-  rowsOf("jobyard.queue.oldest.age"),
+  rowsOf("jobyard.api.followers"),
   "| summarize reports = count()",
   "| where reports == 0",
 );

@@ -23,6 +23,7 @@ export const METRICS = {
   "jobyard.timer.runs": ["tenant", "timer", "outcome"],
   "jobyard.webhook.deliveries": ["tenant", "outcome"],
   "jobyard.events.dropped": [],
+  "jobyard.api.followers": [],
   "jobyard.api.requests": ["method", "route", "status"],
   "jobyard.process.loop.delay": [],
   "jobyard.process.memory": [],

@@ -35,11 +35,21 @@ const sizeRow = (line: TelemetryLine): readonly string[] => {
   ];
 };
 
+/** Rounded down to thousands. */
+function jobsInOneGigabyte(): number {
+  const ofMillion = telemetryOfMillionJobs(SETTINGS.traceRatio.fallback).reduce(
+    (sum, line) => sum + gigabytesOf(line),
+    0,
+  );
+  return Math.floor(1_000 / ofMillion) * 1_000;
+}
+
 const sizeTable = (): Table => [
   ["what", "records", "bytes each", "size", "cost"],
   ...[...telemetryOfMillionJobs(SETTINGS.traceRatio.fallback), metricsOfMonth("api"), metricsOfMonth("worker")].map(
     sizeRow,
   ),
+  ["jobs that fit into a daily limit of 1 GB", String(jobsInOneGigabyte()), "", "1 GB", `$${PRICE.logGb.toFixed(2)}`],
 ];
 
 /** By the id in the marker before each query. Each begins with a comment, which stays with a copy of the query. */

@@ -76,6 +76,7 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
     retentionDays: config.insightsRetentionDays,
     dailyCapGb: config.insightsDailyCapGb,
     alertEmail: config.alertEmail,
+    alertWebhook: config.alertWebhook,
   });
   const network = new Network("network", {
     place,
@@ -136,6 +137,7 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
     serviceBusNamespace: messaging.hostName,
     identityClientId: identity.clientId,
     insightsConnectionString: observability.connectionString,
+    traceRatio: config.traceRatio,
     lockSeconds: config.lockSeconds,
     events: config.events,
   });
@@ -237,7 +239,12 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
     busId: messaging.namespaceId,
     apiId: api.siteId,
     pools: new Map([...pools].map(([name, { scaleSetId }]) => [name, scaleSetId])),
-    backlog: config.backlogAlert,
+    limits: {
+      backlog: config.backlogAlert,
+      oldestWaitingMinutes: config.oldestWaitingAlertMinutes,
+      failurePercent: config.failureAlertPercent,
+      hasDailyCap: config.insightsDailyCapGb !== undefined,
+    },
   });
 
   return {

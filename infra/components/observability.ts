@@ -10,20 +10,22 @@ export interface ObservabilityArgs {
   readonly retentionDays: number;
   /** The daily cap, after which data is dropped. Absent: no cap. */
   readonly dailyCapGb?: number | undefined;
-  /** Absent: alerts are raised and shown, but not sent. */
+  /** Receivers of alerts. Without any, alerts are raised and shown, but not sent. */
   readonly alertEmail?: string | undefined;
+  /** An address that receives each alert as JSON. It is a secret, because it may contain a token. */
+  readonly alertWebhook?: string | undefined;
 }
 
 export class Observability extends pulumi.ComponentResource {
   readonly workspaceId: pulumi.Output<string>;
   readonly insightsId: pulumi.Output<string>;
   readonly connectionString: pulumi.Output<string>;
-  /** Undefined without an e-mail address. */
+  /** Undefined without a receiver. */
   readonly actionGroupId: pulumi.Output<string> | undefined;
 
   constructor(name: string, args: ObservabilityArgs, options?: pulumi.ComponentResourceOptions) {
     super("jobyard:infra:Observability", name, {}, options);
-    const { place, retentionDays, dailyCapGb, alertEmail } = args;
+    const { place, retentionDays, dailyCapGb, alertEmail, alertWebhook } = args;
     const child = { parent: this };
 
     const workspace = new operationalinsights.Workspace(
@@ -51,7 +53,7 @@ export class Observability extends pulumi.ComponentResource {
       child,
     );
     const actionGroup =
-      alertEmail === undefined
+      alertEmail === undefined && alertWebhook === undefined
         ? undefined
         : new monitor.ActionGroup(
             `${name}-alerts`,
@@ -61,7 +63,14 @@ export class Observability extends pulumi.ComponentResource {
               location: "Global",
               enabled: true,
               groupShortName: "jobyard",
-              emailReceivers: [{ name: "operator", emailAddress: alertEmail, useCommonAlertSchema: true }],
+              ...(alertEmail !== undefined && {
+                emailReceivers: [{ name: "operator", emailAddress: alertEmail, useCommonAlertSchema: true }],
+              }),
+              ...(alertWebhook !== undefined && {
+                webhookReceivers: [
+                  { name: "webhook", serviceUri: pulumi.secret(alertWebhook), useCommonAlertSchema: true },
+                ],
+              }),
             },
             child,
           );

@@ -2,7 +2,8 @@
 import * as applicationinsights from "@pulumi/azure-native/applicationinsights/index.js";
 import * as monitor from "@pulumi/azure-native/monitor/index.js";
 import * as pulumi from "@pulumi/pulumi";
-import { planAlerts, type AlertPlan } from "../plan/alerts.ts";
+import { planMetricAlerts, type MetricAlertPlan } from "../plan/metric-alerts.ts";
+import { planQueryAlerts, type AlertLimits, type QueryAlertPlan } from "../plan/query-alerts.ts";
 import { stableUuid } from "../plan/stable-id.ts";
 import { workbookJson } from "../plan/workbook.ts";
 import type { Observability } from "./observability.ts";
@@ -16,8 +17,10 @@ export interface WatchArgs {
   readonly apiId: pulumi.Input<string>;
   /** Scale sets by pool. */
   readonly pools: ReadonlyMap<string, pulumi.Input<string>>;
-  /** Number of waiting messages in one queue that raises an alert. */
-  readonly backlog: number;
+  readonly limits: AlertLimits & {
+    /** Number of waiting messages in one queue that raises an alert. */
+    readonly backlog: number;
+  };
 }
 
 export class Watch extends pulumi.ComponentResource {
@@ -40,16 +43,17 @@ export class Watch extends pulumi.ComponentResource {
     // Not the request log: the API writes its own, without secrets.
     log("api", apiId, ["AppServiceConsoleLogs", "AppServicePlatformLogs"]);
 
-    for (const alert of planAlerts({ backlog: args.backlog })) {
+    for (const alert of planQueryAlerts(args.limits)) this.#queryAlert(`${name}-${alert.id}`, alert, args);
+    for (const alert of planMetricAlerts(args.limits)) {
       switch (alert.on) {
         case "bus":
-          this.#alert(`${name}-${alert.id}`, alert, busId, args);
+          this.#metricAlert(`${name}-${alert.id}`, alert, busId, args);
           break;
         case "api":
-          this.#alert(`${name}-${alert.id}`, alert, apiId, args);
+          this.#metricAlert(`${name}-${alert.id}`, alert, apiId, args);
           break;
         case "workers":
-          for (const [pool, id] of pools) this.#alert(`${name}-${alert.id}-${pool}`, alert, id, args);
+          for (const [pool, id] of pools) this.#metricAlert(`${name}-${alert.id}-${pool}`, alert, id, args);
       }
     }
 
@@ -64,15 +68,22 @@ export class Watch extends pulumi.ComponentResource {
         category: "workbook",
         sourceId: observability.workspaceId,
         serializedData: pulumi
-          .all([busId, apiId, Object.fromEntries(pools)])
-          .apply(([bus, api, byPool]) => workbookJson({ busId: bus, apiId: api, pools: byPool })),
+          .all([observability.workspaceId, busId, apiId, Object.fromEntries(pools)])
+          .apply(([workspace, bus, api, byPool]) =>
+            workbookJson({ workspaceId: workspace, busId: bus, apiId: api, pools: byPool }),
+          ),
       },
       child,
     );
     this.registerOutputs({});
   }
 
-  #alert(name: string, plan: AlertPlan, resourceId: pulumi.Input<string>, { place, observability }: WatchArgs): void {
+  #metricAlert(
+    name: string,
+    plan: MetricAlertPlan,
+    resourceId: pulumi.Input<string>,
+    { place, observability }: WatchArgs,
+  ): void {
     const { actionGroupId } = observability;
     new monitor.MetricAlert(
       name,
@@ -85,8 +96,8 @@ export class Watch extends pulumi.ComponentResource {
         autoMitigate: true,
         severity: plan.severity,
         scopes: [resourceId],
-        evaluationFrequency: `PT${plan.everyMinutes}M`,
-        windowSize: plan.windowMinutes === 60 ? "PT1H" : `PT${plan.windowMinutes}M`,
+        evaluationFrequency: period(plan.everyMinutes),
+        windowSize: period(plan.windowMinutes),
         criteria: {
           odataType: "Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria",
           allOf: [
@@ -111,4 +122,43 @@ export class Watch extends pulumi.ComponentResource {
       { parent: this },
     );
   }
+
+  #queryAlert(name: string, plan: QueryAlertPlan, { place, observability }: WatchArgs): void {
+    const { actionGroupId, workspaceId } = observability;
+    new monitor.ScheduledQueryRule(
+      name,
+      {
+        ...place,
+        kind: monitor.Kind.LogAlert,
+        displayName: plan.id,
+        description: plan.description,
+        enabled: true,
+        autoMitigate: true,
+        severity: plan.severity,
+        scopes: [workspaceId],
+        evaluationFrequency: period(plan.everyMinutes),
+        windowSize: period(plan.windowMinutes),
+        // A new workspace may not have every table yet.
+        skipQueryValidation: true,
+        criteria: {
+          allOf: [
+            {
+              query: plan.kql,
+              timeAggregation: monitor.TimeAggregation.Count,
+              // Not azure-native's ConditionOperator, which has the words of another resource.
+              operator: "GreaterThan",
+              threshold: 0,
+              dimensions: plan.splitBy.map((column) => ({ name: column, operator: "Include", values: ["*"] })),
+              failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 },
+            },
+          ],
+        },
+        ...(actionGroupId === undefined ? {} : { actions: { actionGroups: [actionGroupId] } }),
+      },
+      { parent: this },
+    );
+  }
 }
+
+/** As Azure writes it. */
+const period = (minutes: number): string => (minutes === 60 ? "PT1H" : `PT${minutes}M`);

@@ -10,6 +10,8 @@ import {
   SINGLE_JOB,
   tableRequestsOf,
 } from "./operations-per-job.ts";
+import { SETTINGS } from "./settings.ts";
+import { gigabytesOf, metricsOfMonth, telemetryOfMillionJobs } from "./telemetry-size.ts";
 
 const HOURS_A_MONTH = 730;
 
@@ -32,6 +34,8 @@ export const PRICE = {
   natGb: 0.045,
   publicIpHour: 0.005,
   alertMonth: 0.1,
+  /** Evaluated every 15 minutes. */
+  queryAlertMonth: 0.5,
   logGb: 2.3,
   busMillionOperations: 0.8,
   tableMillionTransactions: 0.036,
@@ -55,10 +59,15 @@ const monthly = (what: string, unitPrice: number, quantity = 1): CostLine => ({
 /** With the default pool only. Each queue and topic is a series of its own, and Azure bills by series. */
 const ALERTS = monthly("alert series (two for each of 3 queues and 2 topics, 4 more)", PRICE.alertMonth, 14);
 
+const queryAlerts = (count: number): CostLine => monthly("alert rules with a query", PRICE.queryAlertMonth, count);
+
 export const IDLE_DEV: readonly CostLine[] = [
   hourly("App Service plan B1", PRICE.planB1Hour),
   monthly("Service Bus Standard, with the first 13 million operations", PRICE.busBaseMonth),
+  { what: "metrics of the API", unitPrice: PRICE.logGb, unit: "GB", quantity: gigabytesOf(metricsOfMonth("api")) },
   ALERTS,
+  // One more than without a daily limit.
+  queryAlerts(8),
 ];
 
 export const IDLE_PROD: readonly CostLine[] = [
@@ -70,6 +79,7 @@ export const IDLE_PROD: readonly CostLine[] = [
   hourly("its public address", PRICE.publicIpHour),
   { what: "logs and telemetry", unitPrice: PRICE.logGb, unit: "GB", quantity: 5 },
   ALERTS,
+  queryAlerts(7),
 ];
 
 const SECONDS_A_JOB = 1;
@@ -106,6 +116,12 @@ export const PER_MILLION_JOBS: readonly CostLine[] = withoutFree([
     what: "blobs: the log of a job that logs, created and written once",
     quantity: LOG_BLOB_WRITES,
   },
+  ...telemetryOfMillionJobs(SETTINGS.traceRatio.fallback).map((line) => ({
+    what: `telemetry: ${line.what}`,
+    unitPrice: PRICE.logGb,
+    unit: "GB",
+    quantity: gigabytesOf(line),
+  })),
   {
     what: `machines: ${SECONDS_A_JOB} s per job on one slot that is always busy`,
     unitPrice: PRICE.vmD2asHour,

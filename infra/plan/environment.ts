@@ -22,6 +22,8 @@ export interface Surroundings<Text> {
   /** Client id of the managed identity to use. */
   readonly identityClientId: Text;
   readonly insightsConnectionString: Text;
+  /** The share of traces that is kept, from 0 to 1. */
+  readonly traceRatio: number;
   readonly lockSeconds: number;
   /** Events that are published. */
   readonly events: EventLevel;
@@ -47,6 +49,7 @@ const common = <Text>(given: Surroundings<Text>): Environment<Text> => ({
   // The only credential. No other is tried, so none can be used by mistake.
   AZURE_TOKEN_CREDENTIALS: "ManagedIdentityCredential",
   APPLICATIONINSIGHTS_CONNECTION_STRING: given.insightsConnectionString,
+  JOBYARD_TRACE_RATIO: String(given.traceRatio),
 });
 
 export const apiEnvironment = <Text>(

@@ -140,7 +140,7 @@ function apiGrants({ queues, topics }: BusTopology, runtimeRegistration: boolean
         : grant("busSender", { kind: "topic", name }, "sends ticks");
     }),
     grant(READ, { kind: "releases" }, "loads its own code"),
-    grant("metricsPublisher", { kind: "telemetry" }, "may publish telemetry without a key; sends nothing yet"),
+    grant("metricsPublisher", { kind: "telemetry" }, "sends telemetry; there is no key"),
   ];
 }
 
@@ -165,7 +165,7 @@ function poolGrants(pool: string, { topics }: BusTopology): readonly Grant[] {
       .filter(({ name }) => name === EVENTS_TOPIC)
       .map(({ name }) => grant("busSender", { kind: "topic", name }, "publishes job events")),
     grant(READ, { kind: "releases" }, "loads its own code"),
-    grant("metricsPublisher", { kind: "telemetry" }, "may publish telemetry without a key; sends nothing yet"),
+    grant("metricsPublisher", { kind: "telemetry" }, "sends telemetry; there is no key"),
     grant("instanceProtector", { kind: "scaleSet", name: pool }, "protects itself while it works"),
   ];
 }

@@ -53,6 +53,7 @@ const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const PRIVATE_ADDRESS = /^(?:10|127|192\.168|172\.(?:1[6-9]|2\d|3[01]))\./;
 const RANGE_BITS = /^(?:[1-9]|[12]\d|30)$/;
 const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
+const WEBHOOK = /^https:\/\/[^\s#]+$/;
 const SSH_KEY = /^(?:ssh-rsa|ssh-ed25519) [A-Za-z0-9+/=]+(?: .*)?$/;
 const HTTPS_URL = /^https:\/\/[^\s#]+$|^http:\/\/localhost(?::\d+)?(?:\/\S*)?$/;
 /** As a browser sends it. */
@@ -361,11 +362,36 @@ export const SETTINGS = {
     "0.1 to 1000; absent: none",
     "daily limit of telemetry; the rest is dropped",
   ),
+  traceRatio: setting(
+    number(0, 1),
+    0.05,
+    "0 to 1",
+    "share of jobs and requests whose traces are kept; errors are always kept",
+    CHANGES.newMachines,
+  ),
   alertEmail: setting(
     text(EMAIL, "an e-mail address").optional(),
     undefined,
     "an e-mail address",
-    "address that receives alerts; absent: alerts are only shown in the portal",
+    "address that receives alerts; without it and `alertWebhook`, alerts are only shown in the portal",
+  ),
+  alertWebhook: setting(
+    text(WEBHOOK, "an https URL").optional(),
+    undefined,
+    "an https URL",
+    "address that receives alerts as JSON in Azure's common alert schema; set it with `--secret`",
+  ),
+  oldestWaitingAlertMinutes: setting(
+    integer(1, 10_080),
+    60,
+    "1 to 10080",
+    "minutes that the oldest job of a queue waits before it raises an alert",
+  ),
+  failureAlertPercent: setting(
+    integer(1, 99),
+    20,
+    "1 to 99",
+    "percentage of the jobs of a type that fail within an hour before it raises an alert",
   ),
   backlogAlert: setting(
     integer(1, 1_000_000),

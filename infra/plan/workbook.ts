@@ -1,104 +1,136 @@
-/** The workbook in the Azure portal that shows queues, workers and API, as the JSON that Azure stores. */
-
-export interface WorkbookTargets {
-  readonly busId: string;
-  readonly apiId: string;
-  /** Scale sets by pool. */
-  readonly pools: Readonly<Record<string, string>>;
-}
-
-interface MetricPanel {
-  readonly title: string;
-  readonly resourceType: string;
-  readonly resourceIds: readonly string[];
-  readonly metrics: readonly { readonly name: string; readonly aggregation: Aggregation; readonly splitBy?: string }[];
-}
-
-type Aggregation = "total" | "average" | "maximum";
+/**
+ * The workbook in the Azure portal, as the JSON that Azure stores. `workbook-pages.ts` says what it shows.
+ * https://learn.microsoft.com/azure/azure-monitor/visualize/workbooks-automate
+ */
+import type { Query } from "./queries/query.ts";
+import { stableUuid } from "./stable-id.ts";
+import {
+  workbookPages,
+  type Aggregation,
+  type MetricPanel,
+  type Page,
+  type WorkbookTargets,
+} from "./workbook-pages.ts";
 
 /** Azure's numbers for aggregations. */
 const AGGREGATION: Readonly<Record<Aggregation, number>> = { total: 1, maximum: 3, average: 4 };
-const DAY_MS = 24 * 60 * 60_000;
 /** Azure's numbers for kinds of workbook items. */
-const TEXT = 1;
-const QUERY = 3;
-const METRICS = 10;
+const ITEM = { query: 3, parameters: 9, metrics: 10, links: 11, group: 12 } as const;
+/** Azure's number for a parameter that is a time range. */
+const TIME_RANGE = 4;
+const VISUALIZATION: Readonly<Record<Query["chart"], string>> = {
+  table: "table",
+  time: "timechart",
+  bars: "barchart",
+};
+
+const WORKSPACE = "microsoft.operationalinsights/workspaces";
+const HOUR_MS = 60 * 60_000;
+const DAY_MS = 24 * HOUR_MS;
+/** Names of the parameters that the reader of the workbook sets. */
+const RANGE = "Range";
+const PAGE = "page";
 
 /** The same targets give the same text. */
-export function workbookJson({ busId, apiId, pools }: WorkbookTargets): string {
-  const bus = "microsoft.servicebus/namespaces";
-  const panels: readonly MetricPanel[] = [
-    {
-      title: "Waiting and running messages by queue",
-      resourceType: bus,
-      resourceIds: [busId],
-      metrics: [{ name: "ActiveMessages", aggregation: "average", splitBy: "EntityName" }],
-    },
-    {
-      title: "Dead letters by queue",
-      resourceType: bus,
-      resourceIds: [busId],
-      metrics: [{ name: "DeadletteredMessages", aggregation: "maximum", splitBy: "EntityName" }],
-    },
-    {
-      title: "Bells sent and received",
-      resourceType: bus,
-      resourceIds: [busId],
-      metrics: [
-        { name: "IncomingMessages", aggregation: "total" },
-        { name: "CompleteMessage", aggregation: "total" },
-        { name: "ThrottledRequests", aggregation: "total" },
-      ],
-    },
-    ...Object.entries(pools).map(([pool, id]) => ({
-      title: `Workers of pool ${pool}: processor load and availability`,
-      resourceType: "microsoft.compute/virtualmachinescalesets",
-      resourceIds: [id],
-      metrics: [
-        { name: "Percentage CPU", aggregation: "average" as const },
-        { name: "VmAvailabilityMetric", aggregation: "total" as const },
-      ],
-    })),
-    {
-      title: "API",
-      resourceType: "microsoft.web/sites",
-      resourceIds: [apiId],
-      metrics: [
-        { name: "Requests", aggregation: "total" },
-        { name: "Http5xx", aggregation: "total" },
-        { name: "HttpResponseTime", aggregation: "average" },
-      ],
-    },
-  ];
-  const items = [
-    { type: TEXT, name: "intro", content: { json: "## Jobyard\nQueues, workers and API of this deployment." } },
-    ...panels.map(metricItem),
-    queryItem("Autoscale decisions and reasons", [
-      "AutoscaleScaleActionsLog",
-      "| project TimeGenerated, ResourceId, CurrentInstanceCount, NewInstanceCount, ScaleDirection, ResultType",
-      "| order by TimeGenerated desc | take 100",
-    ]),
-    queryItem("Latest log lines of the API", [
-      "AppServiceConsoleLogs",
-      "| project TimeGenerated, Level, ResultDescription",
-      "| order by TimeGenerated desc | take 200",
-    ]),
-  ];
-  return JSON.stringify({ version: "Notebook/1.0", items, isLocked: false });
+export function workbookJson(targets: WorkbookTargets): string {
+  const pages = workbookPages(targets);
+  return JSON.stringify({
+    version: "Notebook/1.0",
+    items: [rangeItem, tabsItem(pages), ...pages.map(pageItem)],
+    isLocked: false,
+    // The queries have no resource of their own.
+    fallbackResourceIds: [targets.workspaceId],
+  });
 }
 
-const metricItem = ({ title, resourceType, resourceIds, metrics }: MetricPanel, index: number) => ({
-  type: METRICS,
-  name: `metric ${index}`,
+const rangeItem = {
+  type: ITEM.parameters,
+  name: "range",
   content: {
-    chartId: `chart-${index}`,
+    version: "KqlParameterItem/1.0",
+    parameters: [
+      {
+        id: stableUuid("workbook", RANGE),
+        version: "KqlParameterItem/1.0",
+        name: RANGE,
+        type: TIME_RANGE,
+        isRequired: true,
+        value: { durationMs: DAY_MS },
+        typeSettings: {
+          selectableValues: [1, 4, 24, 3 * 24, 7 * 24, 30 * 24].map((hours) => ({ durationMs: hours * HOUR_MS })),
+          allowCustom: true,
+        },
+      },
+    ],
+    style: "pills",
+    queryType: 0,
+    resourceType: WORKSPACE,
+  },
+};
+
+/** The value of the parameter that selects a page. */
+const idOf = ({ title }: Page): string => title.toLowerCase().replaceAll(" ", "-");
+
+/** The first tab is the one that is shown first. */
+const tabsItem = (pages: readonly Page[]) => ({
+  type: ITEM.links,
+  name: "pages",
+  content: {
+    version: "LinkItem/1.0",
+    style: "tabs",
+    links: pages.map((page) => ({
+      id: stableUuid("workbook", idOf(page)),
+      cellValue: PAGE,
+      linkTarget: "parameter",
+      linkLabel: page.title,
+      subTarget: idOf(page),
+      style: "link",
+    })),
+  },
+});
+
+const pageItem = (page: Page) => ({
+  type: ITEM.group,
+  name: idOf(page),
+  conditionalVisibility: { parameterName: PAGE, comparison: "isEqualTo", value: idOf(page) },
+  content: {
+    version: "NotebookGroup/1.0",
+    groupType: "editable",
+    items: [
+      ...page.queries.map(queryItem),
+      ...page.metrics.map((panel, index) => metricItem(idOf(page), panel, index)),
+    ],
+  },
+});
+
+const queryItem = ({ id, title, kql, chart }: Query) => ({
+  type: ITEM.query,
+  name: id,
+  content: {
+    version: "KqlItem/1.0",
+    query: kql,
+    size: 0,
+    title,
+    timeContextFromParameter: RANGE,
+    queryType: 0,
+    resourceType: WORKSPACE,
+    visualization: VISUALIZATION[chart],
+  },
+});
+
+const metricItem = (page: string, { title, resourceType, resourceId, metrics }: MetricPanel, index: number) => ({
+  type: ITEM.metrics,
+  name: `${page}-metric-${index}`,
+  content: {
+    chartId: `${page}-chart-${index}`,
     version: "MetricsItem/2.0",
     size: 0,
     chartType: 2,
     title,
     resourceType,
     metricScope: 0,
-    resourceIds,
+    resourceIds: [resourceId],
+    timeContextFromParameter: RANGE,
     timeContext: { durationMs: DAY_MS },
     metrics: metrics.map(({ name, aggregation, splitBy }) => ({
       namespace: resourceType,
@@ -106,19 +138,5 @@ const metricItem = ({ title, resourceType, resourceIds, metrics }: MetricPanel, 
       aggregation: AGGREGATION[aggregation],
       ...(splitBy === undefined ? {} : { splitBy }),
     })),
-  },
-});
-
-const queryItem = (title: string, lines: readonly string[]) => ({
-  type: QUERY,
-  name: title,
-  content: {
-    version: "KqlItem/1.0",
-    query: lines.join("\n"),
-    size: 0,
-    title,
-    timeContext: { durationMs: DAY_MS },
-    queryType: 0,
-    resourceType: "microsoft.operationalinsights/workspaces",
   },
 });

@@ -11,10 +11,8 @@ import {
 } from "../plan/costs.ts";
 import { planGrants, roleTitle, type Grant, type GrantScope } from "../plan/grants.ts";
 import { SETTINGS } from "../plan/settings.ts";
+import { code, withTables, type Table } from "./generated-parts.ts";
 
-type Table = readonly (readonly string[])[];
-
-const code = (text: string): string => `\`${text}\``;
 /** A default, in the form of the stack's file. */
 const shown = (value: unknown): string =>
   value === undefined ? "–" : code(typeof value === "string" ? value : JSON.stringify(value));
@@ -82,16 +80,5 @@ const DEPLOY_TABLES: Readonly<Record<string, () => Table>> = {
   "cost-per-million-jobs": () => [...costTable(PER_MILLION_JOBS), costRow(PER_API_INSTANCE)],
 };
 
-const markdown = ([head = [], ...rows]: Table): string =>
-  [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
-
-/** The text between a table's marker and the next text. */
-const place = (name: string): RegExp => new RegExp(`(<!-- table: ${name} -->\n)(?:\n?\\|[^\n]*\n)*`);
-
-/** Returns the document with every table generated from the code. Throws RangeError if a marker is missing. */
-export function withTables(document: string): string {
-  return Object.entries(DEPLOY_TABLES).reduce((text, [name, table]) => {
-    if (!place(name).test(text)) throw new RangeError(`docs/deploy.md has no marker for the table ${name}.`);
-    return text.replace(place(name), (_whole, marker: string) => `${marker}\n${markdown(table())}\n`);
-  }, document);
-}
+/** Returns docs/deploy.md with every table generated from the code. Throws RangeError if a marker is missing. */
+export const withDeployTables = (document: string): string => withTables(document, DEPLOY_TABLES);

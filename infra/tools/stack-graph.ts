@@ -18,6 +18,8 @@ const projectSchema = z.object({
   runtime: z.object({ name: z.literal("nodejs"), options: z.object({ typescript: z.boolean() }) }),
 });
 const stackSchema = z.object({ config: z.record(z.string(), z.unknown()) });
+/** What `pulumi config set --secret` writes. */
+const secretSchema = z.strictObject({ secure: z.string() });
 
 /**
  * The configuration in Pulumi.<stack>.yaml, as the engine passes it to a program. Throws ProgramFailedError without
@@ -28,8 +30,14 @@ export async function readStackFile(stack: string): Promise<Readonly<Record<stri
   const text = await readFile(join(ROOT, name), "utf8").catch((cause: unknown) => {
     throw new ProgramFailedError(`${name} does not exist: stack ${stack} has no configuration here.`, { cause });
   });
+  return settingsIn(text);
+}
+
+/** The settings in the text of a stack's file. Secrets are left out: only Pulumi can decrypt them. */
+export function settingsIn(text: string): Readonly<Record<string, string>> {
   const { config } = stackSchema.parse(parse(text));
-  return Object.fromEntries(Object.entries(config).map(([key, value]) => [key, settingText(value)]));
+  const readable = Object.entries(config).filter(([, value]) => !secretSchema.safeParse(value).success);
+  return Object.fromEntries(readable.map(([key, value]) => [key, settingText(value)]));
 }
 
 /** A setting, as the engine passes it to the program. */

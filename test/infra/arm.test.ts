@@ -1,4 +1,5 @@
 /** Checks that Azure Resource Manager would accept every input of every variant of the program, without Azure. */
+import { runtime } from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it } from "vitest";
 import { autoName } from "../../infra/rehearsal/pulumi/azure-names.ts";
 import { armProblems, hasInput } from "../support/infra/arm/judge.ts";
@@ -53,6 +54,9 @@ const VARIANTS: Readonly<Record<string, { readonly stack: string; readonly setti
       insightsRetentionDays: 30,
       insightsDailyCapGb: 0.1,
       backlogAlert: 1,
+      oldestWaitingAlertMinutes: 1,
+      failureAlertPercent: 1,
+      traceRatio: 0,
     },
   },
   "the maximum of every setting": {
@@ -78,6 +82,10 @@ const VARIANTS: Readonly<Record<string, { readonly stack: string; readonly setti
       insightsRetentionDays: 730,
       insightsDailyCapGb: 1_000,
       alertEmail: "somebody@example.com",
+      alertWebhook: "https://alerts.example.com/azure?token=1",
+      oldestWaitingAlertMinutes: 10_080,
+      failureAlertPercent: 99,
+      traceRatio: 1,
       backlogAlert: 1_000_000,
     },
   },
@@ -96,8 +104,12 @@ async function resourcesOf(variant: string): Promise<readonly MockedResource[]> 
   const { resources } = await mockedStack(stack, settings, { ...FAKE_BUNDLES, packages });
   return resources
     .filter(({ type }) => type.startsWith(PREFIX))
-    .map((one) => ({ ...one, inputs: { ...one.inputs, ...autoName(armType(one), one.name, one.inputs) } }));
+    .map((one) => ({ ...one, inputs: { ...revealed(one.inputs), ...autoName(armType(one), one.name, one.inputs) } }));
 }
+
+/** Azure gets secrets as plain values. */
+const revealed = (inputs: MockedResource["inputs"]): MockedResource["inputs"] =>
+  Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, runtime.unwrapRpcSecret(value) as unknown]));
 
 const deployed = new Map<string, readonly MockedResource[]>();
 beforeAll(async () => {
@@ -147,6 +159,7 @@ const ACCOUNT = "storage:StorageAccount";
 const SCALE_SET = "compute:VirtualMachineScaleSet";
 const AUTOSCALE = "monitor:AutoscaleSetting";
 const ALERT = "monitor:MetricAlert";
+const QUERY_ALERT = "monitor:ScheduledQueryRule";
 
 describe("the check of inputs", () => {
   it.each<Change>([
@@ -184,6 +197,11 @@ describe("the check of inputs", () => {
     [AUTOSCALE, "profiles.0.rules.0.metricTrigger.timeWindow", "PT4M"],
     [ALERT, "windowSize", "PT1M"],
     [ALERT, "severity", 5],
+    [QUERY_ALERT, "windowSize", "PT10M"],
+    [QUERY_ALERT, "evaluationFrequency", "PT20M"],
+    [QUERY_ALERT, "criteria.allOf.0.query", ""],
+    [QUERY_ALERT, "criteria.allOf.0.dimensions", Array(7).fill({ name: "pool", operator: "Include", values: ["*"] })],
+    ["monitor:ActionGroup", "webhookReceivers", [{ name: "webhook", serviceUri: "http://alerts.example.com" }]],
     [ACCOUNT, "networkRuleSet.ipRules", [{ iPAddressOrRange: "10.0.0.1" }]],
     [ACCOUNT, "tags", { ["t".repeat(129)]: "" }],
     // Unknown or differently spelt words.
@@ -192,6 +210,7 @@ describe("the check of inputs", () => {
     ["web:WebApp", "siteConfig.ftpsState", "disabled"],
     [AUTOSCALE, "profiles.0.rules.0.scaleAction.type", "ChangeCounts"],
     [ALERT, "criteria.allOf.0.operator", "MoreThan"],
+    [QUERY_ALERT, "criteria.allOf.0.timeAggregation", "count"],
     [ALERT, "criteria.odataType", "Microsoft.Azure.Monitor.Criteria"],
     // Inputs that only Azure writes, and unknown inputs.
     [ACCOUNT, "primaryEndpoints", {}],

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { InfraConfigError, parseInfraConfig } from "../../infra/config.ts";
-import { ROOT } from "../../infra/tools/stack-graph.ts";
+import { ROOT, settingsIn } from "../../infra/tools/stack-graph.ts";
 import { stackSettings } from "../support/infra/mocked-stack.ts";
 
 function problemsOf(settings: Readonly<Record<string, unknown>>): readonly string[] {
@@ -110,6 +110,10 @@ describe("a stack's configuration", () => {
     ],
     [{ sshPublicKey: "ssh-dss AAAA" }, /^jobyard:sshPublicKey must be an ssh-rsa or ssh-ed25519 public key$/],
     [{ alertEmail: "me" }, /^jobyard:alertEmail must be an e-mail address$/],
+    [{ alertWebhook: "http://alerts.example.com" }, /^jobyard:alertWebhook must be an https URL$/],
+    [{ oldestWaitingAlertMinutes: 0 }, /^jobyard:oldestWaitingAlertMinutes must be a whole number from 1 to 10080$/],
+    [{ failureAlertPercent: 100 }, /^jobyard:failureAlertPercent must be a whole number from 1 to 99$/],
+    [{ traceRatio: 5 }, /^jobyard:traceRatio must be a number from 0 to 1$/],
     [{ packagesPath: "/home/me/packages" }, /^jobyard:packagesPath must be a folder, relative to the project$/],
     [{ packagesTenant: "Our Team" }, /^jobyard:packagesTenant must be a tenant name of 1 to 15 lower-case letters/],
     [{ workerProtection: "maybe" }, /^jobyard:workerProtection must be one of required, best-effort, off$/],
@@ -124,6 +128,12 @@ describe("a stack's configuration", () => {
   it("a refused configuration lists all problems at once", () => {
     expect(problemsOf({ workerMax: 101, apiSku: "F1", pools: { "GPU!": {} }, tpyo: 1 })).toHaveLength(4);
     expect(problemsOf({ workerMin: 5, workerMax: 2, apiMin: 4, authMode: "existing" })).toHaveLength(4);
+  });
+
+  it("tools that run the program without Pulumi leave out the secrets of a stack's file", () => {
+    const file =
+      "config:\n  jobyard:apiMin: 2\n  jobyard:alertWebhook:\n    secure: v1:abc=\n  jobyard:tags: { a: b }\n";
+    expect(settingsIn(file)).toEqual({ "jobyard:apiMin": "2", "jobyard:tags": '{"a":"b"}' });
   });
 
   it.each(["dev", "prod"])("the configuration file of stack %s is valid", async (stack) => {

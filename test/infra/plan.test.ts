@@ -223,6 +223,7 @@ describe("what programs start with", () => {
     serviceBusNamespace: "ns.servicebus.windows.net",
     identityClientId: "id",
     insightsConnectionString: "InstrumentationKey=1",
+    traceRatio: 0.25,
     lockSeconds: 45,
     events: "terminal",
   } as const;
@@ -246,6 +247,25 @@ describe("what programs start with", () => {
       packagesTenant: "demo",
       timerRegistration: false,
     });
+  });
+
+  it("the API and the workers know where telemetry goes and how many traces to keep", () => {
+    const auth = { tenantId: stableUuid("t"), clientId: stableUuid("c"), publicClientId: stableUuid("p") };
+    const api = apiEnvironment({
+      ...{ ...surroundings, version: "v1", pools: ["default"], auth },
+      ...{ allowedOrigins: [], packagesTenant: undefined, timerRegistration: true },
+    });
+    const worker = workerEnvironment({
+      ...{ ...surroundings, pool: "default", slots: 1, drainSeconds: 840 },
+      ...{ protection: "required", idleGraceSeconds: 60, releaseAccount: "release", releasePatienceMinutes: 30 },
+    });
+    for (const environment of [api, worker]) {
+      expect(environment).toMatchObject({
+        APPLICATIONINSIGHTS_CONNECTION_STRING: "InstrumentationKey=1",
+        JOBYARD_TRACE_RATIO: "0.25",
+        AZURE_CLIENT_ID: "id",
+      });
+    }
   });
 
   it("the worker's own parser accepts its environment after the machine has added its name", () => {
@@ -323,11 +343,53 @@ describe("cloud-init", () => {
   });
 });
 
+interface WorkbookItem {
+  readonly name: string;
+  readonly conditionalVisibility?: { readonly parameterName: string; readonly value: string };
+  readonly content: {
+    readonly items?: readonly WorkbookItem[];
+    readonly links?: readonly { readonly linkLabel: string; readonly cellValue: string; readonly subTarget: string }[];
+    readonly parameters?: readonly { readonly name: string }[];
+    readonly timeContextFromParameter?: string;
+  };
+}
+
 describe("the workbook", () => {
+  const targets = {
+    workspaceId: "/logs",
+    busId: "/bus",
+    apiId: "/api",
+    pools: { default: "/vmss/default", gpu: "/vmss/gpu" },
+  };
+  const text = workbookJson(targets);
+  const { items } = JSON.parse(text) as { readonly items: readonly WorkbookItem[] };
+  const pages = items.filter(({ conditionalVisibility }) => conditionalVisibility !== undefined);
+
   it("the workbook shows queues, every pool and the API, and is the same text for the same targets", () => {
-    const targets = { busId: "/bus", apiId: "/api", pools: { default: "/vmss/default", gpu: "/vmss/gpu" } };
-    const text = workbookJson(targets);
     expect(text).toBe(workbookJson(targets));
     for (const id of ["/bus", "/api", "/vmss/default", "/vmss/gpu"]) expect(text).toContain(`"resourceIds":["${id}"]`);
+    expect(text).toContain('"fallbackResourceIds":["/logs"]');
+  });
+
+  it("each tab of the workbook shows one page", () => {
+    const [tabs] = items.flatMap(({ content }) => (content.links === undefined ? [] : [content.links]));
+    expect(tabs?.map(({ linkLabel }) => linkLabel)).toEqual([
+      "Overview",
+      "Job types",
+      "Tenants",
+      "Timers",
+      "Workers and autoscale",
+    ]);
+    expect(tabs?.map(({ cellValue, subTarget }) => [cellValue, subTarget])).toEqual(
+      pages.map(({ conditionalVisibility: shown }) => [shown?.parameterName, shown?.value]),
+    );
+  });
+
+  it("every panel has a name of its own and follows the time range that the reader chooses", () => {
+    const ranges = items.flatMap(({ content }) => content.parameters ?? []).map(({ name }) => name);
+    const panels = pages.flatMap(({ content }) => content.items ?? []);
+    expect(panels.length).toBeGreaterThan(20);
+    expect(new Set(panels.map(({ name }) => name)).size).toBe(panels.length);
+    for (const { content } of panels) expect(ranges).toContain(content.timeContextFromParameter);
   });
 });

@@ -19,6 +19,7 @@ const ASSIGNMENT = "azure-native:authorization:RoleAssignment";
 const SCALE_SET = "azure-native:compute:VirtualMachineScaleSet";
 const AUTOSCALE = "azure-native:monitor:AutoscaleSetting";
 const ALERT = "azure-native:monitor:MetricAlert";
+const QUERY_ALERT = "azure-native:monitor:ScheduledQueryRule";
 const SUBNET = "azure-native:network:Subnet";
 
 const PUBLIC_IP_INPUT = "publicIPAddressConfiguration";
@@ -317,11 +318,50 @@ describe("configuration", () => {
     expect(stack.named(`entra-admin-${admin}`)).toMatchObject({ principalObjectId: admin });
   });
 
-  it("alerts are sent if there is an address", async () => {
-    for (const { inputs } of prod.ofType(ALERT)) expect(inputs["actions"]).toBeUndefined();
-    const loud = await mockedStack("prod", { alertEmail: "ops@example.com" });
-    expect(loud.named("observability-alerts")).toMatchObject({ emailReceivers: [{ emailAddress: "ops@example.com" }] });
-    for (const { inputs } of loud.ofType(ALERT)) expect(inputs["actions"]).toHaveLength(1);
+  it("alerts are sent if there is a receiver", async () => {
+    for (const { inputs } of [...prod.ofType(ALERT), ...prod.ofType(QUERY_ALERT)]) {
+      expect(inputs["actions"]).toBeUndefined();
+    }
+    const webhook = "https://alerts.example.com/azure?token=1";
+    const mail = await mockedStack("prod", { alertEmail: "ops@example.com" });
+    const both = await mockedStack("prod", { alertEmail: "ops@example.com", alertWebhook: webhook });
+    expect(mail.named("observability-alerts")).toMatchObject({ emailReceivers: [{ emailAddress: "ops@example.com" }] });
+    expect(mail.named("observability-alerts")["webhookReceivers"]).toBeUndefined();
+    expect(both.named("observability-alerts")).toMatchObject({
+      emailReceivers: [{ emailAddress: "ops@example.com" }],
+      // The wire's form of a secret: the address may contain a token.
+      webhookReceivers: { value: [{ serviceUri: webhook, useCommonAlertSchema: true }] },
+    });
+    for (const { inputs } of both.ofType(ALERT)) expect(inputs["actions"]).toHaveLength(1);
+    for (const { inputs } of both.ofType(QUERY_ALERT)) {
+      expect(inputs["actions"]).toEqual({ actionGroups: [expect.any(String)] });
+    }
+  });
+
+  it("an alert with a query watches the workspace and is raised by any row", () => {
+    expect(dev.named("watch-oldest-waiting")).toMatchObject({
+      kind: "LogAlert",
+      scopes: [expect.stringContaining("observability-logs")],
+      evaluationFrequency: "PT15M",
+      windowSize: "PT15M",
+      autoMitigate: true,
+      criteria: {
+        allOf: [
+          {
+            timeAggregation: "Count",
+            operator: "GreaterThan",
+            threshold: 0,
+            dimensions: [
+              { name: "pool", operator: "Include", values: ["*"] },
+              { name: "priority", operator: "Include", values: ["*"] },
+            ],
+          },
+        ],
+      },
+    });
+    // Only Pulumi.dev.yaml limits the telemetry of a day.
+    expect(dev.ofType(QUERY_ALERT).map(({ name }) => name)).toContain("watch-telemetry-cap");
+    expect(prod.ofType(QUERY_ALERT).map(({ name }) => name)).not.toContain("watch-telemetry-cap");
   });
 
   it("only the network reaches a premium namespace", async () => {

@@ -55,6 +55,7 @@ const NAMING: Readonly<Record<string, Naming>> = {
     "Microsoft.Insights/autoscaleSettings/{autoscaleSettingName}",
   ),
   "monitor:MetricAlert": auto("ruleName", "Microsoft.Insights/metricAlerts/{ruleName}"),
+  "monitor:ScheduledQueryRule": auto("ruleName", "Microsoft.Insights/scheduledQueryRules/{ruleName}"),
   "monitor:DiagnosticSetting": auto("name", "{resourceUri}/providers/Microsoft.Insights/diagnosticSettings/{name}"),
   "network:NatGateway": auto("natGatewayName", "Microsoft.Network/natGateways/{natGatewayName}", plain(80)),
   "network:NetworkSecurityGroup": auto(

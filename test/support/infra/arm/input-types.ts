@@ -63,6 +63,15 @@ const fieldsOf = remembered((declaration: ts.InterfaceDeclaration): Fields => {
   );
 });
 
+/**
+ * Words of inputs whose declaration is wrong. azure-native names two of Azure's enumerations `ConditionOperator` and gives
+ * log alerts those of another resource.
+ * https://learn.microsoft.com/rest/api/monitor/scheduled-query-rules/create-or-update#conditionoperator
+ */
+const CORRECTED: Readonly<Record<string, readonly string[]>> = {
+  "enums.monitor.ConditionOperator": ["Equals", "GreaterThan", "GreaterThanOrEqual", "LessThan", "LessThanOrEqual"],
+};
+
 /** `pulumi.Input<…>` is what it wraps: the graph holds plain values. */
 function read(node: ts.TypeNode): InputType {
   if (ts.isUnionTypeNode(node)) return union(node.types.filter((one) => !isUndefined(one)).map(read));
@@ -93,7 +102,7 @@ function referred(node: ts.TypeReferenceNode): InputType {
   const [kind, module = "", type = ""] = name.split(".");
   if (name === "pulumi.Input") return read(node.typeArguments![0]!);
   if (kind === "pulumi" && module === "asset") return { kind: "anything" };
-  if (kind === "enums") return { kind: "words", words: Object.values(wordsOf(module)[type]!) };
+  if (kind === "enums") return { kind: "words", words: CORRECTED[name] ?? Object.values(wordsOf(module)[type]!) };
   const declaration = kind === "inputs" ? nested(module).get(type) : undefined;
   if (declaration !== undefined) return { kind: "object", fields: () => fieldsOf(declaration) };
   throw new RangeError(`azure-native declares a type that is not read: ${node.getText()}`);

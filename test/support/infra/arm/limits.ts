@@ -121,6 +121,7 @@ export const LIMITS: Readonly<Record<string, Limits>> = {
     actionGroupName: monitorName(),
     groupShortName: text(1, 12),
     "emailReceivers[].emailAddress": text(3, 254, /^[^\s@]+@[^\s@]+$/),
+    "webhookReceivers[].serviceUri": text(9, 2_048, /^https:\/\//),
   },
   "monitor:AutoscaleSetting": {
     autoscaleSettingName: monitorName(),
@@ -144,6 +145,21 @@ export const LIMITS: Readonly<Record<string, Limits>> = {
     severity: whole(0, 4),
     evaluationFrequency: oneOf("PT1M", "PT5M", "PT15M", "PT30M", "PT1H"),
     windowSize: oneOf("PT1M", "PT5M", "PT15M", "PT30M", "PT1H", "PT6H", "PT12H", "P1D"),
+    "": check("evaluated more seldom than its window is long", (alert: Alert) => {
+      return milliseconds(alert.evaluationFrequency) <= milliseconds(alert.windowSize);
+    }),
+  },
+  // https://learn.microsoft.com/azure/azure-monitor/service-limits, https://learn.microsoft.com/rest/api/monitor/scheduled-query-rules
+  "monitor:ScheduledQueryRule": {
+    ruleName: monitorName(),
+    description: text(0, 4_096),
+    severity: whole(0, 4),
+    evaluationFrequency: oneOf("PT1M", "PT5M", "PT10M", "PT15M", "PT30M", "PT45M", "PT1H"),
+    windowSize: period("PT1M", "P2D"),
+    "criteria.allOf": z.array(z.unknown()).length(1),
+    "criteria.allOf[].query": text(1, 64 * 1_024),
+    "criteria.allOf[].dimensions": z.array(z.unknown()).max(6),
+    "criteria.allOf[].failingPeriods.numberOfEvaluationPeriods": whole(1, 6),
     "": check("evaluated more seldom than its window is long", (alert: Alert) => {
       return milliseconds(alert.evaluationFrequency) <= milliseconds(alert.windowSize);
     }),

@@ -1,9 +1,7 @@
-/** The alert rules, as data. */
+/** The alert rules on Azure's own metrics, as data. `query-alerts.ts` has those on the metrics of Jobyard. */
+import type { AlertRule } from "./query-alerts.ts";
 
-export interface AlertPlan {
-  /** Logical name, and the name shown. */
-  readonly id: string;
-  readonly description: string;
+export interface MetricAlertPlan extends AlertRule {
   /** The watched resource. `workers` means every pool. */
   readonly on: "bus" | "api" | "workers";
   readonly metricNamespace: string;
@@ -13,10 +11,6 @@ export interface AlertPlan {
   readonly threshold: number;
   /** Raised separately for each value of this dimension. */
   readonly splitBy?: string;
-  /** 0 critical to 4 verbose. */
-  readonly severity: 0 | 1 | 2 | 3;
-  readonly everyMinutes: number;
-  readonly windowMinutes: number;
 }
 
 const BUS = "Microsoft.ServiceBus/namespaces";
@@ -27,7 +21,7 @@ const API_ERRORS = 10;
 /** A throttled namespace slows its clients down. A steady stream of refusals means that it is too small. */
 const THROTTLED = 100;
 
-export const planAlerts = ({ backlog }: { readonly backlog: number }): readonly AlertPlan[] => [
+export const planMetricAlerts = ({ backlog }: { readonly backlog: number }): readonly MetricAlertPlan[] => [
   {
     id: "dead-letters",
     description: "Jobs have failed finally, or messages could not be read. See GET /v1/dead-letters.",

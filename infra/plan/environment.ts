@@ -48,8 +48,8 @@ const common = <Text>(given: Surroundings<Text>): Environment<Text> => ({
   AZURE_CLIENT_ID: given.identityClientId,
   // The only credential. No other is tried, so none can be used by mistake.
   AZURE_TOKEN_CREDENTIALS: "ManagedIdentityCredential",
-  APPLICATIONINSIGHTS_CONNECTION_STRING: given.insightsConnectionString,
-  JOBYARD_TRACE_RATIO: String(given.traceRatio),
+  [SETTING.applicationInsights]: given.insightsConnectionString,
+  [SETTING.traceRatio]: String(given.traceRatio),
 });
 
 export const apiEnvironment = <Text>(

@@ -25,6 +25,8 @@ export interface RecoveryDeps {
   readonly jobs: Pick<JobStore, "get" | "update">;
   readonly queue: Pick<JobQueue, "send" | "peek">;
   readonly pool: string;
+  /** Of the predecessor too: a link asks for at most as many messages at a time. */
+  readonly slots: number;
   readonly completion: BatchCompletion;
   readonly events: JobEvents;
   readonly unreadable: Pick<Unreadable, "note">;
@@ -118,20 +120,21 @@ export interface UnreadBellsDeps {
   readonly jobs: Pick<JobStore, "get">;
   readonly queue: Pick<JobQueue, "send" | "peek">;
   readonly pool: string;
+  readonly slots: number;
   readonly unreadable: Pick<Unreadable, "note">;
   readonly now: Clock["now"];
 }
 
 /** Messages peeked per queue, one request. Messages of other workers lie between the last one read and an unread one. */
 export const PEEKED_MAX = 250;
-/** Second bells per queue. A link requests one message at a time, so one is unread; a few more may be on their way. */
-export const SECOND_BELLS_MAX = 8;
+/** Second bells per queue, in addition to one for each slot: messages of other workers may lie before the unread ones. */
+export const SECOND_BELLS_MORE = 8;
 
 /**
  * Sends second bells for messages that the broker had delivered to the predecessor and that it had not read (step 10 of the
  * protocol). They are in no journal, and stay under the dead link's locks. They lie right behind the last message that was
  * read, and their jobs are still queued. A message that only waits, or that another worker is just claiming, looks the
- * same, because a peek shows no locks. A second bell costs one message, so only a few are sent.
+ * same, because a peek shows no locks. A second bell costs one message, so no more are sent than can have been unread.
  *
  * `received`: the highest sequence number that was read from each queue. Resolves to the number of bells sent.
  */
@@ -149,15 +152,16 @@ async function resendIn(queueName: string, lastRead: bigint, deps: UnreadBellsDe
   const range = { deadLetter: false, fromSequenceNumber: String(lastRead + 1n), maxCount: PEEKED_MAX };
   const messages = await deps.queue.peek(queueName, range);
   const bells: OutgoingBell[] = [];
-  for (let next = 0; next < messages.length && bells.length < SECOND_BELLS_MAX; next += SECOND_BELLS_MAX) {
+  const maxCount = deps.slots + SECOND_BELLS_MORE;
+  for (let next = 0; next < messages.length && bells.length < maxCount; next += maxCount) {
     const found = await Promise.all(
       messages
-        .slice(next, next + SECOND_BELLS_MAX)
+        .slice(next, next + maxCount)
         .map((message) => unlessUnreadable(message.messageId, deps.unreadable, () => secondBell(message, deps))),
     );
     bells.push(...found.filter((bell) => bell !== undefined));
   }
-  const few = bells.slice(0, SECOND_BELLS_MAX);
+  const few = bells.slice(0, maxCount);
   await deps.queue.send(queueName, few);
   return few.length;
 }

@@ -50,8 +50,9 @@ export interface PackageLease {
 
 export interface PackageCache {
   /**
-   * The version of a package that is, or was PACKAGE_ANSWER_FOR_MS ago or less, the newest. Throws PackageError ("PackageNotFound" if there is none of this exact name for this
-   * tenant, else what is wrong with it), UnavailableError, or the signal's reason.
+   * The version of a package that is, or was PACKAGE_ANSWER_FOR_MS ago or less, the newest. Throws PackageError
+   * ("PackageNotFound" if there is none of this exact name for this tenant, else what is wrong with it), UnavailableError,
+   * or the signal's reason.
    */
   acquire(tenantName: string, packageName: string, signal?: AbortSignal): Promise<PackageLease>;
   /** Resolves when removals under way are done. Leases stay valid. */

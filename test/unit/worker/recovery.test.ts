@@ -56,6 +56,7 @@ function setUp(heldClaims: readonly HeldClaim[]) {
           completion,
           events: silentEvents,
           pool: DEFAULT_POOL,
+          slots: 1,
           now: () => NOW,
           log: silentLog,
         },

@@ -1,6 +1,24 @@
-/** Telemetry as exporters send it, for tests of what receives it. */
+/** Telemetry as OTLP writes it in JSON: bodies for tests of what receives them, and how a receiver of a test reads them. */
 
-type Values = Readonly<Record<string, string | number | boolean>>;
+export type Values = Readonly<Record<string, string | number | boolean>>;
+
+interface OtlpValue {
+  readonly stringValue?: string;
+  readonly intValue?: string | number;
+  readonly doubleValue?: number;
+  readonly boolValue?: boolean;
+}
+
+export type OtlpAttributes = readonly { readonly key: string; readonly value: OtlpValue }[];
+
+/** Without lists and nested values, which nothing of ours sends. */
+export const valuesOf = (attributes: OtlpAttributes = []): Values =>
+  Object.fromEntries(
+    attributes.flatMap(({ key, value: { stringValue, intValue, doubleValue, boolValue } }) => {
+      const value = stringValue ?? (intValue === undefined ? (doubleValue ?? boolValue) : Number(intValue));
+      return value === undefined ? [] : [[key, value] as const];
+    }),
+  );
 
 const listed = (values: Values) =>
   Object.entries(values).map(([key, value]) => ({

@@ -37,6 +37,8 @@ type Environment<Text> = Readonly<Record<string, Text | string>>;
 const API_PORT = 8080;
 /** App Service is the only proxy in front of the API. */
 const API_PROXY_HOPS = 1;
+/** App Service's own limit of 5 s would cut off requests under way and the last log lines. */
+const API_STOP_SECONDS = 30;
 /** The same on every machine in Azure. No other service has this address. */
 const METADATA_URL = "http://169.254.169.254";
 
@@ -68,6 +70,7 @@ export const apiEnvironment = <Text>(
   [SETTING.apiHost]: "0.0.0.0",
   [SETTING.apiPort]: String(API_PORT),
   PORT: String(API_PORT),
+  WEBSITES_CONTAINER_STOP_TIME_LIMIT: String(API_STOP_SECONDS),
   [SETTING.pools]: given.pools.join(","),
   [SETTING.version]: given.version,
   [SETTING.proxyHops]: String(API_PROXY_HOPS),

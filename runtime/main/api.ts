@@ -48,6 +48,7 @@ async function start(exits: Exits): Promise<Service> {
   const names = { service: "jobyard-api", version, instance };
   const telemetry = await startTelemetry({ settings: parseTelemetrySettings(process.env), ...names });
   const log = createLogger({ level, ...names, onLine: telemetry.logs && shipTo(telemetry.logs) });
+  telemetry.reportTo(log, systemClock.monotonicNow);
   exits.lastWords(async (error) => {
     if (error !== undefined) log.error({ err: error }, "the process ends by an error");
     await telemetry.close();

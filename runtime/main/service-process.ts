@@ -41,8 +41,8 @@ export const GIVEN_UP = 70;
 const HAND_BACK_MS = GRACE_DEFAULT_MS + 10_000;
 /** Each of the others has its own time limit, so this is for programs that hang. */
 const OUTLIVE_LONGEST_MS = 90_000;
-/** A receiver of logs that is away must not hold up the end. */
-const LAST_WORDS_MS = 3_000;
+/** A receiver of logs that is away must not hold up the end. systemd and App Service leave more than this for a stop. */
+export const LAST_WORDS_MS = 3_000;
 const CHECK_EVERY_MS = 50;
 /** Time for an earlier user of a folder to end. */
 const OWNER_WAIT_MS = 10_000;

@@ -3,14 +3,17 @@
  * metrics can be read only. With one, everything that waits is bounded: what does not fit is dropped and counted, and no
  * job waits for it.
  */
-import { context, metrics, trace } from "@opentelemetry/api";
+import { DiagLogLevel, context, diag, metrics, trace } from "@opentelemetry/api";
 import type { Logger as LogSink } from "@opentelemetry/api-logs";
 import { PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
 import { type Resource, resourceFromAttributes } from "@opentelemetry/resources";
 import { MeterProvider, MetricReader, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
+import type { Clock } from "../core/clock.ts";
+import type { Logger } from "../core/logger.ts";
 import { sleep } from "../core/sleep.ts";
 import type { TelemetrySettings } from "../core/settings/telemetry-settings.ts";
 import { type Metrics, createInstruments } from "../telemetry/metrics.ts";
+import { LAST_WORDS_MS } from "./service-process.ts";
 
 export interface TelemetryOptions {
   readonly settings: TelemetrySettings;
@@ -19,7 +22,7 @@ export interface TelemetryOptions {
   readonly version: string;
   readonly instance: string;
   readonly pool?: string | undefined;
-  /** Longest wait for exporters at the end. Default CLOSE_WITHIN_MS. */
+  /** Longest wait for exporters at the end. Default LAST_WORDS_MS, after which the process ends. */
   readonly closeWithinMs?: number | undefined;
 }
 
@@ -27,8 +30,10 @@ export interface Telemetry {
   readonly metrics: Metrics;
   /** Takes the lines of the log; undefined when nothing exports them. */
   readonly logs: LogSink | undefined;
-  /** All metrics in Prometheus' text format. */
+  /** All metrics in Prometheus' text format, without those that cannot be read. */
   readonly metricsText: () => Promise<string>;
+  /** Names what goes wrong in telemetry itself: an exporter that is away, a metric that cannot be read. At most once a minute. */
+  reportTo(log: Pick<Logger, "warn">, monotonicNow: Clock["monotonicNow"]): void;
   /** Sends what waits, within a bounded time. Never throws. */
   close(): Promise<void>;
 }
@@ -38,8 +43,10 @@ interface MetricsSerializer {
   serialize(metrics: ResourceMetrics): string;
 }
 
-const CLOSE_WITHIN_MS = 5_000;
 const SCOPE = "jobyard";
+const REPORT_EVERY_MS = 60_000;
+/** Libraries report errors with stacks and answers. */
+const REPORT_MAX_LENGTH = 500;
 
 /** Reads when it is asked. */
 class PullReader extends MetricReader {
@@ -52,7 +59,7 @@ class PullReader extends MetricReader {
 }
 
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
-  const { settings, version, closeWithinMs = CLOSE_WITHIN_MS } = options;
+  const { settings, version, closeWithinMs = LAST_WORDS_MS } = options;
   const reader = new PullReader();
   const resource = resourceOf(options);
   // Loaded only when wanted, because programs start faster without them.
@@ -75,8 +82,21 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
     metrics: instruments,
     logs: signals?.loggerProvider.getLogger(SCOPE, version),
     async metricsText() {
-      const { resourceMetrics } = await reader.collect();
+      const { resourceMetrics, errors } = await reader.collect();
+      for (const error of errors) diag.error(error instanceof Error ? error.message : String(error));
       return serializer.serialize(resourceMetrics);
+    },
+    reportTo(log, monotonicNow) {
+      let nextAt = 0;
+      const nothing = (): void => undefined;
+      const error = (...what: readonly unknown[]): void => {
+        if (monotonicNow() < nextAt) return;
+        nextAt = monotonicNow() + REPORT_EVERY_MS;
+        log.warn({ error: what.map(String).join(" ").slice(0, REPORT_MAX_LENGTH) }, "telemetry has a fault");
+      };
+      // Where OpenTelemetry's libraries and exporters report.
+      const reporter = { error, warn: nothing, info: nothing, debug: nothing, verbose: nothing };
+      diag.setLogger(reporter, { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true });
     },
     async close() {
       const inTime = new AbortController();
@@ -88,6 +108,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
       ]);
       await Promise.race([closing, sleep(closeWithinMs, inTime.signal)]);
       inTime.abort();
+      for (const api of [trace, context, metrics, diag]) api.disable();
     },
   };
 }

@@ -43,6 +43,7 @@ async function start(exits: Exits): Promise<Service> {
   const names = { service: "jobyard-worker", version, instance, pool };
   const telemetry = await startTelemetry({ settings: parseTelemetrySettings(process.env), ...names });
   const log = createLogger({ level, ...names, onLine: telemetry.logs && shipTo(telemetry.logs) });
+  telemetry.reportTo(log, systemClock.monotonicNow);
   exits.lastWords(async (error) => {
     if (error !== undefined) log.error({ err: error }, "the process ends by an error");
     await telemetry.close();

@@ -31,7 +31,8 @@ export interface SpanOptions {
 const TRACEPARENT = /^[\da-f]{2}-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(?:-.*)?$/;
 const TRACEPARENT_MAX_LENGTH = 128;
 
-const tracer = trace.getTracer("jobyard");
+/** Asked for at each span, because a tracer stays with the provider that there was at its first span. */
+const tracer = () => trace.getTracer("jobyard");
 
 /** Runs the work as a span, which is active in it. A work that throws makes it a failed one. */
 export function inSpan<T>(name: string, options: SpanOptions, work: (span: Span) => Promise<T>): Promise<T> {
@@ -52,7 +53,7 @@ export function inSpan<T>(name: string, options: SpanOptions, work: (span: Span)
 /** A span that is ended by whoever asked for it. */
 export function startSpan(name: string, options: SpanOptions, within = parentOf(options.parent)): Span {
   const { kind = "INTERNAL", links = [], attributes = {} } = options;
-  return tracer.startSpan(name, { kind: SpanKind[kind], links: links.flatMap(linkTo), attributes }, within);
+  return tracer().startSpan(name, { kind: SpanKind[kind], links: links.flatMap(linkTo), attributes }, within);
 }
 
 /** Runs the work with the span as the active one. */

@@ -39,7 +39,6 @@ export const traceRequest: RequestHandler = (request, response, next) => {
   withSpan(span, next);
 };
 
-/** One line for every request. No query, no header, no body: they may hold secrets. */
 /** Of a path that is no route. It says what was asked for, and is text of a stranger. */
 const PATH_MAX_LENGTH = 200;
 

@@ -1,4 +1,3 @@
-import { metrics as globalMetrics } from "@opentelemetry/api";
 import { afterEach, expect, it } from "vitest";
 import { parseTelemetrySettings } from "../../../runtime/core/settings/telemetry-settings.ts";
 import { startTelemetry, type Telemetry } from "../../../runtime/main/telemetry.ts";
@@ -6,10 +5,7 @@ import { measureProcess } from "../../../runtime/main/process-metrics.ts";
 import { parsePrometheus } from "../../support/prometheus-text.ts";
 
 let telemetry: Telemetry | undefined;
-afterEach(async () => {
-  await telemetry?.close();
-  globalMetrics.disable();
-});
+afterEach(() => telemetry?.close());
 
 const start = async (): Promise<Telemetry> =>
   (telemetry = await startTelemetry({
@@ -40,4 +36,24 @@ it("metrics are text that Prometheus reads, whatever a tenant calls its job type
   const memory = [...families].find(([name]) => name.startsWith("jobyard_process_memory"))?.[1];
   expect(memory?.type).toBe("gauge");
   expect(memory?.samples[0]?.value).toBeGreaterThan(10_000_000);
+});
+
+it("a metric that cannot be read is left out and reported, once a minute", async () => {
+  const running = await start();
+  const { metrics, metricsText } = running;
+  const reports: unknown[] = [];
+  let time = 0;
+  running.reportTo({ warn: (fields, message) => void reports.push([fields, message]) }, () => time);
+  metrics.workerSlots.watch(() => [{ value: 4, attributes: { pool: "p" } }]);
+  metrics.workerSlotsUsed.watch(() => {
+    throw new Error("no slots");
+  });
+  for (const passed of [0, 59_000, 1_000]) {
+    time += passed;
+    const families = parsePrometheus(await metricsText());
+    expect(families.get("jobyard_worker_slots")?.samples[0]?.value).toBe(4);
+    expect(families.has("jobyard_worker_slots_used")).toBe(false);
+  }
+  const report = [{ error: "no slots" }, "telemetry has a fault"];
+  expect(reports).toEqual([report, report]);
 });

@@ -3,7 +3,9 @@ import type { ReadableSpan, SpanProcessor } from "@opentelemetry/sdk-trace";
 import { describe, expect, it } from "vitest";
 import { counted, countingProcessor } from "../../../runtime/main/telemetry-loss.ts";
 import { inSpan } from "../../../runtime/telemetry/trace.ts";
-import { startTelemetry } from "../../../runtime/main/telemetry.ts";
+import { type Telemetry, startTelemetry } from "../../../runtime/main/telemetry.ts";
+import { eventually } from "../../support/eventually.ts";
+import { parsePrometheus } from "../../support/prometheus-text.ts";
 import { startOtlpReceiver } from "../../support/telemetry/otlp-receiver.ts";
 
 const OFF = { azureMonitor: undefined, otlp: undefined, metricsEveryMs: 60_000, traceRatio: 1 };
@@ -28,7 +30,13 @@ describe("telemetry without an exporter", () => {
   it("starts no timer, opens no socket and sends no log, and metrics can be read", async () => {
     const before = process.getActiveResourcesInfo().toSorted();
     const telemetry = await startTelemetry({ settings: OFF, service: "jobyard-api", version: "1", instance: "a" });
-    telemetry.metrics.jobAttempts.add(2, { tenant: "t", type: "Sum", pool: "default", priority: "normal", outcome: "succeeded" });
+    telemetry.metrics.jobAttempts.add(2, {
+      tenant: "t",
+      type: "Sum",
+      pool: "default",
+      priority: "normal",
+      outcome: "succeeded",
+    });
     expect(telemetry.logs).toBeUndefined();
     expect(await telemetry.metricsText()).toContain('pool="default"');
     expect(process.getActiveResourcesInfo().toSorted()).toEqual(before);
@@ -37,24 +45,40 @@ describe("telemetry without an exporter", () => {
 });
 
 describe("telemetry whose collector never answers", () => {
-  it("ends spans at once, keeps a bounded number of them, counts the rest and closes in time", async () => {
+  it("ends spans at once, keeps a bounded number of spans and lines, counts the rest and closes in time", async () => {
     await using receiver = await startOtlpReceiver({ answer: () => "silence" });
-    const settings = {
-      azureMonitor: undefined,
-      otlp: { endpoint: receiver.url, headers: {} },
-      metricsEveryMs: 60_000,
-      traceRatio: 1,
-    };
+    const settings = { ...OFF, otlp: { endpoint: receiver.url, headers: {} } };
     const who = { service: "jobyard-worker", version: "1", instance: "a" };
     const telemetry = await startTelemetry({ settings, ...who, closeWithinMs: 50 });
     for (let i = 0; i < 10_000; i++) await inSpan("step", {}, () => Promise.resolve());
-    const dropped = /^jobyard_telemetry_dropped_total\{.*signal="traces".*\} (\d+)/m.exec(
-      await telemetry.metricsText(),
-    );
-    expect(Number(dropped?.[1])).toBeGreaterThan(4_000);
+    for (let i = 0; i < 10_000; i++) telemetry.logs?.emit({ body: "line" });
+    for (const signal of ["traces", "logs"]) expect(await droppedOf(telemetry, signal)).toBeGreaterThan(4_000);
     await telemetry.close();
   });
 });
+
+describe("telemetry whose collector refuses everything", () => {
+  it.each([500, 413])("counts what was refused with %i, says so, and goes on", async (status) => {
+    await using receiver = await startOtlpReceiver({ answer: () => ({ status, body: { message: "no" } }) });
+    const settings = { ...OFF, otlp: { endpoint: receiver.url, headers: {} } };
+    const who = { service: "jobyard-worker", version: "1", instance: "a" };
+    const telemetry = await startTelemetry({ settings, ...who });
+    const reports: unknown[] = [];
+    telemetry.reportTo({ warn: (_fields, message) => void reports.push(message) }, () => 0);
+    await inSpan("step", {}, () => Promise.resolve());
+    telemetry.logs?.emit({ body: "line" });
+    await eventually(async () => {
+      for (const signal of ["traces", "logs"]) expect(await droppedOf(telemetry, signal)).toBe(1);
+    });
+    expect(reports).toEqual(["telemetry has a fault"]);
+    await telemetry.close();
+  });
+});
+
+async function droppedOf({ metricsText }: Telemetry, signal: string): Promise<number> {
+  const { samples = [] } = parsePrometheus(await metricsText()).get("jobyard_telemetry_dropped_total") ?? {};
+  return samples.find(({ labels }) => labels["signal"] === signal)?.value ?? 0;
+}
 
 describe("what waits for an exporter", () => {
   it("is bounded while the exporter is not called, and the rest counts as lost", () => {

@@ -30,6 +30,8 @@ export interface SpanOptions {
 
 const TRACEPARENT = /^[\da-f]{2}-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(?:-.*)?$/;
 const TRACEPARENT_MAX_LENGTH = 128;
+/** Only a later version may have more. */
+const VERSION_0_LENGTH = 55;
 
 /** Asked for at each span, because a tracer stays with the provider that there was at its first span. */
 const tracer = () => trace.getTracer("jobyard");
@@ -91,6 +93,7 @@ function linkTo(traceparent: string | undefined): Link[] {
 
 function spanContextOf(traceparent: string): SpanContext | undefined {
   if (traceparent.length > TRACEPARENT_MAX_LENGTH || traceparent.startsWith("ff")) return undefined;
+  if (traceparent.startsWith("00") && traceparent.length !== VERSION_0_LENGTH) return undefined;
   const [, traceId, spanId, flags] = TRACEPARENT.exec(traceparent) ?? [];
   if (traceId === undefined || spanId === undefined || flags === undefined) return undefined;
   const facts = { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & 1, isRemote: true };

@@ -8,6 +8,10 @@ describe("trace contexts without an exporter", () => {
     expect(traceparentOf(startSpan("step", { parent: PARENT }))).toBe(PARENT);
   });
 
+  it("are read from a later version, whose further fields are left out", () => {
+    expect(traceparentOf(startSpan("step", { parent: `cc${PARENT.slice(2)}-more` }))).toBe(PARENT);
+  });
+
   it("are none when there was none", () => {
     expect(traceparentOf(startSpan("step", { parent: null }))).toBeUndefined();
     expect(withSpan(startSpan("step", {}), () => traceparentOf())).toBeUndefined();
@@ -19,7 +23,10 @@ describe("trace contexts without an exporter", () => {
     `ff${PARENT.slice(2)}`,
     PARENT.replaceAll("a", "0"),
     PARENT.toUpperCase(),
-    `${PARENT}${"-x".repeat(99)}`,
+    `${PARENT}-more`,
+    `${PARENT}, ${PARENT}`,
+    ` ${PARENT}`,
+    `cc${PARENT.slice(2)}${"-x".repeat(99)}`,
   ])("are none for %j, which is not a traceparent", (parent) => {
     expect(traceparentOf(startSpan("step", { parent }))).toBeUndefined();
   });

@@ -7,9 +7,11 @@ import type { QueueAge } from "./queue-ages.ts";
 
 export type QueueMetrics = Pick<Metrics, "queueDepth" | "queueOldestAge" | "workersSilent">;
 
+type Counts = ReadonlyMap<string, number>;
+
 export interface QueueGauges {
-  /** By pool. */
-  show(queuedCounts: ReadonlyMap<string, number>, silentCounts: ReadonlyMap<string, number>): void;
+  /** By pool. Returns the counts of queued jobs of all pools that were ever shown: 0 for those that are not given now. */
+  show(queuedCounts: Counts, silentCounts: Counts): Counts;
   showAges(ages: readonly QueueAge[]): void;
   /** Another process leads, or this one could not look. */
   clear(): void;
@@ -17,11 +19,10 @@ export interface QueueGauges {
 }
 
 export function createQueueGauges({ queueDepth, queueOldestAge, workersSilent }: QueueMetrics): QueueGauges {
-  let queued: ReadonlyMap<string, number> = new Map();
-  let silent: ReadonlyMap<string, number> = new Map();
+  let queued: Counts = new Map();
+  let silent: Counts = new Map();
   let ages: readonly QueueAge[] = [];
-  const byPool = (counts: ReadonlyMap<string, number>) =>
-    [...counts].map(([pool, value]) => ({ value, attributes: { pool } }));
+  const byPool = (counts: Counts) => [...counts].map(([pool, value]) => ({ value, attributes: { pool } }));
   const stops = [
     queueDepth.watch(() => byPool(queued)),
     workersSilent.watch(() => byPool(silent)),
@@ -29,11 +30,12 @@ export function createQueueGauges({ queueDepth, queueOldestAge, workersSilent }:
       ages.map(({ pool, priority, oldestMs }) => ({ value: oldestMs / 1_000, attributes: { pool, priority } })),
     ),
   ];
-  const zeros = (counts: ReadonlyMap<string, number>) => new Map([...counts.keys()].map((pool) => [pool, 0]));
+  const zeros = (counts: Counts) => new Map([...counts.keys()].map((pool) => [pool, 0]));
   return {
     show(queuedCounts, silentCounts) {
-      queued = queuedCounts;
-      silent = silentCounts;
+      queued = new Map([...zeros(queued), ...queuedCounts]);
+      silent = new Map([...zeros(silent), ...silentCounts]);
+      return queued;
     },
     showAges(found) {
       ages = found;

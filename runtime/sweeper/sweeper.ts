@@ -69,8 +69,8 @@ function createSweeper(deps: SweeperDeps): Sweeper {
     const current = round++;
     const thorough = current % THOROUGH_EVERY === 0;
     const swept = await sweepBatches(deps, { thorough, endedBatches });
-    const { bellsSent, handedBack, canceled, pools, queuedCounts, isIdle } = swept;
-    gauges.show(queuedCounts, swept.silentCounts);
+    const { bellsSent, handedBack, canceled, pools, isIdle } = swept;
+    const queuedCounts = gauges.show(swept.queuedCounts, swept.silentCounts);
     if (current % AGES_EVERY === 0) gauges.showAges(await queueAges.look(queuedCounts));
     let deadLettersRemoved = 0;
     // A dead letter matters while its job is open.

@@ -1,28 +1,32 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Job } from "../../../runtime/core/job/job.ts";
+import { sleep } from "../../../runtime/core/sleep.ts";
 import { TERMINAL_STATES } from "../../../runtime/core/job/states.ts";
+import type { Timer } from "../../../runtime/core/timer/timer.ts";
 import { eventually } from "../../support/eventually.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { createRecordedMetrics } from "../../support/recorded-metrics.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
+import { createTimerBench } from "../../support/timers/timer-bench.ts";
 
 const tenant = freshTenant();
 const recorded = createRecordedMetrics();
 const { sum } = recorded;
 let system: TestSystem;
 
+const jobs = {
+  Quick: `return { output: 1 };`,
+  FailTwice: `if (job.attempt < 3) throw new Error("attempt " + job.attempt); return { output: job.attempt };`,
+  AlwaysFails: `throw new Error("no luck");`,
+  Hangs: `await new Promise((_, reject) => context.signal.addEventListener("abort", reject));`,
+  OnceInterrupted: `
+    if (job.interruption > 0) return { output: "again" };
+    await new Promise((_, reject) => context.signal.addEventListener("abort", reject));`,
+};
+
 beforeAll(async () => {
   system = await startTestSystem({ metrics: recorded.metrics });
-  const jobs = {
-    Quick: `return { output: 1 };`,
-    FailTwice: `if (job.attempt < 3) throw new Error("attempt " + job.attempt); return { output: job.attempt };`,
-    AlwaysFails: `throw new Error("no luck");`,
-    Hangs: `await new Promise((_, reject) => context.signal.addEventListener("abort", reject));`,
-    OnceInterrupted: `
-      if (job.interruption > 0) return { output: "again" };
-      await new Promise((_, reject) => context.signal.addEventListener("abort", reject));`,
-  };
   await system.publish(tenant, "test.zip", testPackage({ jobs }));
 });
 afterAll(() => system[Symbol.asyncDispose]());
@@ -85,6 +89,7 @@ describe("the metrics of a system", () => {
     };
     await short.publish(other, "test.zip", testPackage({ jobs }));
     const jobId = await short.submit(other, "Long");
+    let hasReceived = false;
     // Its renewals are lost, so that another worker gets the message.
     await using cut = await short.startWorker({
       wrapQueue: (inner) => ({
@@ -93,11 +98,13 @@ describe("the metrics of a system", () => {
           const receiver = inner.receiver(queue);
           return {
             ...receiver,
-            receive: async (waitMs, maxCount) =>
-              (await receiver.receive(waitMs, maxCount)).map((message) => ({
-                ...message,
-                renew: () => new Promise<number>(() => undefined),
-              })),
+            async receive(waitMs, maxCount) {
+              // The message that it lost is for the other one.
+              if (hasReceived) return sleep(50).then(() => []);
+              const messages = await receiver.receive(waitMs, maxCount);
+              hasReceived ||= messages.length > 0;
+              return messages.map((message) => ({ ...message, renew: () => new Promise<number>(() => undefined) }));
+            },
           };
         },
       }),
@@ -112,6 +119,49 @@ describe("the metrics of a system", () => {
     expect(await sum("jobyard.job.interruptions", { tenant: other })).toBe(1);
     expect(await sum("jobyard.job.attempts", { tenant: other, outcome: "lost" })).toBe(1);
     expect(await sum("jobyard.lock.renewals", { outcome: "lost" })).toBeGreaterThan(0);
+  });
+
+  it("ticks are counted as the rows of their timers count them: started, late, missed and skipped", async () => {
+    await using bench = createTimerBench(system);
+    await using worker = await system.startWorker({ slots: 2 });
+    const register = async (timerName: string, fields: Partial<Timer>) => {
+      const owner = freshTenant();
+      await system.publish(owner, "test.zip", testPackage({ jobs }));
+      return { owner, ...(await bench.register({ tenantName: owner, timerName, ...fields })) };
+    };
+    const second = Math.floor(Date.now() / 1_000) * 1_000;
+    const at = (seconds: number): Date => new Date(second + 1_000 * seconds);
+    const inTime = { cron: "* * * * * *", graceMs: 300_000, activeFrom: at(-12) };
+    const tooLate = { cron: "0 * * * * *", graceMs: 60_000, activeFrom: at(-3_600) };
+    const minute = (count: number): Date => new Date((Math.floor(second / 60_000) - count) * 60_000);
+    const of = async (owner: string): Promise<object> =>
+      Object.fromEntries(
+        (await recorded.values("jobyard.timer.runs"))
+          .filter(({ attributes }) => attributes["tenant"] === owner)
+          .map(({ attributes, value }) => [String(attributes["outcome"]), value] as const),
+      );
+
+    const hangs = await register("Hangs", inTime);
+    const jobId = await hangs.tick(at(-10));
+    await system.until(jobId, ({ state }) => state === "running");
+    expect(await system.until(await hangs.tick(at(-9)))).toMatchObject({ failure: { code: "TimerSkipped" } });
+    await system.api.post(`/v1/jobs/${jobId}/cancel`);
+    await system.until(jobId);
+    expect(await of(hangs.owner)).toEqual({ started: 1, skipped: (await hangs.run()).skippedCount });
+
+    const once = await register("Quick", { ...tooLate, misfire: "once" });
+    await system.until(await once.tick(minute(50)));
+    expect(await of(once.owner)).toMatchObject({ late: 1, missed: (await once.run()).missedCount });
+
+    const skips = await register("Quick", { ...tooLate, misfire: "skip" });
+    await skips.tick(minute(50));
+    const { missedCount } = await eventually(async () => {
+      const run = await skips.run();
+      expect(run.missedCount).toBeGreaterThan(0);
+      return run;
+    });
+    await eventually(async () => expect(await of(skips.owner)).toEqual({ missed: missedCount }));
+    expect(worker.runningCount).toBe(0);
   });
 
   it("requests are counted by the pattern of their route", async () => {

@@ -19,6 +19,7 @@ import { completedChanges } from "../../../runtime/core/job/completion.ts";
 import { NO_COUNTS } from "../../../runtime/core/job/states.ts";
 import { rotatedSecrets } from "../../../runtime/core/job/webhook.ts";
 import { batchOf, deliveryOf } from "../../support/builders.ts";
+import { createRecordedMetrics } from "../../support/recorded-metrics.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { postHere, startWebhookLab, type WebhookLab } from "../../support/webhooks/webhook-lab.ts";
 import { startReceiver, type WebhookReceiver } from "../../support/webhooks/webhook-receiver.ts";
@@ -48,7 +49,9 @@ describe("a completed batch", () => {
       ),
     );
     const batch = await lab.completedBatch(tenantName);
-    await lab.instance().run(batch.batchId);
+    const { metrics, sum } = createRecordedMetrics();
+    await lab.instance({ metrics }).run(batch.batchId);
+    expect(await sum("jobyard.webhook.deliveries", { tenant: tenantName, outcome: "delivered" })).toBe(2);
     expect(receiver.received.map(({ path }) => path).toSorted()).toEqual(["/hook/0", "/hook/1"]);
     const ids = new Set<string>();
     for (const { headers, body, path } of receiver.received) {
@@ -110,10 +113,11 @@ describe("a completed batch", () => {
 
 describe("a receiver that fails", () => {
   it("is tried eight times with growing delays, with the same message under a new signature", async () => {
+    const { metrics, sum } = createRecordedMetrics();
     const webhook = await register();
     receiver.answer = (response) => response.writeHead(500).end("no luck");
     const batch = await lab.completedBatch(tenantName);
-    const instance = lab.instance();
+    const instance = lab.instance({ metrics });
     const begin = lab.clock.getTime();
     await instance.run(batch.batchId);
     const seconds: number[] = [];
@@ -146,6 +150,8 @@ describe("a receiver that fails", () => {
     lab.pass(7 * 86_400_000);
     await instance.run(batch.batchId);
     expect(receiver.received).toHaveLength(WEBHOOK_MAX_TRIES);
+    const tries = (outcome: string) => sum("jobyard.webhook.deliveries", { tenant: tenantName, outcome });
+    expect([await tries("failed"), await tries("given-up")]).toEqual([WEBHOOK_MAX_TRIES - 1, 1]);
     expect((await lab.webhooks.get(tenantName, webhook.webhookName))!.value).toMatchObject({
       enabled: true,
       failuresInRow: 1,

@@ -15,6 +15,7 @@ import {
 } from "../../../runtime/azure/index.ts";
 import type { Batch } from "../../../runtime/core/job/job.ts";
 import type { Logger } from "../../../runtime/core/logger.ts";
+import type { Metrics } from "../../../runtime/telemetry/metrics.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
 import { NO_COUNTS, type StateCounts } from "../../../runtime/core/job/states.ts";
@@ -47,6 +48,7 @@ export interface InstanceOptions {
   readonly stores?: Stores;
   readonly post?: Post;
   readonly log?: Logger;
+  readonly metrics?: Metrics;
 }
 
 export interface WebhookLab extends Stores {
@@ -95,13 +97,13 @@ export async function startWebhookLab(account: OwnAccount): Promise<WebhookLab> 
     pass(ms) {
       state.clock = new Date(state.clock.getTime() + ms);
     },
-    instance({ stores = own, post = postHere, log = silentLog } = {}) {
+    instance({ stores = own, post = postHere, log = silentLog, metrics = silentMetrics } = {}) {
       const announce = createAnnounce({ ...stores, now, log });
       const deliverer = createDeliverer({
         ...stores,
         post,
         unreadable: silentUnreadable,
-        metrics: silentMetrics,
+        metrics,
         now,
         random: () => 0.5,
         log,

@@ -147,7 +147,8 @@ describe("sweeping batches", () => {
     const jobId = tickJobId(timer, at, scheduleHashOf(timer));
     const trigger = { trigger: "schedule", scheduledAt: at, missedCount: 0 } as const;
     await jobs.insert(newTimerJob(timer, { jobId, trigger, pool, submittedAt: at, submittedBy: "timer" }));
-    await queue.send(queueName, [{ bell: tick as never, messageId }]);
+    // The broker forwards ticks to the queue; this sender is for bells, and looks for a bell's trace.
+    await queue.send(queueName, [{ bell: { ...tick, start: {} } as never, messageId }]);
     expect(await sweep()).toMatchObject({ bellsSent: 0 });
     const [delivery] = [await receiveOne(queue.receiver(queueName), 5_000)];
     expect(delivery?.parsed).toEqual({ kind: "tick", tick });

@@ -64,9 +64,11 @@ const row = (read: (row: Row) => unknown, written: FormatSamples["written"]): Fo
 const each = <Word extends string>(words: readonly Word[], make: (word: Word) => unknown): Record<string, unknown> =>
   Object.fromEntries(words.map((word) => [word, make(word)]));
 
+const traceOf = (span: string): string => `00-${"a".repeat(32)}-${span.repeat(16)}-01`;
 const OUTCOMES = ["succeeded", "failed", "canceled", "interrupted"] as const;
 const entry = (execution: number, outcome: HistoryEntry["outcome"]): HistoryEntry => ({
   ...{ execution, attempt: 1, workerId: "w-1", claimId: `c-${execution}`, startedAt: AT },
+  trace: traceOf(String(execution)),
   ...(outcome && { endedAt: AT, outcome, code: "JobFailed" }),
 });
 const failure = { code: "JobFailed", message: "no luck", attempt: 1, failedAt: AT, retryable: true };
@@ -85,6 +87,7 @@ const fullJob: Job = {
   ...{
     clientJobId: "order-7",
     requestId: "5b0c9a52-3f6d-4c0e-9d5b-0a8a3c1f7e21",
+    trace: traceOf("b"),
     parameters: '{"a":1}',
     retry: DEFAULT_RETRY,
     timeoutMs: 60_000,

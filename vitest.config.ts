@@ -27,7 +27,7 @@ const LONG =
         "test/integration/packaging/libraries.test.ts",
         "test/integration/release/{machine,programs}.test.ts",
         "test/integration/releases/side-by-side.test.ts",
-        "test/integration/telemetry/{ill-collectors,log-shipping}.test.ts",
+        "test/integration/telemetry/{ill-collectors,log-shipping,metrics-after-kills}.test.ts",
         "test/integration/timers/takeover.test.ts",
         "test/integration/worker/machine/scale-set.test.ts",
         "test/integration/worker/{file-calls,operations}.test.ts",

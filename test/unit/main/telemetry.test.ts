@@ -28,7 +28,13 @@ describe("telemetry without an exporter", () => {
   it("starts no timer, opens no socket and sends no log, and metrics can be read", async () => {
     const before = process.getActiveResourcesInfo().toSorted();
     const telemetry = await startTelemetry({ settings: OFF, service: "jobyard-api", version: "1", instance: "a" });
-    telemetry.metrics.jobAttempts.add(2, { tenant: "t", type: "Sum", pool: "default", priority: "normal", outcome: "succeeded" });
+    telemetry.metrics.jobAttempts.add(2, {
+      tenant: "t",
+      type: "Sum",
+      pool: "default",
+      priority: "normal",
+      outcome: "succeeded",
+    });
     expect(telemetry.logs).toBeUndefined();
     expect(await telemetry.metricsText()).toContain('pool="default"');
     expect(process.getActiveResourcesInfo().toSorted()).toEqual(before);

@@ -1,3 +1,4 @@
+import type { ServiceBusClient } from "@azure/service-bus";
 import { UnreadableError } from "../../../runtime/core/errors.ts";
 import { silentEvents, silentLog, silentUnreadable } from "../../support/silent.ts";
 import { randomUUID } from "node:crypto";
@@ -36,6 +37,7 @@ const HOUR_MS = 3_600_000;
 
 let bus: LocalServiceBus;
 let queue: JobQueue;
+let ticks: ServiceBusClient;
 const storage = testStorage();
 const jobs = createJobStore({ storage, writerId: `sweeper-${randomUUID()}` });
 const batches = createBatchStore({ storage });
@@ -53,10 +55,13 @@ let nextPool = 0;
 
 beforeAll(async () => {
   bus = await startLocalServiceBus({ port: 0, topology: busTopology(POOLS, { lockMs: LOCK_MS }) });
-  queue = createJobQueue({ bus: connectServiceBus({ kind: "connection-string", serviceBus: bus.connectionString }) });
+  const connect = () => connectServiceBus({ kind: "connection-string", serviceBus: bus.connectionString });
+  queue = createJobQueue({ bus: connect() });
+  ticks = connect();
 });
 afterAll(async () => {
   await queue.close();
+  await ticks.close();
   await bus.close();
 });
 beforeEach(async () => {
@@ -147,7 +152,7 @@ describe("sweeping batches", () => {
     const jobId = tickJobId(timer, at, scheduleHashOf(timer));
     const trigger = { trigger: "schedule", scheduledAt: at, missedCount: 0 } as const;
     await jobs.insert(newTimerJob(timer, { jobId, trigger, pool, submittedAt: at, submittedBy: "timer" }));
-    await queue.send(queueName, [{ bell: tick as never, messageId }]);
+    await ticks.createSender(queueName).sendMessages({ body: tick, messageId, contentType: "application/json" });
     expect(await sweep()).toMatchObject({ bellsSent: 0 });
     const [delivery] = [await receiveOne(queue.receiver(queueName), 5_000)];
     expect(delivery?.parsed).toEqual({ kind: "tick", tick });

@@ -29,6 +29,7 @@ import { composeAuth, composeReadiness, composeTimers, composeWebhooks } from ".
 import { connect } from "./connect.ts";
 import { createLogger } from "./logger.ts";
 import { type Service, runService } from "./service-process.ts";
+import { waitsForAnotherRun } from "../timers/run/next-run.ts";
 import { withTimerBatches } from "../timers/run/timer-runs.ts";
 
 /** Beside the program, in a release. */
@@ -138,6 +139,7 @@ async function start(): Promise<Service> {
     completion,
     events,
     announce: webhooks.announce,
+    waitsForAnother: (job) => waitsForAnotherRun(job, stores),
     reconcileTimers: (isLeader) => timers.reconcile.run(isLeader),
     lease: lease("sweeper", SWEEPER_LEASE_MS),
     lockMs,

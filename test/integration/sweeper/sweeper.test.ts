@@ -14,7 +14,7 @@ import {
   createWebhookStore,
 } from "../../../runtime/azure/index.ts";
 import { outgoingTick } from "../../../runtime/core/timer/tick.ts";
-import { batchIdOf, scheduleHashOf, tickJobId } from "../../../runtime/core/timer/timer.ts";
+import { batchIdOf, newTimerRun, scheduleHashOf, tickJobId } from "../../../runtime/core/timer/timer.ts";
 import { newTimerJob, wakeTimerBatch } from "../../../runtime/timers/run/timer-jobs.ts";
 import { bellMessageId, bellOf } from "../../../runtime/core/job/bell.ts";
 import type { Batch, Claim, Job } from "../../../runtime/core/job/job.ts";
@@ -24,6 +24,7 @@ import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import { busTopology, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import type { WorkerRecord } from "../../../runtime/core/job/worker-record.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
+import { waitsForAnotherRun } from "../../../runtime/timers/run/next-run.ts";
 import { withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { sweepBatches, type SweepBatchesDeps } from "../../../runtime/sweeper/sweep-batches.ts";
@@ -81,6 +82,7 @@ const deps = (): SweepBatchesDeps => ({
     queue,
   }),
   events: silentEvents,
+  waitsForAnother: (job) => waitsForAnotherRun(job, { jobs, timers }),
   unreadable: silentUnreadable,
   log: silentLog,
   announce: createAnnounce({ batches, webhooks, deliveries, now: () => new Date(), log: silentLog }),
@@ -160,6 +162,33 @@ describe("sweeping batches", () => {
     // Its message is gone: it waits, or somebody died.
     expect(await sweep()).toMatchObject({ bellsSent: 1 });
     expect((await peek()).map(({ parsed }) => parsed.kind === "bell" && parsed.bell.jobId)).toEqual([jobId]);
+  });
+
+  it("the sweeper rings for the next waiting run of a timer, and for none that waits behind another", async () => {
+    const timer = timerOf({ tenantName: freshTenant(), pool });
+    const batchId = batchIdOf(timer);
+    const at = (minutes: number): Date => new Date(Date.parse("2026-03-01T08:00:00Z") + minutes * 60_000);
+    await wakeTimerBatch(batches, timer, at(0));
+    batch = (await batches.get(batchId))!.value;
+    const insertRun = async (scheduledAt: Date): Promise<Stored<Job>> => {
+      const jobId = tickJobId(timer, scheduledAt, scheduleHashOf(timer));
+      const trigger = { trigger: "schedule", scheduledAt, missedCount: 0 } as const;
+      await jobs.insert(newTimerJob(timer, { jobId, trigger, pool, submittedAt: at(0), submittedBy: "timer" }));
+      return (await jobs.get(jobId))!;
+    };
+    const [holder, first, second] = [await insertRun(at(0)), await insertRun(at(1)), await insertRun(at(2))];
+    const [currentJobId, ...waitingJobIds] = [holder, first, second].map(({ value }) => value.jobId);
+    await timers.writeRun({ ...newTimerRun(batchId), currentJobId, waitingJobIds }, undefined);
+    const rungFor = async () =>
+      (await peek()).flatMap(({ parsed }) => (parsed.kind === "bell" ? [parsed.bell.jobId] : []));
+
+    await ring(holder);
+    expect(await sweep()).toMatchObject({ bellsSent: 0 });
+    const { jobId } = holder.value;
+    await jobs.update({ jobId, etag: holder.etag, from: "queued", to: "canceled", changes: {} });
+    expect(await sweep()).toMatchObject({ bellsSent: 1 });
+    expect(await rungFor()).toEqual([jobId, first.value.jobId]);
+    expect(await sweep()).toMatchObject({ bellsSent: 0 });
   });
 
   it("the sweeper reopens a complete batch before it sends the bell of a late job", async () => {

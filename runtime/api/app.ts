@@ -60,8 +60,9 @@ export function createApp(deps: AppDeps): Express {
     const { status, body } = readyAnswer(await readiness(), unreadable.formats());
     response.status(status).json(body);
   });
+  const strangers = limitStrangers();
   // Metrics name the tenants, so they are for operators only.
-  app.get("/metrics", privateAnswers, limitStrangers(), identify("operate"), async (_request, response) => {
+  app.get("/metrics", privateAnswers, strangers, identify("operate"), async (_request, response) => {
     noteRoute(response, "/metrics");
     response.set("content-type", METRICS_MEDIA_TYPE).send(await metricsText());
   });
@@ -69,9 +70,9 @@ export function createApp(deps: AppDeps): Express {
   if (traffic.allowedOrigins.length > 0) app.use(crossOrigin(traffic.allowedOrigins));
   const operations = createOperations(deps);
   app.use(documentPages(operations));
-  app.use("/v1", privateAnswers, limitStrangers());
+  app.use("/v1", privateAnswers, strangers);
   const limit = createCallerLimit(traffic.requestsPerMinute);
-  app.use("/hubs", limitStrangers());
+  app.use("/hubs", strangers);
   const resolve = createResolveSubject(createLookup(deps.stores));
   const { allowedOrigins } = traffic;
   mountHub(app, { ...followers, identify, resolve, limit, allowedOrigins, monotonicNow, log });

@@ -34,6 +34,7 @@ import { shipTo } from "./log-shipping.ts";
 import { type Exits, type Service, runService } from "./service-process.ts";
 import { startTelemetry } from "./telemetry.ts";
 import { measureProcess } from "./process-metrics.ts";
+import { waitsForAnotherRun } from "../timers/run/next-run.ts";
 import { withTimerBatches } from "../timers/run/timer-runs.ts";
 
 /** Beside the program, in a release. */
@@ -157,6 +158,7 @@ async function start(exits: Exits): Promise<Service> {
     completion,
     events,
     announce: webhooks.announce,
+    waitsForAnother: (job) => waitsForAnotherRun(job, stores),
     reconcileTimers: (isLeader) => timers.reconcile.run(isLeader),
     lease: lease("sweeper", SWEEPER_LEASE_MS),
     lockMs,

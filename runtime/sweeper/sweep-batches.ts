@@ -30,6 +30,8 @@ export interface SweepBatchesDeps extends HandBackDeps {
   readonly workers: Pick<WorkerStore, "list" | "requestCancel">;
   /** Makes the webhook deliveries that a batch still owes. Never throws. */
   readonly announce: (batchId: string) => Promise<unknown>;
+  /** Whether a queued job has no bell because it waits for another job. Throws UnavailableError. Default: none does. */
+  readonly waitsForAnother?: ((job: Job) => Promise<boolean>) | undefined;
   readonly unreadable: Pick<Unreadable, "note">;
   readonly lockMs: number;
   readonly marginMs: number;
@@ -176,7 +178,7 @@ async function handBackDead(batch: Batch, workers: readonly WorkerRecord[], deps
 async function resendLostBells(
   batch: Batch,
   bells: Map<string, Promise<ReadonlySet<string> | undefined>>,
-  { jobs, queue, completion, unreadable, now, log }: SweepBatchesDeps,
+  { jobs, queue, completion, waitsForAnother, unreadable, now, log }: SweepBatchesDeps,
 ): Promise<number> {
   let count = 0;
   let mustReopen = isComplete(batch);
@@ -187,6 +189,7 @@ async function resendLostBells(
     bells.set(queueName, known);
     const present = await known;
     if (present === undefined || hasBell(present, job)) continue;
+    if (await waitsForAnother?.(job)) continue;
     // A bell that was received a moment ago is in no queue any more. The row says whether the job was claimed.
     if (!(await isStillQueued(jobs, job))) continue;
     if (mustReopen) await completion.reopenBatch(batch.batchId);

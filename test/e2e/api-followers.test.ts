@@ -166,8 +166,10 @@ describe("one instance that is killed in the middle and starts again", () => {
       const ends = Promise.all(ids.map((jobId) => client.waitForJob(jobId)));
       const whole = client.waitForBatch(batchId);
       await expect.poll(() => endedIn(batchId), { ...WAIT, interval: 20 }).toBeGreaterThan(MIDDLE);
-      await first.restart();
+      await first.kill();
+      expect(await endedIn(batchId)).toBeLessThan(JOBS);
       expect(worker.runningCount).toBeGreaterThan(0);
+      await first.restart();
 
       const jobs = await ends;
       expect(jobs.map(({ jobId, state, output }) => [jobId, state, output])).toEqual(

@@ -101,6 +101,13 @@ export function nextRunOf({ currentJobId, waitingJobIds }: Turns, known: Known):
   return { action: "read-again" };
 }
 
+/**
+ * Whether a run that waits needs no bell now: another one goes on or goes first, and the end of that one rings for it
+ * (R18). `next`: what is decided about its timer.
+ */
+export const isRungForLater = (jobId: string, next: NextRunDecision): boolean =>
+  next.action === "nothing" || (next.action === "ring" && next.jobId !== jobId);
+
 export const isOver = (state: KnownState | undefined): boolean =>
   state === "absent" || (state !== undefined && isTerminal(state));
 

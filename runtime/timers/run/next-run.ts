@@ -1,11 +1,16 @@
-/** Sends the bell of the next waiting run when a run of a timer has ended: the I/O around `nextRunOf` (R18, R19). */
+/**
+ * Sends the bell of the next waiting run when a run of a timer has ended, and tells the sweeper which runs need none: the
+ * I/O around `nextRunOf` (R18, R19).
+ */
 import { jobQueueName } from "../../core/deployment/topology.ts";
+import { isTimerBatch } from "../../core/job/ids.ts";
 import { type JobQueue, outgoingBell } from "../../core/ports/job-queue.ts";
 import type { Job } from "../../core/job/job.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { TimerStore } from "../../core/ports/timer-store.ts";
-import { type Known, nextRunOf } from "../../core/timer/gate.ts";
+import { isRungForLater, type Known, type NextRunDecision, nextRunOf } from "../../core/timer/gate.ts";
+import type { TimerRun } from "../../core/timer/timer.ts";
 
 export interface NextTimerRunDeps {
   readonly jobs: Pick<JobStore, "get">;
@@ -23,8 +28,7 @@ export async function startNextTimerRun(
   let run = await timers.run(batchId);
   while (run !== undefined) {
     const rows = createRowCache(jobs);
-    let decision = nextRunOf(run.value, rows.known);
-    for (; decision.action === "look"; decision = nextRunOf(run.value, rows.known)) await rows.read(decision.jobIds);
+    const decision = await decided(run.value, rows);
     switch (decision.action) {
       case "nothing":
         return;
@@ -44,6 +48,30 @@ export async function startNextTimerRun(
         return;
       }
     }
+  }
+}
+
+/**
+ * Whether a queued job is a run that waits for another one of its timer. Its message was completed when it began to wait,
+ * and a bell would only find that it waits still. Throws UnavailableError.
+ */
+export async function waitsForAnotherRun(
+  { jobId, batchId }: Pick<Job, "jobId" | "batchId">,
+  { jobs, timers }: Pick<NextTimerRunDeps, "jobs" | "timers">,
+): Promise<boolean> {
+  const run = isTimerBatch(batchId) ? (await timers.run(batchId))?.value : undefined;
+  if (run === undefined || !run.waitingJobIds.includes(jobId)) return false;
+  return isRungForLater(jobId, await decided(run, createRowCache(jobs)));
+}
+
+type Decided = Exclude<NextRunDecision, { readonly action: "look" }>;
+
+/** Reads the rows that the decision needs, and no others. */
+async function decided(run: TimerRun, rows: RowCache): Promise<Decided> {
+  for (;;) {
+    const decision = nextRunOf(run, rows.known);
+    if (decision.action !== "look") return decision;
+    await rows.read(decision.jobIds);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { ServiceBusClient } from "@azure/service-bus";
 import { UnreadableError } from "../../../runtime/core/errors.ts";
 import { silentEvents, silentLog, silentUnreadable } from "../../support/silent.ts";
 import { randomUUID } from "node:crypto";
@@ -13,7 +14,7 @@ import {
   createWebhookStore,
 } from "../../../runtime/azure/index.ts";
 import { outgoingTick } from "../../../runtime/core/timer/tick.ts";
-import { batchIdOf, scheduleHashOf, tickJobId } from "../../../runtime/core/timer/timer.ts";
+import { batchIdOf, newTimerRun, scheduleHashOf, tickJobId } from "../../../runtime/core/timer/timer.ts";
 import { newTimerJob, wakeTimerBatch } from "../../../runtime/timers/run/timer-jobs.ts";
 import { bellMessageId, bellOf } from "../../../runtime/core/job/bell.ts";
 import type { Batch, Claim, Job } from "../../../runtime/core/job/job.ts";
@@ -23,6 +24,7 @@ import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import { busTopology, jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import type { WorkerRecord } from "../../../runtime/core/job/worker-record.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
+import { waitsForAnotherRun } from "../../../runtime/timers/run/next-run.ts";
 import { withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { sweepBatches, type SweepBatchesDeps } from "../../../runtime/sweeper/sweep-batches.ts";
@@ -36,6 +38,7 @@ const HOUR_MS = 3_600_000;
 
 let bus: LocalServiceBus;
 let queue: JobQueue;
+let ticks: ServiceBusClient;
 const storage = testStorage();
 const jobs = createJobStore({ storage, writerId: `sweeper-${randomUUID()}` });
 const batches = createBatchStore({ storage });
@@ -53,10 +56,13 @@ let nextPool = 0;
 
 beforeAll(async () => {
   bus = await startLocalServiceBus({ port: 0, topology: busTopology(POOLS, { lockMs: LOCK_MS }) });
-  queue = createJobQueue({ bus: connectServiceBus({ kind: "connection-string", serviceBus: bus.connectionString }) });
+  const connect = () => connectServiceBus({ kind: "connection-string", serviceBus: bus.connectionString });
+  queue = createJobQueue({ bus: connect() });
+  ticks = connect();
 });
 afterAll(async () => {
   await queue.close();
+  await ticks.close();
   await bus.close();
 });
 beforeEach(async () => {
@@ -76,6 +82,7 @@ const deps = (): SweepBatchesDeps => ({
     queue,
   }),
   events: silentEvents,
+  waitsForAnother: (job) => waitsForAnotherRun(job, { jobs, timers }),
   unreadable: silentUnreadable,
   log: silentLog,
   announce: createAnnounce({ batches, webhooks, deliveries, now: () => new Date(), log: silentLog }),
@@ -147,8 +154,7 @@ describe("sweeping batches", () => {
     const jobId = tickJobId(timer, at, scheduleHashOf(timer));
     const trigger = { trigger: "schedule", scheduledAt: at, missedCount: 0 } as const;
     await jobs.insert(newTimerJob(timer, { jobId, trigger, pool, submittedAt: at, submittedBy: "timer" }));
-    // The broker forwards ticks to the queue; this sender is for bells, and looks for a bell's trace.
-    await queue.send(queueName, [{ bell: { ...tick, start: {} } as never, messageId }]);
+    await ticks.createSender(queueName).sendMessages({ body: tick, messageId, contentType: "application/json" });
     expect(await sweep()).toMatchObject({ bellsSent: 0 });
     const [delivery] = [await receiveOne(queue.receiver(queueName), 5_000)];
     expect(delivery?.parsed).toEqual({ kind: "tick", tick });
@@ -156,6 +162,33 @@ describe("sweeping batches", () => {
     // Its message is gone: it waits, or somebody died.
     expect(await sweep()).toMatchObject({ bellsSent: 1 });
     expect((await peek()).map(({ parsed }) => parsed.kind === "bell" && parsed.bell.jobId)).toEqual([jobId]);
+  });
+
+  it("the sweeper rings for the next waiting run of a timer, and for none that waits behind another", async () => {
+    const timer = timerOf({ tenantName: freshTenant(), pool });
+    const batchId = batchIdOf(timer);
+    const at = (minutes: number): Date => new Date(Date.parse("2026-03-01T08:00:00Z") + minutes * 60_000);
+    await wakeTimerBatch(batches, timer, at(0));
+    batch = (await batches.get(batchId))!.value;
+    const insertRun = async (scheduledAt: Date): Promise<Stored<Job>> => {
+      const jobId = tickJobId(timer, scheduledAt, scheduleHashOf(timer));
+      const trigger = { trigger: "schedule", scheduledAt, missedCount: 0 } as const;
+      await jobs.insert(newTimerJob(timer, { jobId, trigger, pool, submittedAt: at(0), submittedBy: "timer" }));
+      return (await jobs.get(jobId))!;
+    };
+    const [holder, first, second] = [await insertRun(at(0)), await insertRun(at(1)), await insertRun(at(2))];
+    const [currentJobId, ...waitingJobIds] = [holder, first, second].map(({ value }) => value.jobId);
+    await timers.writeRun({ ...newTimerRun(batchId), currentJobId, waitingJobIds }, undefined);
+    const rungFor = async () =>
+      (await peek()).flatMap(({ parsed }) => (parsed.kind === "bell" ? [parsed.bell.jobId] : []));
+
+    await ring(holder);
+    expect(await sweep()).toMatchObject({ bellsSent: 0 });
+    const { jobId } = holder.value;
+    await jobs.update({ jobId, etag: holder.etag, from: "queued", to: "canceled", changes: {} });
+    expect(await sweep()).toMatchObject({ bellsSent: 1 });
+    expect(await rungFor()).toEqual([jobId, first.value.jobId]);
+    expect(await sweep()).toMatchObject({ bellsSent: 0 });
   });
 
   it("the sweeper reopens a complete batch before it sends the bell of a late job", async () => {

@@ -45,6 +45,12 @@ export const TIMER_CONFIGURATIONS: readonly Configuration[] = [
   }),
   holds("3 ticks, one runs, one may wait: crash", "usual", begun(queue(3, 1, { crash: 1 }))),
   holds("3 ticks, one runs, two may wait: cancel", "usual", begun(queue(3, 2, { cancel: 1 }))),
+  holds("3 ticks, one runs, two may wait: lost message, needless ring", "usual", {
+    ...begun(queue(3, 2, { "lost message": 1, "needless ring": 1 })),
+  }),
+  holds("3 ticks, one runs, two may wait: lock expiry, needless ring", "full", {
+    ...begun(queue(3, 2, { "lock expiry": 1, "needless ring": 1 })),
+  }),
   holds("2 ticks: 2 crashes, cancel, requeue, retry", "full", skip(2, { crash: 2, cancel: 1, requeue: 1, retry: 1 })),
   holds("2 ticks: crash, lock expiry, cancel, requeue", "full", {
     ...skip(2, { crash: 1, "lock expiry": 1, cancel: 1, requeue: 1 }),
@@ -87,6 +93,11 @@ export const TIMER_RULES_OFF: readonly RuleOff[] = [
     queue(2, 1, { crash: 1 }),
   ),
   breaks("R18: a waiting run that has ended gets the bell", { passesOver: false }, begun(queue(3, 2, { cancel: 1 }))),
+  breaks(
+    "R18: the sweeper rings for a run that waits for another",
+    { sweeperLeavesWaiting: false },
+    begun(queue(3, 2, { "lost message": 1 })),
+  ),
   breaks("R19: the bell of a waiting run has the usual MessageId", { ringsFresh: false }, queue(2, 1, {})),
   breaks("R20: a run passes while an earlier one waits", { inOrder: false }, begun(queue(3, 1, {}))),
   breaks(

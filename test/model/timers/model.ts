@@ -3,10 +3,23 @@
  * names the job that may run. The timer is free when that job has ended. Nothing expires and nothing is released.
  * runtime/core decides which tick passes, waits, is skipped or gets a bell. The model adds crashes between the steps.
  */
+import { isRungForLater, nextRunOf } from "../../../runtime/core/timer/gate.ts";
 import { type Model, must, type Steps } from "../search.ts";
 import { jsonStates } from "../small-state.ts";
 import { ALL_RULES, type TimerBounds, type TimerRules } from "./rules.ts";
-import { hasMessage, IDLE, isOverTick, NOBODY, paid, type TickState, type TimerState, writeTick } from "./state.ts";
+import {
+  hasMessage,
+  idOf,
+  IDLE,
+  isOverTick,
+  NOBODY,
+  paid,
+  tickOf,
+  type TickState,
+  type TimerState,
+  turnsOf,
+  writeTick,
+} from "./state.ts";
 import { workerSteps } from "./worker.ts";
 
 export function timerModel(bounds: TimerBounds, given: Partial<TimerRules> = {}): Model<TimerState> {
@@ -40,7 +53,7 @@ export function timerModel(bounds: TimerBounds, given: Partial<TimerRules> = {})
       return state;
     },
     steps(state, steps) {
-      for (const tick of state.ticks.keys()) tickSteps(state, steps, tick);
+      for (const tick of state.ticks.keys()) tickSteps(state, steps, tick, rules);
       for (const index of state.workers.keys()) workerSteps({ state, index, rules, bounds }, steps);
     },
     check({ ticks: all, turns, outOfOrder, dropped }) {
@@ -67,7 +80,7 @@ export function timerModel(bounds: TimerBounds, given: Partial<TimerRules> = {})
   };
 }
 
-function tickSteps(state: TimerState, steps: Steps<TimerState>, tick: number): void {
+function tickSteps(state: TimerState, steps: Steps<TimerState>, tick: number, rules: TimerRules): void {
   const name = `tick ${tick + 1}`;
   const current = state.ticks[tick]!;
   if (current === "queued") {
@@ -106,7 +119,7 @@ function tickSteps(state: TimerState, steps: Steps<TimerState>, tick: number): v
       next.mayBeForgotten = true;
     });
   }
-  if (isForgotten(state, tick)) {
+  if (isForgotten(state, tick, rules)) {
     steps.take(`the sweeper finds ${name}`, (next) => {
       if (current === "running") writeTick(next, tick, "queued");
       next.waiting[tick]! += 1;
@@ -118,8 +131,10 @@ function tickSteps(state: TimerState, steps: Steps<TimerState>, tick: number): v
  * The tick has no message, and no live worker whose end could send one. This happens if a message was lost. It also
  * happens if a run waits with its message completed, and a worker that has not noticed the end of its lock removes it
  * from the waiting list and dies. Any other case that only the sweeper could find would be an error in the protocol.
+ *
+ * A run that waits for another one is not forgotten (R18). A bell for it is a fault: it is needless.
  */
-function isForgotten(state: TimerState, tick: number): boolean {
+function isForgotten(state: TimerState, tick: number, { sweeperLeavesWaiting }: TimerRules): boolean {
   const { ticks, turns, owner, mayBeForgotten, dropped, workers } = state;
   if (hasMessage(state, tick)) return false;
   // The worker that dropped it died before it ended its row.
@@ -127,6 +142,13 @@ function isForgotten(state: TimerState, tick: number): boolean {
   if (isDropped && ticks[tick] === "queued") return true;
   if (!mayBeForgotten) return false;
   if (ticks[tick] === "running") return owner[tick] === NOBODY;
-  const { current } = turns;
-  return ticks[tick] === "queued" && (current === NOBODY || current === tick || isOverTick(ticks[current]!));
+  if (ticks[tick] !== "queued") return false;
+  const { current, waiting } = turns;
+  if (waiting.includes(tick) && sweeperLeavesWaiting) {
+    return !isRungForLater(
+      idOf(tick),
+      nextRunOf(turnsOf(turns), (id) => ticks[tickOf(id)]),
+    );
+  }
+  return current === NOBODY || current === tick || isOverTick(ticks[current]!);
 }

@@ -23,6 +23,8 @@ export interface TimerRules {
   readonly redeliveryAsks: boolean;
   /** R18: ended runs in the waiting list are skipped. */
   readonly passesOver: boolean;
+  /** R18: the sweeper sends no bell for a run that waits for another one. */
+  readonly sweeperLeavesWaiting: boolean;
   /** R19: the bell of a waiting run has a MessageId that duplicate detection does not drop. */
   readonly ringsFresh: boolean;
   /** R19: a run that passes is removed from the waiting list. */
@@ -46,6 +48,7 @@ export const ALL_RULES: TimerRules = {
   endAsks: true,
   redeliveryAsks: true,
   passesOver: true,
+  sweeperLeavesWaiting: true,
   ringsFresh: true,
   passLeavesList: true,
   inOrder: true,

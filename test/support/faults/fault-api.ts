@@ -48,9 +48,9 @@ interface Routes {
 const idle = new Map<string, Routes[]>();
 let builtCount = 0;
 /**
- * Of all routes that were built: three count requests, and one looks after followers. They tick as long as the process.
+ * Of all routes that were built: two count requests, and one looks after followers. They tick as long as the process.
  */
-export const timersOfRoutes = (): number => builtCount * 4;
+export const timersOfRoutes = (): number => builtCount * 3;
 
 export function startFaultApi(ports: ApiPorts, pool: string): FaultApi {
   const routes = idle.get(pool)?.pop() ?? buildRoutes(pool);

@@ -12,8 +12,9 @@ import type { PackageStore } from "../../../runtime/core/ports/package-store.ts"
 import { isTerminal } from "../../../runtime/core/job/states.ts";
 import { createShare } from "../../../runtime/core/job/priority.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
+import { waitsForAnotherRun } from "../../../runtime/timers/run/next-run.ts";
 import { createTimerRuns, withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
-import { sweepBatches } from "../../../runtime/sweeper/sweep-batches.ts";
+import { sweepBatches, type SweepBatchesDeps } from "../../../runtime/sweeper/sweep-batches.ts";
 import type { PackageCache } from "../../../runtime/worker/package-cache/package-cache.ts";
 import type { JobProcesses } from "../../../runtime/worker/process/job-processes.ts";
 import { createWorkspaces } from "../../../runtime/worker/process/files/workspace.ts";
@@ -174,11 +175,12 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
       const ofBatches = createBatchCompletion({ ...sweeper, batches, events: silentEvents, now: later });
       const completion = withTimerBatches(ofBatches, sweeper);
       const told = { events: silentEvents, unreadable: silentUnreadable, log: silentLog };
-      const deps = {
+      const deps: SweepBatchesDeps = {
         ...sweeper,
         ...told,
         batches,
         completion,
+        waitsForAnother: (job) => waitsForAnotherRun(job, sweeper),
         announce: () => Promise.resolve(),
         now: later,
         lockMs,

@@ -5,6 +5,7 @@ import {
   nextRunOf,
   decideGate,
   isOver,
+  isRungForLater,
   type GateRequest,
   type Known,
   type KnownState,
@@ -196,5 +197,21 @@ describe("askOf", () => {
     const nobody = knowing({ [first]: state, [second]: "canceled", [third]: "absent" });
     // Somebody may have come to wait behind one that has ended since.
     expect(nextRunOf(run, nobody)).toEqual({ action: "read-again" });
+  });
+});
+
+describe("isRungForLater", () => {
+  const run = { currentJobId: first, waitingJobIds: [second, third] };
+
+  it.each(ALIVE)("no waiting run needs a bell while the holder is %s", (state) => {
+    const next = nextRunOf(run, knowing({ [first]: state }));
+    expect([second, third].map((jobId) => isRungForLater(jobId, next))).toEqual([true, true]);
+  });
+
+  it.each(OVER)("only the first waiting run needs a bell when the holder is %s", (state) => {
+    const next = nextRunOf(run, knowing({ [first]: state, [second]: "queued", [third]: "queued" }));
+    expect([second, third].map((jobId) => isRungForLater(jobId, next))).toEqual([false, true]);
+    const later = nextRunOf(run, knowing({ [first]: state, [second]: "canceled", [third]: "queued" }));
+    expect(isRungForLater(third, later)).toBe(false);
   });
 });

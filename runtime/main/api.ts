@@ -159,6 +159,7 @@ async function start(exits: Exits): Promise<Service> {
     events,
     announce: webhooks.announce,
     waitsForAnother: (job) => waitsForAnotherRun(job, stores),
+    pools,
     reconcileTimers: (isLeader) => timers.reconcile.run(isLeader),
     lease: lease("sweeper", SWEEPER_LEASE_MS),
     lockMs,

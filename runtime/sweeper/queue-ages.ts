@@ -1,7 +1,8 @@
 /**
  * How long the oldest job of each queue has waited. The broker knows neither that nor which messages are under lock, so a
  * page of each queue is peeked and the rows of its jobs are read until one is found that could start now. It costs one
- * request to the broker per queue, and a few reads of rows while workers are busy. An idle pool is not asked about.
+ * request to the broker per queue, and a few reads of rows while workers are busy. A pool without queued rows is looked at
+ * too: the run of a timer has no row until a worker receives its tick.
  */
 import { jobQueueName } from "../core/deployment/topology.ts";
 import type { Job } from "../core/job/job.ts";
@@ -32,7 +33,7 @@ const GROUP_SIZE = 16;
 
 export interface QueueAges {
   /** A queue whose page holds only jobs that run is left out: its age is not known. Throws UnavailableError. */
-  look(queuedCounts: ReadonlyMap<string, number>): Promise<readonly QueueAge[]>;
+  look(pools: Iterable<string>): Promise<readonly QueueAge[]>;
 }
 
 /** Begins in each queue where the last look found something: messages before that are of jobs that run. */
@@ -45,12 +46,12 @@ export function createQueueAges({ queue, jobs, unreadable, now }: QueueAgesDeps)
     const page = await queue.peek(queueName, { deadLetter: false, fromSequenceNumber, maxCount: PEEK_PAGE });
     for (let from = 0; from < page.length; from += GROUP_SIZE) {
       const group = page.slice(from, from + GROUP_SIZE);
-      const rows = await Promise.all(group.map(rowOf));
-      const at = rows.findIndex((row) => row !== undefined && couldStart(row, now()));
-      const [found, message] = [rows[at], group[at]];
-      if (found === undefined || message === undefined) continue;
+      const times = await Promise.all(group.map(startableSince));
+      const at = times.findIndex((since) => since !== undefined && since <= now());
+      const [since, message] = [times[at], group[at]];
+      if (since === undefined || message === undefined) continue;
       positions.set(queueName, message.sequenceNumber);
-      return [{ pool, priority, oldestMs: Math.max(0, now().getTime() - waitingSince(found).getTime()) }];
+      return [{ pool, priority, oldestMs: now().getTime() - since.getTime() }];
     }
     const last = page.length < PEEK_PAGE ? undefined : page.at(-1);
     // At the end of the queue the next look begins at its head again, where returned messages lie.
@@ -59,28 +60,25 @@ export function createQueueAges({ queue, jobs, unreadable, now }: QueueAgesDeps)
     return last === undefined ? [{ pool, priority, oldestMs: 0 }] : [];
   }
 
-  /** The row that the message rings for, unless it has moved on. */
-  async function rowOf({ parsed, messageId }: PeekedMessage): Promise<Job | undefined> {
+  /** From when the job of the message could start, or will. Undefined: it has moved on. */
+  async function startableSince({ parsed, messageId }: PeekedMessage): Promise<Date | undefined> {
     const subject = subjectOf(parsed);
     if (subject === undefined) return undefined;
-    const stored = await unlessUnreadable(messageId, unreadable, () => jobs.get(subject.jobId));
-    return stored?.value.ring === subject.ring ? stored.value : undefined;
+    const found = await unlessUnreadable(messageId, unreadable, async () => ({
+      stored: await jobs.get(subject.jobId),
+    }));
+    const row = found?.stored?.value;
+    if (row !== undefined) return row.state === "queued" && row.ring === subject.ring ? waitingSince(row) : undefined;
+    return found !== undefined && parsed.kind === "tick" ? new Date(parsed.tick.scheduledAt) : undefined;
   }
 
   return {
-    async look(queuedCounts) {
-      const looks = [...queuedCounts].flatMap(([pool, count]) =>
-        PRIORITIES.map(async (priority) =>
-          count === 0 ? [{ pool, priority, oldestMs: 0 }] : lookInto(pool, priority),
-        ),
-      );
+    async look(pools) {
+      const looks = [...pools].flatMap((pool) => PRIORITIES.map((priority) => lookInto(pool, priority)));
       return (await Promise.all(looks)).flat();
     },
   };
 }
-
-const couldStart = ({ state, runAt }: Job, now: Date): boolean =>
-  state === "queued" && (runAt === undefined || runAt <= now);
 
 /** Since when the row could be started, at the latest. */
 export const waitingSince = ({ runAt, history, submittedAt }: Pick<Job, "runAt" | "submittedAt" | "history">): Date =>

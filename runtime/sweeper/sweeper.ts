@@ -20,6 +20,8 @@ export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly lease: LeaderLease;
   /** Makes the registered timers what packages declare, while `isLeader`. Throws UnavailableError. Default: nothing. */
   readonly reconcileTimers?: ((isLeader: () => Promise<boolean>) => Promise<void>) | undefined;
+  /** The worker pools there are. */
+  readonly pools: readonly string[];
   readonly metrics: QueueMetrics;
   readonly log: Logger;
 }
@@ -70,8 +72,8 @@ function createSweeper(deps: SweeperDeps): Sweeper {
     const thorough = current % THOROUGH_EVERY === 0;
     const swept = await sweepBatches(deps, { thorough, endedBatches });
     const { bellsSent, handedBack, canceled, pools, isIdle } = swept;
-    const queuedCounts = gauges.show(swept.queuedCounts, swept.silentCounts);
-    if (current % AGES_EVERY === 0) gauges.showAges(await queueAges.look(queuedCounts));
+    const shown = gauges.show(swept.queuedCounts, swept.silentCounts);
+    if (current % AGES_EVERY === 0) gauges.showAges(await queueAges.look(new Set([...deps.pools, ...shown.keys()])));
     let deadLettersRemoved = 0;
     // A dead letter matters while its job is open.
     for (const pool of isIdle && !thorough ? [] : new Set([DEFAULT_POOL, ...pools])) {

@@ -1,24 +1,28 @@
 import { describe, expect, it } from "vitest";
 import type { Job } from "../../../runtime/core/job/job.ts";
-import { bellMessageId, bellOf } from "../../../runtime/core/job/bell.ts";
+import { bellOf } from "../../../runtime/core/job/bell.ts";
 import { jobQueueName } from "../../../runtime/core/deployment/topology.ts";
 import type { PeekedMessage, PeekRequest } from "../../../runtime/core/ports/job-queue.ts";
 import { createQueueAges } from "../../../runtime/sweeper/queue-ages.ts";
-import { jobOf } from "../../support/builders.ts";
+import { jobOf, timerOf } from "../../support/builders.ts";
+import { subjectOfTick } from "../../../runtime/core/job/message.ts";
+import { outgoingTick, type Tick } from "../../../runtime/core/timer/tick.ts";
 import { silentUnreadable } from "../../support/silent.ts";
 
 const NOW = Date.parse("2026-03-01T08:00:00Z");
 const ago = (seconds: number): Date => new Date(NOW - seconds * 1_000);
 const QUEUE = jobQueueName("p", "normal");
 
-/** A queue with a bell for each job, in their order. */
-function createWorld(jobs: Job[]) {
+/** A queue with a bell for each job, in their order, and then ticks. */
+function createWorld(jobs: Job[], ticks: readonly Tick[] = []) {
   const peeked: PeekRequest[] = [];
   let reads = 0;
   const messages = (): readonly PeekedMessage[] =>
-    jobs.map((job, index) => ({
-      parsed: { kind: "bell", bell: bellOf(job, "e") },
-      messageId: bellMessageId(job.jobId, job.ring),
+    [
+      ...jobs.map((job) => ({ parsed: { kind: "bell", bell: bellOf(job, "e") } as const, messageId: job.jobId })),
+      ...ticks.map((tick) => ({ parsed: { kind: "tick", tick } as const, messageId: tick.scheduledAt })),
+    ].map((message, index) => ({
+      ...message,
       sequenceNumber: String(index + 1),
       enqueuedAt: new Date(NOW),
       reason: undefined,
@@ -48,7 +52,7 @@ function createWorld(jobs: Job[]) {
     now: () => new Date(NOW),
   });
   const age = async (): Promise<number | undefined> =>
-    (await ages.look(new Map([["p", 1]]))).find(({ priority }) => priority === "normal")?.oldestMs;
+    (await ages.look(["p"])).find(({ priority }) => priority === "normal")?.oldestMs;
   return { ages, age, peeked, jobs, reads: () => reads };
 }
 
@@ -69,12 +73,22 @@ describe("the age of the oldest job of a queue", () => {
     expect(await createWorld([waiting(500, { runAt: ago(5) })]).age()).toBe(5_000);
   });
 
-  it("is 0 for an empty queue, and a pool without queued jobs is not asked about", async () => {
-    const { ages, age, peeked } = createWorld([]);
+  it("is 0 for an empty queue", async () => {
+    const { age, peeked } = createWorld([]);
     expect(await age()).toBe(0);
     expect(peeked).toHaveLength(1);
-    expect((await ages.look(new Map([["p", 0]]))).map(({ oldestMs }) => oldestMs)).toEqual([0, 0, 0]);
-    expect(peeked).toHaveLength(1);
+  });
+
+  it("counts a timer's tick that no worker has received from the time it is for", async () => {
+    const tickAt = (seconds: number): Tick => outgoingTick(timerOf(), "hash", ago(seconds)).tick;
+    expect(await createWorld([], [tickAt(-60)]).age()).toBe(0);
+    expect(await createWorld([], [tickAt(-60), tickAt(40), tickAt(20)]).age()).toBe(40_000);
+  });
+
+  it("does not count a tick whose run has ended", async () => {
+    const { tick } = outgoingTick(timerOf(), "hash", ago(40));
+    const ended = { ...waiting(40, { state: "succeeded" }), jobId: subjectOfTick(tick).jobId };
+    expect(await createWorld([ended], [tick]).age()).toBe(0);
   });
 
   it("costs one request to the broker and a few reads, also behind many jobs that run", async () => {

@@ -43,6 +43,7 @@ it("depth and age are those of the waiting jobs, and 0 when another process lead
       completion: createBatchCompletion({ jobs, batches, events: silentEvents, now }),
       events: silentEvents,
       announce: () => Promise.resolve(),
+      pools: ["default"],
       lease: { hold: () => Promise.resolve(leads), release: () => Promise.resolve() },
       lockMs: 60_000,
       marginMs: 10_000,

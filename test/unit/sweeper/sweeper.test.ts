@@ -21,6 +21,7 @@ it("a sweeper with a wrong clock does not ask for the lease, so another one can 
   const log = recordingLog();
   // Who does not lead asks nobody else.
   const deps = {
+    pools: ["default"],
     lease: { hold, release: () => Promise.resolve() },
     now: clock.trustedNow,
     metrics: silentMetrics,
@@ -59,6 +60,7 @@ it("a job whose bell was never sent gets one within 90 s, also in a batch that h
           completion: createBatchCompletion({ jobs, batches, events: silentEvents, now }),
           events: silentEvents,
           announce: () => Promise.resolve(),
+          pools: ["default"],
           lease: { hold: () => Promise.resolve(true), release: () => Promise.resolve() },
           lockMs: 60_000,
           marginMs: 10_000,

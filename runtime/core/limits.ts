@@ -325,6 +325,9 @@ export const PACKAGE_CACHE_MAX_VERSIONS = 20;
 /** A job's returned output, as JSON text on its row: a string property holds 64 KiB of UTF-16. */
 export const OUTPUT_MAX_BYTES = 30 * KiB;
 export const FAILURE_MESSAGE_MAX_LENGTH = 2_000;
+/** Of the stack that is kept with a failure: enough to see where it came from. The log has all of it. */
+export const FAILURE_STACK_MAX_FRAMES = 10;
+export const FAILURE_STACK_MAX_LENGTH = 2_000;
 export const PROGRESS_TEXT_MAX_LENGTH = 500;
 /** Captured output of one attempt. The rest is dropped, and the log says so. */
 export const LOG_MAX_BYTES = 16 * MiB;

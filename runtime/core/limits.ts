@@ -308,6 +308,18 @@ export const PACKAGE_MAX_RATIO = 200;
 export const PACKAGE_RATIO_THRESHOLD_BYTES = 1 * MiB;
 /** `job.json`: names and schedules, no data. */
 export const MANIFEST_MAX_BYTES = 256 * KiB;
+/** A JSON Schema in `job.json`, as JSON. */
+export const SCHEMA_MAX_BYTES = 32 * KiB;
+/** Objects and lists inside each other in a schema. `job.json` as a whole has JSON_MAX_DEPTH. */
+export const SCHEMA_MAX_DEPTH = 48;
+/**
+ * Work that one job's parameters may cost the API: so many keywords, and so many more for each byte of them. An honest schema
+ * needs one or two a byte. Beyond that the parameters are judged only when the job runs.
+ */
+export const SCHEMA_STEPS_BASE = 2_000;
+export const SCHEMA_STEPS_PER_BYTE = 10;
+/** Versions of packages whose schemas the API keeps in memory. */
+export const KNOWN_SCHEMAS_MAX_COUNT = 200;
 /** Versions of a package that are kept beside the current one. */
 export const PACKAGE_VERSIONS_KEPT = 20;
 /** What storage says about a package serves all attempts of a worker that begin within this time. */

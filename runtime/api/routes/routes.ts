@@ -24,6 +24,7 @@ import type { ReleasePublisher } from "../publish-release.ts";
 import type { BellOutbox } from "../submit/bell-outbox.ts";
 import { createFindBatch } from "../submit/find-batch.ts";
 import { createKnownJobs } from "../submit/known-jobs.ts";
+import { createPackageSchemas } from "../submit/package-schemas.ts";
 import { createReservations } from "../submit/reservations.ts";
 import { createRunTimer } from "../submit/run-timer.ts";
 import { createSubmitJob } from "../submit/submit-job.ts";
@@ -122,6 +123,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
   const writer = createJobWriter(shared);
   const knownJobs = createKnownJobs({
     ...shared,
+    schemasOf: createPackageSchemas(stores.packages),
     isReleasePending: (tenantName, packageName) => release?.isPending(tenantName, packageName) ?? false,
   });
   const submitDeps = { ...shared, findBatch, reservations, writer, knownJobs };

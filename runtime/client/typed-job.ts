@@ -18,9 +18,13 @@ export type TypedJobView<Output> = Omit<JobView, "output"> & { readonly output?:
 export interface TypedJob<Shape extends JobShape> {
   readonly jobType: string;
   /** Resolves to the job's id. Without a batch the job joins its tenant's batch of the day. */
-  submit(job: TypedSubmission<ParametersOf<Shape>>, batchId?: string, options?: SubmitOptions): Promise<string>;
+  readonly submit: (
+    job: TypedSubmission<ParametersOf<Shape>>,
+    batchId?: string,
+    options?: SubmitOptions,
+  ) => Promise<string>;
   /** Resolves to the job when it has ended, in any state. */
-  wait(jobId: string, options?: WaitForJobOptions): Promise<TypedJobView<OutputOf<Shape>>>;
+  readonly wait: (jobId: string, options?: WaitForJobOptions) => Promise<TypedJobView<OutputOf<Shape>>>;
 }
 
 export interface TypedJobDeps {

@@ -22,11 +22,11 @@ import { judgeBySchema } from "../../core/package/json-schema.ts";
 import type { PackageCatalog, StoredPackage } from "../../core/ports/package-store.ts";
 import type { JobRequestBody } from "../../core/http/requests.ts";
 import type { Clock } from "../../core/clock.ts";
-import type { ReadSchemasOf } from "./package-schemas.ts";
+import type { PublishedJobsOf } from "../published-jobs.ts";
 
 export interface KnownJobsDeps {
   readonly packages: Pick<PackageCatalog, "get" | "list">;
-  readonly schemasOf: ReadSchemasOf;
+  readonly publishedJobs: PublishedJobsOf;
   /** Whether the package comes with this release and is not published yet. */
   readonly isReleasePending: (tenantName: string, packageName: string) => boolean;
   readonly monotonicNow: Clock["monotonicNow"];
@@ -57,7 +57,7 @@ interface Reading {
 /** Undefined: no such package. Its job types are undefined if they were not recorded. */
 type Found = Pick<StoredPackage, "jobTypes" | "sha256" | "schemaCount"> | undefined;
 
-export function createKnownJobs({ packages, schemasOf, isReleasePending, monotonicNow }: KnownJobsDeps): KnownJobs {
+export function createKnownJobs({ packages, publishedJobs, isReleasePending, monotonicNow }: KnownJobsDeps): KnownJobs {
   /** By tenant and package, the latest last. */
   const readings = new Map<string, Reading>();
   let turn = 0;
@@ -103,7 +103,7 @@ export function createKnownJobs({ packages, schemasOf, isReleasePending, monoton
         const { sha256, schemaCount = 0 } = found;
         if (sha256 === undefined || schemaCount === 0) return [];
         const { tenantName, jobProcessorPackageName: packageName } = job;
-        const schema = (await schemasOf({ tenantName, packageName, sha256 })).get(job.jobType);
+        const schema = (await publishedJobs({ tenantName, packageName, sha256 })).get(job.jobType)?.parameters;
         return schema === undefined ? [] : judgeBySchema(schema, { ...parameters, value: job.parameters ?? null });
       }
 

@@ -62,9 +62,9 @@ describe("a job typed by its declaration", () => {
     interface Written {
       readonly types?: { readonly parameters: { a: 1 }; readonly output: "b" };
     }
-    const { jobType, submit } = clientWith({}).client.job<Written>("X");
-    expect(jobType).toBe("X");
-    expectTypeOf<Parameters<typeof submit>[0]["parameters"]>().toEqualTypeOf<{ a: 1 }>();
+    const job = clientWith({}).client.job<Written>("X");
+    expect(job.jobType).toBe("X");
+    expectTypeOf<Parameters<typeof job.submit>[0]["parameters"]>().toEqualTypeOf<{ a: 1 }>();
   });
 
   it("brings no code of the package into the program that submits", async () => {

@@ -41,7 +41,12 @@ export type {
   JobRetrying,
   JobStarted,
 } from "../core/job/events.ts";
-export type { PackageJobView, PackageVersionView, PackageView, PublishedPackageView } from "../core/http/package-api.ts";
+export type {
+  PackageJobView,
+  PackageVersionView,
+  PackageView,
+  PublishedPackageView,
+} from "../core/http/package-api.ts";
 export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
 export type { JobShape, OutputOf, ParametersOf } from "../core/job/job-shape.ts";
 export type { JobState } from "../core/job/states.ts";

@@ -112,7 +112,11 @@ describe("a value that the job may take", () => {
   });
 
   it("is left to it when judging takes too much work, which grows with the value only", () => {
-    const wrong = { allOf: Array.from({ length: SCHEMA_STEPS_BASE + 50 }, () => ({})), type: "object", required: ["a"] };
+    const wrong = {
+      allOf: Array.from({ length: SCHEMA_STEPS_BASE + 50 }, () => ({})),
+      type: "object",
+      required: ["a"],
+    };
     expect(judge(wrong, {})).toEqual([]);
     expect(judge({ ...wrong, allOf: [] }, {})).toEqual(["parameters.a is required"]);
     const list = Array.from({ length: 100_000 }, (_, n) => ({ n }));

@@ -98,3 +98,7 @@ export function showBytes(bytes: number): string {
   const mebibytes = bytes / 1024 / 1024;
   return mebibytes >= 1 ? `${mebibytes.toFixed(1)} MiB` : `${Math.max(1, Math.round(bytes / 1024))} KiB`;
 }
+
+/** The frames of a failure, one a line, indented. */
+export const framesOf = ({ stack }: { readonly stack?: string | undefined }, indent: number): readonly string[] =>
+  stack === undefined ? [] : stack.split("\n").map((frame) => " ".repeat(indent) + frame);

@@ -3,7 +3,7 @@ import CliProgress from "cli-progress";
 import type { BatchView, JobServiceClient, JobView } from "../client/index.ts";
 import { openOf } from "../core/job/states.ts";
 import { printable } from "../core/text.ts";
-import { counted, show, showState, showValue } from "./command.ts";
+import { counted, framesOf, show, showState, showValue } from "./command.ts";
 import { JobsFailedError } from "./exit-codes.ts";
 import type { Surroundings, Terminal } from "./terminal.ts";
 
@@ -16,6 +16,8 @@ const LOOK_EVERY_MS = 500;
 /** Without a bar, a line is written at every tenth of the progress. */
 const PLAIN_STEPS = 10;
 const FAILURES_SHOWN = 10;
+/** Column below the name of a failed job. */
+const FAILURE_INDENT = 9;
 /** Column where the values of a description start. */
 const VALUE_INDENT = 12;
 
@@ -46,7 +48,7 @@ function describeEnd(job: JobView, terminal: Terminal): string {
   const { state, attempts, failure, output, artifactCount } = job;
   return [
     `${showState(terminal, state)} after ${counted(attempts, "attempt")}`,
-    ...(failure === undefined ? [] : [`  ${failure.code}: ${failure.message}`]),
+    ...(failure === undefined ? [] : [`  ${failure.code}: ${failure.message}`, ...framesOf(failure, 4)]),
     ...(output === undefined ? [] : [`  output    ${showValue(output, terminal, VALUE_INDENT)}`]),
     ...(artifactCount === 0 ? [] : [`  artifacts ${artifactCount}`]),
   ].join("\n");
@@ -95,7 +97,9 @@ async function showFailures(
       return;
     }
     // On separate lines, so that a terminal does not break an id.
-    error(`  ${paint("red", "failed")} ${job.jobName}\n         ${job.jobId}\n         ${job.failure?.message ?? ""}`);
+    const [frame = ""] = framesOf(job.failure ?? {}, FAILURE_INDENT);
+    const about = [job.jobId, job.failure?.message ?? ""].map((line) => " ".repeat(FAILURE_INDENT) + line);
+    error([`  ${paint("red", "failed")} ${job.jobName}`, ...about, ...(frame === "" ? [] : [frame])].join("\n"));
   }
 }
 

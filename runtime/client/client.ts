@@ -1,6 +1,7 @@
 /** The client of the service: management, monitoring, timers, notifications, waiting. */
 import type { AuthFacts } from "../core/http/auth-facts.ts";
 import type { BatchView, JobView } from "../core/http/views.ts";
+import type { JobShape } from "../core/job/job-shape.ts";
 import { type TokenCredential, clientSecretCredential } from "./credential.ts";
 import { JobServiceError } from "./job-service-error.ts";
 import { type Management, createManagement } from "./management.ts";
@@ -11,6 +12,7 @@ import { type Timers, createTimers } from "./timer-management.ts";
 import { type TokenCache, type TokenOptions, createTokenCache } from "./token-cache.ts";
 import { type CallOptions, type Fetch, type Transport, createTransport } from "./transport.ts";
 import { type EntraFacts, assertOwnScopes, isPrivate } from "./trusted-authority.ts";
+import { type TypedJob, createTypedJob } from "./typed-job.ts";
 import { type WaitForBatchOptions, type WaitForJobOptions, createWaits } from "./wait.ts";
 
 export interface JobServiceClientOptions {
@@ -113,6 +115,21 @@ export class JobServiceClient {
   /** Resolves to the batch, with its counts, when it has jobs and all of them have ended. */
   waitForBatch(batchId: string, options?: WaitForBatchOptions): Promise<BatchView> {
     return this.#waits.waitForBatch(batchId, options);
+  }
+
+  /**
+   * Jobs of this type, with the types of their declaration. Import it as a type, so that no code of the package comes along:
+   *
+   * ```ts
+   * import type thumbnails from "../packages/thumbnails/src/thumbnails.ts";
+   * const jobId = await client.job<typeof thumbnails>("Thumbnails").submit({ …, parameters: { image, sizes: [64] } });
+   * ```
+   */
+  job<Shape extends JobShape>(jobType: string): TypedJob<Shape> {
+    return createTypedJob<Shape>(jobType, {
+      submitJob: (...given) => this.management.submitJob(...given),
+      waitForJob: (...given) => this.waitForJob(...given),
+    });
   }
 
   async #authorize(options: TokenOptions): Promise<string | undefined> {

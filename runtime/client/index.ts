@@ -25,6 +25,7 @@ export type { BrowserSignIn, BrowserSignInOptions } from "./sign-in-with-browser
 export type { SubmissionSource, SubmitJobsOptions, SubmittedJob } from "./submit-lines.ts";
 export type { NextOptions, TimerReference, Timers } from "./timer-management.ts";
 export type { CallOptions, Fetch } from "./transport.ts";
+export type { TypedJob, TypedJobView, TypedSubmission } from "./typed-job.ts";
 export type { EntraFacts } from "./trusted-authority.ts";
 export type { OnUploadProgress, UploadProgress } from "./management.ts";
 export { verifyWebhook, WebhookRefusedError } from "./verify-webhook.ts";
@@ -40,8 +41,14 @@ export type {
   JobRetrying,
   JobStarted,
 } from "../core/job/events.ts";
-export type { PackageVersionView, PackageView, PublishedPackageView } from "../core/http/package-api.ts";
+export type {
+  PackageJobView,
+  PackageVersionView,
+  PackageView,
+  PublishedPackageView,
+} from "../core/http/package-api.ts";
 export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
+export type { JobShape, OutputOf, ParametersOf } from "../core/job/job-shape.ts";
 export type { JobState } from "../core/job/states.ts";
 export type { GrantView, MeView, PutGrantBody, TenantView } from "../core/http/tenant-api.ts";
 export type { TimerView } from "../core/http/timer-api.ts";

@@ -1,5 +1,5 @@
 /** Operations that only read: batches with counts, jobs, logs, artifacts, packages, workers, access. */
-import type { PackageVersionView, PackageView } from "../core/http/package-api.ts";
+import type { PackageJobView, PackageVersionView, PackageView } from "../core/http/package-api.ts";
 import type { GrantView, MeView, TenantView } from "../core/http/tenant-api.ts";
 import type { ArtifactView, BatchView, DeadLetterView, JobView } from "../core/http/views.ts";
 import type { WebhookDeliveryView, WebhookView } from "../core/http/webhook-api.ts";
@@ -47,6 +47,8 @@ export interface Monitoring {
   followLog(jobId: string, options?: FollowLogOptions): AsyncGenerator<string>;
   getPackages(tenantName: string, options?: PageOptions): Listing<PackageView>;
   getPackage(tenantName: string, packageName: string, options?: CallOptions): Promise<PackageView>;
+  /** Of its current version, with the JSON Schemas of parameters and output. */
+  getPackageJobs(tenantName: string, packageName: string, options?: CallOptions): Promise<readonly PackageJobView[]>;
   /** Newest first. */
   getPackageVersions(
     tenantName: string,
@@ -101,6 +103,8 @@ export function createMonitoring(transport: Transport): Monitoring {
       listing(transport, path`/v1/tenants/${tenantName}/packages`, {}, options),
     getPackage: (tenantName, packageName, options) =>
       get(path`/v1/tenants/${tenantName}/packages/${packageName}`, options),
+    getPackageJobs: (tenantName, packageName, options) =>
+      items(path`/v1/tenants/${tenantName}/packages/${packageName}/jobs`, options),
     getPackageVersions: (tenantName, packageName, options) =>
       items(path`/v1/tenants/${tenantName}/packages/${packageName}/versions`, options),
     getDeadLetters: ({ tenantName, pool, poison, ...options } = {}) =>

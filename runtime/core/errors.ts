@@ -7,6 +7,7 @@ import type { FormatName } from "./formats.ts";
 /** The caller must change the request. */
 export const INVALID_REQUEST_CODES = [
   "InvalidRequest",
+  "ParametersInvalid",
   "MethodNotAllowed",
   "PayloadTooLarge",
   "UnsupportedMediaType",

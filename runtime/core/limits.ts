@@ -308,6 +308,18 @@ export const PACKAGE_MAX_RATIO = 200;
 export const PACKAGE_RATIO_THRESHOLD_BYTES = 1 * MiB;
 /** `job.json`: names and schedules, no data. */
 export const MANIFEST_MAX_BYTES = 256 * KiB;
+/** A JSON Schema in `job.json`, as JSON. */
+export const SCHEMA_MAX_BYTES = 32 * KiB;
+/** Objects and lists inside each other in a schema. `job.json` as a whole has JSON_MAX_DEPTH. */
+export const SCHEMA_MAX_DEPTH = 48;
+/**
+ * Work that one job's parameters may cost the API: so many keywords, and so many more for each byte of them. An honest schema
+ * needs one or two a byte. Beyond that the parameters are judged only when the job runs.
+ */
+export const SCHEMA_STEPS_BASE = 2_000;
+export const SCHEMA_STEPS_PER_BYTE = 10;
+/** Versions of packages whose schemas the API keeps in memory. */
+export const KNOWN_SCHEMAS_MAX_COUNT = 200;
 /** Versions of a package that are kept beside the current one. */
 export const PACKAGE_VERSIONS_KEPT = 20;
 /** What storage says about a package serves all attempts of a worker that begin within this time. */
@@ -325,6 +337,9 @@ export const PACKAGE_CACHE_MAX_VERSIONS = 20;
 /** A job's returned output, as JSON text on its row: a string property holds 64 KiB of UTF-16. */
 export const OUTPUT_MAX_BYTES = 30 * KiB;
 export const FAILURE_MESSAGE_MAX_LENGTH = 2_000;
+/** Of the stack that is kept with a failure: enough to see where it came from. The log has all of it. */
+export const FAILURE_STACK_MAX_FRAMES = 10;
+export const FAILURE_STACK_MAX_LENGTH = 2_000;
 export const PROGRESS_TEXT_MAX_LENGTH = 500;
 /** Captured output of one attempt. The rest is dropped, and the log says so. */
 export const LOG_MAX_BYTES = 16 * MiB;

@@ -3,6 +3,7 @@
  * before it runs. With NonRetryableError a job declares that a retry cannot help.
  */
 import type { RetryPolicy } from "../core/job/retry.ts";
+import type { JobShape } from "../core/job/job-shape.ts";
 import type { Isolation } from "../core/package/manifest.ts";
 import type { Job, JobContext, JobResult } from "./job-context.ts";
 
@@ -29,7 +30,13 @@ export interface ExecutionOptions {
   readonly isolation?: Isolation;
 }
 
-export interface JobOptions<Parameters, Services> extends ExecutionOptions {
+export interface JobOptions<
+  Parameters,
+  Services,
+  Submitted = Parameters,
+  Result = unknown,
+  Kept = Result,
+> extends ExecutionOptions {
   /**
    * Submitters use this name to run the job. Unique within the package. A text literal or a constant:
    * `jobyard pack` reads it from the source without running it.
@@ -39,23 +46,32 @@ export interface JobOptions<Parameters, Services> extends ExecutionOptions {
   readonly retry?: Partial<RetryPolicy>;
   /**
    * Checks the submitted parameters and gives them a type: a schema (zod, valibot, arktype, …) or a function that
-   * returns them or throws. Refused parameters fail the job at once, because a retry would have the same ones.
+   * returns them or throws. Refused parameters fail the job at once, because a retry would have the same ones. A schema of
+   * a library that can describe it as JSON Schema is part of the package: then the API refuses them at submit.
    */
-  readonly parameters?: ParameterCheck<Parameters>;
+  readonly parameters?: ParameterCheck<Parameters, Submitted>;
+  /**
+   * Checks the output that `run` returns and gives it a type, as `parameters` does. An output that does not fit fails the
+   * job at once.
+   */
+  readonly output?: ParameterCheck<Kept, Result>;
   /**
    * Does the work. Returning means success, throwing means failure. The retry policy decides whether the job is tried
    * again, unless a NonRetryableError was thrown. A job can run more than once (a machine can fail after the work and
    * before the result is recorded), so its effects should be repeatable.
    */
-  readonly run: (job: Job<Parameters>, context: JobContext<Services>) => MaybePromise<JobResult | undefined>;
+  readonly run: (job: Job<Parameters>, context: JobContext<Services>) => MaybePromise<JobResult<Result> | undefined>;
 }
 
 /** A job without a result has no `return`, which TypeScript types as void. */
 // eslint-disable-next-line @typescript-eslint/no-invalid-void-type
 export type MaybePromise<T> = T | void | Promise<T | void>;
 
-/** A declared job as the runtime uses it: `run` takes unchecked parameters and checks them itself. */
-export interface JobDefinition {
+/**
+ * A declared job as the runtime uses it: `run` takes unchecked parameters and checks them itself. Its type tells a client
+ * what to submit and what it gets: `client.job<typeof greet>("Greet")`.
+ */
+export interface JobDefinition<Submitted = unknown, Kept = unknown> extends JobShape<Submitted, Kept> {
   /** Undefined for a timer that is named by its export or file, which only the manifest knows. */
   readonly jobType: string | undefined;
   readonly retry: Partial<RetryPolicy> | undefined;
@@ -63,6 +79,8 @@ export interface JobDefinition {
   readonly idleTimeoutMs: number | undefined;
   readonly memoryMb: number | undefined;
   readonly isolation: Isolation | undefined;
+  /** As they were declared. Packing reads JSON Schemas from them. */
+  readonly checks?: { readonly parameters: unknown; readonly output: unknown };
   readonly run: (job: Job, context: JobContext) => Promise<JobResult | undefined>;
 }
 
@@ -81,23 +99,32 @@ export interface JobDefinition {
  * });
  * ```
  */
-export function defineJob<Parameters = unknown, Services = unknown>(
-  options: JobOptions<Parameters, Services>,
-): JobDefinition {
+export function defineJob<
+  Parameters = unknown,
+  Services = unknown,
+  Submitted = Parameters,
+  Result = unknown,
+  Kept = Result,
+>(options: JobOptions<Parameters, Services, Submitted, Result, Kept>): JobDefinition<Submitted, Kept> {
   const { jobType, retry, timeoutMs, idleTimeoutMs, memoryMb, isolation } = options;
-  return markJob({
+  return markJob<Submitted, Kept>({
     ...{ jobType, retry, timeoutMs, idleTimeoutMs, memoryMb, isolation },
+    checks: { parameters: options.parameters, output: options.output },
     async run(job, context) {
-      const parameters = await checkParameters(jobType, options.parameters, job.parameters);
+      const parameters = await checked("parameters", jobType, options.parameters, job.parameters);
       // The runtime passes each package's own services to its jobs.
-      const result = await options.run({ ...job, parameters }, context as JobContext<Services>);
-      return result ?? undefined;
+      const result = (await options.run({ ...job, parameters }, context as JobContext<Services>)) ?? undefined;
+      if (options.output === undefined) return result;
+      const output = await checked("output", jobType, options.output, result?.output);
+      return output === undefined ? result : { ...result, output };
     },
   });
 }
 
 /** Marks and freezes a definition. */
-export function markJob(definition: JobDefinition): JobDefinition {
+export function markJob<Submitted = unknown, Kept = unknown>(
+  definition: JobDefinition<Submitted, Kept>,
+): JobDefinition<Submitted, Kept> {
   Object.defineProperty(definition, JOB_MARK, { value: JOB_SHAPE_VERSION });
   return Object.freeze(definition);
 }
@@ -108,35 +135,43 @@ export const isJobDefinition = (value: unknown): value is JobDefinition =>
 
 /**
  * The common interface of zod, valibot, arktype and others (https://standardschema.dev), reduced to the part used here.
+ * `Given`: what is checked; `Checked`: what the check makes of it.
  */
-export interface ParameterSchema<Parameters> {
+export interface ParameterSchema<Checked, Given = Checked> {
   readonly "~standard": {
-    readonly validate: (value: unknown) => SchemaResult<Parameters> | Promise<SchemaResult<Parameters>>;
+    readonly validate: (value: unknown) => SchemaResult<Checked> | Promise<SchemaResult<Checked>>;
+    readonly types?: { readonly input: Given; readonly output: Checked } | undefined;
   };
 }
 
-type SchemaResult<Parameters> =
-  { readonly value: Parameters; readonly issues?: undefined } | { readonly issues: readonly SchemaIssue[] };
+type SchemaResult<Checked> =
+  { readonly value: Checked; readonly issues?: undefined } | { readonly issues: readonly SchemaIssue[] };
 
 interface SchemaIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-export type ParameterCheck<Parameters> = ((value: unknown) => Parameters) | ParameterSchema<Parameters>;
+export type ParameterCheck<Checked, Given = Checked> = ((value: unknown) => Checked) | ParameterSchema<Checked, Given>;
 
 /**
- * Checks parameters with the job's own function or schema. Throws NonRetryableError, because a retry would have the
- * same parameters.
+ * Checks parameters or output with the job's own function or schema. Throws NonRetryableError, because a retry would have
+ * the same parameters, and most likely the same output.
  */
-async function checkParameters<Parameters>(
+async function checked<Checked, Given>(
+  what: "parameters" | "output",
   jobType: string,
-  check: ParameterCheck<Parameters> | undefined,
+  check: ParameterCheck<Checked, Given> | undefined,
   value: unknown,
-): Promise<Parameters> {
-  if (check === undefined) return value as Parameters;
+): Promise<Checked> {
+  if (check === undefined) return value as Checked;
   const refused = (reason: string, cause?: unknown) =>
-    new NonRetryableError(`The parameters do not fit ${jobType}: ${reason}`, { cause });
+    new NonRetryableError(
+      what === "parameters"
+        ? `The parameters do not fit ${jobType}: ${reason}`
+        : `The output does not fit the schema of ${jobType}: ${reason}`,
+      { cause },
+    );
   if ("~standard" in check) {
     const result = await check["~standard"].validate(value);
     if (result.issues === undefined) return result.value;

@@ -110,10 +110,10 @@ export interface SetupContext {
 export type Setup<Services = unknown> = (context: SetupContext) => Services | Promise<Services>;
 
 /** The result of a job. */
-export interface JobResult {
+export interface JobResult<Output = unknown> {
   /**
    * Kept with the job and returned by the API. Any value that JSON can hold, up to 30 KiB. Write larger results to
    * files below `outputPath`.
    */
-  readonly output?: unknown;
+  readonly output?: Output;
 }

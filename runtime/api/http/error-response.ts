@@ -79,6 +79,7 @@ export function statusOf(code: ErrorCode): number {
     case "IllegalTransition":
     case "TimerLimitReached":
       return 409;
+    case "ParametersInvalid":
     case "PackageCorrupt":
     case "PackageUnsafe":
     case "PackageTooLarge":

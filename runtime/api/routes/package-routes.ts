@@ -3,6 +3,8 @@ import { NotFoundError, PackageError } from "../../core/errors.ts";
 import { PACKAGE_MAX_BYTES } from "../../core/limits.ts";
 import {
   listPackagesSchema,
+  packageJobsSchema,
+  packageJobView,
   packageParams,
   packagesParams,
   packageVersionParams,
@@ -19,6 +21,7 @@ import { emptySchema } from "../../core/http/requests.ts";
 import { pageSchema, pageView } from "../../core/http/views.ts";
 import { inspectPackage, packageFacts } from "../../package/read/inspect-package.ts";
 import { isIntact } from "../publish-release.ts";
+import type { PublishedJobsOf } from "../published-jobs.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
@@ -26,6 +29,7 @@ import { jsonBody, streamBody } from "../http/read-request.ts";
 
 export interface PackageOperationDeps {
   readonly packages: PackageCatalog;
+  readonly publishedJobs: PublishedJobsOf;
   readonly timerRegistration: TimerRegistration;
 }
 
@@ -34,6 +38,7 @@ export const packageOperations = (deps: PackageOperationDeps): readonly Operatio
   getPackage(deps),
   putPackage(deps),
   deletePackage(deps),
+  listPackageJobs(deps),
   listPackageVersions(deps),
   restorePackageVersion(deps),
 ];
@@ -177,6 +182,28 @@ const deletePackage = ({ packages, timerRegistration }: PackageOperationDeps) =>
       await timerRegistration.sync(params);
       if (!removed) throw noSuchPackage(packageName);
       return { status: 204 };
+    },
+  });
+
+const listPackageJobs = ({ packages, publishedJobs }: PackageOperationDeps) =>
+  operation({
+    id: "listPackageJobs",
+    method: "get",
+    path: "/v1/tenants/{tenantName}/packages/{packageName}/jobs",
+    tag: "Packages",
+    summary: "List the jobs of a package",
+    description:
+      "Those of its current version, with the JSON Schemas of their parameters and output where they have them.",
+    needs: "read",
+    params: packageParams,
+    responses: { 200: { description: "All jobs, by type.", schema: packageJobsSchema } },
+    errors: ["PackageNotFound"],
+    async handle({ caller, params }) {
+      const { sha256, jobTypes = [] } = await findPackage(packages, caller, params);
+      const jobs = sha256 === undefined ? new Map<string, never>() : await publishedJobs({ ...params, sha256 });
+      // A package that was not published here, or cannot be read, has the types that are recorded.
+      const items = jobs.size > 0 ? [...jobs.values()] : jobTypes.map((jobType) => ({ jobType }));
+      return { status: 200, body: { items: items.map(packageJobView) } };
     },
   });
 

@@ -21,6 +21,7 @@ import { joinCalls } from "../../core/join-calls.ts";
 import type { Operation } from "../http/operation.ts";
 import { createLookup } from "../lookup.ts";
 import type { ReleasePublisher } from "../publish-release.ts";
+import { createPublishedJobs } from "../published-jobs.ts";
 import type { BellOutbox } from "../submit/bell-outbox.ts";
 import { createFindBatch } from "../submit/find-batch.ts";
 import { createKnownJobs } from "../submit/known-jobs.ts";
@@ -120,8 +121,10 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
   const reservations = createReservations(shared);
   const findBatch = createFindBatch({ ...shared, reservations });
   const writer = createJobWriter(shared);
+  const publishedJobs = createPublishedJobs(stores.packages);
   const knownJobs = createKnownJobs({
     ...shared,
+    publishedJobs,
     isReleasePending: (tenantName, packageName) => release?.isPending(tenantName, packageName) ?? false,
   });
   const submitDeps = { ...shared, findBatch, reservations, writer, knownJobs };
@@ -136,7 +139,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...jobOutputOperations({ ...shared, followLogEveryMs: deps.followLogEveryMs }),
     ...batchOperations({ ...shared, findBatch, commands: createBatchCommands(shared) }),
     ...deadLetterOperations(createDeadLetterBrowser(shared)),
-    ...packageOperations({ ...shared, timerRegistration }),
+    ...packageOperations({ ...shared, publishedJobs, timerRegistration }),
     ...timerOperations({ ...shared, runTimer, wakeScheduler }),
     ...eventOperations({ ...deps.followers, lookup }),
     ...webhookOperations({ ...shared, ...webhooks }),

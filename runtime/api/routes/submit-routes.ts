@@ -42,8 +42,8 @@ const submitOne = ({ submitJob }: SubmitOperationDeps) =>
     summary: "Submit a job",
     description:
       "A job without `batchId` goes to its tenant's batch of the day. With a `clientJobId` or an `Idempotency-Key` the " +
-      "request can be repeated: a repeat answers the first job. The package must be published and have the job type, " +
-      "unless `publishLater` is set.",
+      "request can be repeated: a repeat answers the first job. The package must be published, have the job type " +
+      "and take the parameters, if it has a schema of them, unless `publishLater` is set.",
     needs: "submit",
     headers: submitHeaders,
     body: jsonBody(submitJobSchema),
@@ -59,6 +59,7 @@ const submitOne = ({ submitJob }: SubmitOperationDeps) =>
       "IdempotencyKeyReused",
       "PackageNotFound",
       "JobTypeUnknown",
+      "ParametersInvalid",
     ],
     async handle({ caller, headers, body: { batchId, ...job } }) {
       const request = { job, batchId, idempotencyKey: headers["idempotency-key"] };

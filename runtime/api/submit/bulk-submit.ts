@@ -41,14 +41,14 @@ export function createBulkSubmit(submitMany: SubmitMany): BulkSubmit {
     { caller, ...shared }: Bulk,
     items: readonly unknown[],
     from: number,
-    read: (item: unknown, index: number) => SubmitRequest["job"],
+    read: (item: unknown, index: number) => Pick<SubmitRequest, "job" | "at">,
   ): Promise<readonly Outcome<SubmittedJob>[]> {
     const requests = items.map((item, position): Outcome<SubmitRequest> => {
       const index = from + position;
       const { batchId, idempotencyKey: whole } = shared;
       try {
         const idempotencyKey = whole === undefined ? undefined : itemKey(whole, index);
-        return done({ job: read(item, index), batchId, idempotencyKey });
+        return done({ ...read(item, index), batchId, idempotencyKey });
       } catch (error) {
         return failed(error);
       }
@@ -61,7 +61,8 @@ export function createBulkSubmit(submitMany: SubmitMany): BulkSubmit {
       const outcomes = await submitAll(bulk, items, 0, (item, index) => {
         // The item could not be read.
         if (item instanceof InvalidRequestError) throw item;
-        return validate(jobRequestSchema, item, `jobs[${index}]`);
+        const at = `jobs[${index}]`;
+        return { job: validate(jobRequestSchema, item, at), at };
       });
       return outcomes.map(resultOf);
     },
@@ -72,7 +73,7 @@ export function createBulkSubmit(submitMany: SubmitMany): BulkSubmit {
         const lines = group.slice(0, SUBMIT_MAX_JOBS - count);
         // A request can take long, so each group is checked against the current grants.
         const caller = await currentCaller(bulk.caller);
-        const outcomes = await submitAll({ ...bulk, caller }, lines, count, (line) => jobOf(line as Line));
+        const outcomes = await submitAll({ ...bulk, caller }, lines, count, (line) => ({ job: jobOf(line as Line) }));
         count += lines.length;
         // Results are in order, so the first outage ends them.
         const outage = outcomes.find((one) => !one.ok && !isOfItem(one.error));

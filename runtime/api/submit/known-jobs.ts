@@ -1,29 +1,46 @@
 /**
- * Checks that the package of a job exists and has its job type, so that a mistake is refused at submit and does not become a
- * failed job. Answers of the catalog are kept for a short time. A kept answer can accept a job but never refuses one, because
+ * Checks that the package of a job exists, has its job type and takes its parameters, so that a mistake is refused at submit and
+ * does not become a failed job. Answers of the catalog are kept for a short time. A kept answer can accept a job but never refuses one, because
  * the package may have been published since.
  */
 import { closestName } from "../../core/text.ts";
-import { type JobSystemError, NotFoundError, PackageError, UnavailableError } from "../../core/errors.ts";
+import {
+  type ErrorDetail,
+  InvalidRequestError,
+  type JobSystemError,
+  NotFoundError,
+  PackageError,
+  UnavailableError,
+} from "../../core/errors.ts";
 import {
   KNOWN_PACKAGE_FOR_MS,
   KNOWN_PACKAGES_MAX_COUNT,
   PAGE_SIZE_MAX,
   RELEASE_RETRY_AFTER_S,
 } from "../../core/limits.ts";
-import type { PackageCatalog } from "../../core/ports/package-store.ts";
+import { judgeBySchema } from "../../core/package/json-schema.ts";
+import type { PackageCatalog, StoredPackage } from "../../core/ports/package-store.ts";
 import type { JobRequestBody } from "../../core/http/requests.ts";
 import type { Clock } from "../../core/clock.ts";
+import type { PublishedJobsOf } from "../published-jobs.ts";
 
 export interface KnownJobsDeps {
   readonly packages: Pick<PackageCatalog, "get" | "list">;
+  readonly publishedJobs: PublishedJobsOf;
   /** Whether the package comes with this release and is not published yet. */
   readonly isReleasePending: (tenantName: string, packageName: string) => boolean;
   readonly monotonicNow: Clock["monotonicNow"];
 }
 
+export interface GivenParameters {
+  /** Their length as JSON. */
+  readonly bytes: number;
+  /** Their name in messages: `parameters`, `jobs[3].parameters`. */
+  readonly at: string;
+}
+
 /** Why a job would fail before it starts. Undefined: no reason is known. Throws UnavailableError. */
-export type RefusalOf = (job: JobRequestBody) => Promise<JobSystemError | undefined>;
+export type RefusalOf = (job: JobRequestBody, parameters: GivenParameters) => Promise<JobSystemError | undefined>;
 
 export interface KnownJobs {
   /** For one request. Each package is read at most once for all its refusals, and after this call. */
@@ -38,9 +55,9 @@ interface Reading {
 }
 
 /** Undefined: no such package. Its job types are undefined if they were not recorded. */
-type Found = { readonly jobTypes?: readonly string[] | undefined } | undefined;
+type Found = Pick<StoredPackage, "jobTypes" | "sha256" | "schemaCount"> | undefined;
 
-export function createKnownJobs({ packages, isReleasePending, monotonicNow }: KnownJobsDeps): KnownJobs {
+export function createKnownJobs({ packages, publishedJobs, isReleasePending, monotonicNow }: KnownJobsDeps): KnownJobs {
   /** By tenant and package, the latest last. */
   const readings = new Map<string, Reading>();
   let turn = 0;
@@ -76,22 +93,47 @@ export function createKnownJobs({ packages, isReleasePending, monotonicNow }: Kn
         return noPackage(packageName, await reading);
       }
 
-      return async (job) => {
+      /** Wrong fields; "unknown": there is no such job. Empty: none are known. */
+      async function problemsOf(
+        found: Found,
+        job: JobRequestBody,
+        parameters: GivenParameters,
+      ): Promise<readonly ErrorDetail[] | "unknown"> {
+        if (found === undefined || !accepts(found, job)) return "unknown";
+        const { sha256, schemaCount = 0 } = found;
+        if (sha256 === undefined || schemaCount === 0) return [];
+        const { tenantName, jobProcessorPackageName: packageName } = job;
+        const schema = (await publishedJobs({ tenantName, packageName, sha256 })).get(job.jobType)?.parameters;
+        return schema === undefined ? [] : judgeBySchema(schema, { ...parameters, value: job.parameters ?? null });
+      }
+
+      return async (job, parameters) => {
         if (job.publishLater === true) return undefined;
         const name = `${job.tenantName}/${job.jobProcessorPackageName}`;
         const kept = readings.get(name);
         const isKept = kept !== undefined && monotonicNow() - kept.at < KNOWN_PACKAGE_FOR_MS;
-        if (isKept && accepts(await kept.found, job)) return undefined;
+        if (isKept && (await problemsOf(await kept.found, job, parameters)).length === 0) return undefined;
         const latest = readings.get(name);
         const found = await (latest !== undefined && latest.turn > begun ? latest : read(name, job)).found;
-        return accepts(found, job) ? undefined : refusal(found, job);
+        const problems = await problemsOf(found, job, parameters);
+        if (problems === "unknown") return refusal(found, job);
+        return problems.length === 0 ? undefined : wrongParameters(problems);
       };
     },
   };
 }
 
-const accepts = (found: Found, { jobType }: JobRequestBody): boolean =>
-  found !== undefined && (found.jobTypes === undefined || found.jobTypes.includes(jobType));
+const accepts = ({ jobTypes }: NonNullable<Found>, { jobType }: JobRequestBody): boolean =>
+  jobTypes === undefined || jobTypes.includes(jobType);
+
+const wrongParameters = (details: readonly ErrorDetail[]): InvalidRequestError =>
+  new InvalidRequestError(
+    "ParametersInvalid",
+    details.map(({ target, message }) => `${target} ${message}`).join("; "),
+    {
+      details,
+    },
+  );
 
 const noPackage = (packageName: string, others: readonly string[]): NotFoundError =>
   new NotFoundError(

@@ -28,6 +28,8 @@ export interface SubmitRequest {
   /** Default: the tenant's batch of the day. */
   readonly batchId: string | undefined;
   readonly idempotencyKey: string | undefined;
+  /** Its place in a request of many, for messages: `jobs[3]`. */
+  readonly at?: string;
 }
 
 /** Throws the caller's errors, and UnavailableError: the job may then have been accepted. */
@@ -82,13 +84,14 @@ export async function placeJob(
   refusalOf: RefusalOf,
   now: Date,
 ): Promise<PlacedJob> {
-  const { job } = request;
+  const { job, at } = request;
   if (job.tenantName !== batch.tenantName) {
     throw invalidField("tenantName", `is not the tenant of batch ${batch.batchId}`);
   }
   const prepared = prepareJob(job, now);
   // Only now: a caller who may not use the tenant must not learn of its packages.
-  const refusal = batch.state === "open" ? await refusalOf(job) : batchClosed(batch);
+  const parameters = { bytes: prepared.parametersJson.length, at: `${at === undefined ? "" : `${at}.`}parameters` };
+  const refusal = batch.state === "open" ? await refusalOf(job, parameters) : batchClosed(batch);
   return { request, batch, prepared, refusal };
 }
 

@@ -21,25 +21,33 @@ const JOB_TYPES_MAX_LENGTH = 6_000;
 const encode = (text: string): string => Buffer.from(text).toString("base64url");
 const decode = (text: string): string => Buffer.from(text, "base64url").toString();
 
-export function metadataOf({ sha256, uploadedBy, jobTypes, timerCount = 0 }: PackageFacts): Record<string, string> {
+export function metadataOf({
+  sha256,
+  uploadedBy,
+  jobTypes,
+  timerCount = 0,
+  schemaCount = 0,
+}: PackageFacts): Record<string, string> {
   const types = jobTypes && encode(JSON.stringify(jobTypes));
   return {
     sha256,
     uploadedby: encode(uploadedBy),
     ...(timerCount > 0 && { timercount: String(timerCount) }),
+    ...(schemaCount > 0 && { schemacount: String(schemaCount) }),
     ...(types !== undefined && types.length <= JOB_TYPES_MAX_LENGTH && { jobtypes: types }),
   };
 }
 
 /** Empty for a blob that was not uploaded by Jobyard. Invalid values are ignored. */
 export function factsOf(metadata: Readonly<Record<string, string>> = {}): Partial<PackageFacts> {
-  const { sha256, uploadedby, jobtypes, timercount = "0" } = metadata;
+  const { sha256, uploadedby, jobtypes, timercount = "0", schemacount = "" } = metadata;
   if (sha256 === undefined || !/^[0-9a-f]{64}$/.test(sha256)) return {};
   const jobTypes = jobtypes === undefined ? undefined : namesIn(decode(jobtypes));
   return {
     sha256,
     ...(uploadedby !== undefined && { uploadedBy: decode(uploadedby) }),
     ...(/^\d{1,4}$/.test(timercount) && { timerCount: Number(timercount) }),
+    ...(/^\d{1,4}$/.test(schemacount) && { schemaCount: Number(schemacount) }),
     ...(jobTypes && { jobTypes }),
   };
 }

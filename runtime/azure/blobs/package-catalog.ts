@@ -100,8 +100,9 @@ export function createPackageCatalog({ storage, settlesMs = PACKAGE_SETTLES_MS }
       const { item, bytes } = found;
       // It is already the current version.
       if (!item.snapshot) return true;
-      const { jobTypes, timerCount = 0 } = factsOf(item.metadata);
-      await store.upload(tenantName, packageName, bytes, { sha256, jobTypes, timerCount, uploadedBy: restoredBy });
+      const { jobTypes, ...counts } = factsOf(item.metadata);
+      const facts = { ...counts, sha256, jobTypes, uploadedBy: restoredBy };
+      await store.upload(tenantName, packageName, bytes, facts);
       return true;
     },
 

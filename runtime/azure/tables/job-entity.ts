@@ -57,6 +57,7 @@ const failureSchema = z.object({
   attempt: z.number(),
   failedAt: instantSchema,
   retryable: z.boolean(),
+  stack: z.string().exactOptional(),
 });
 
 /** The end of an attempt writes its entry again, so fields of a later release must stay. */

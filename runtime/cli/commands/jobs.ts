@@ -9,6 +9,7 @@ import {
   type RemoteOptions,
   connect,
   counted,
+  framesOf,
   firstOf,
   show,
   showDuration,
@@ -67,7 +68,9 @@ function describe(job: JobView, terminal: Terminal): string {
     ...(job.runAt === undefined ? [] : [`  not before ${showInstant(job.runAt)}`]),
     ...(parameters === undefined ? [] : [`  parameters ${showValue(parameters, terminal, VALUE_INDENT)}`]),
     ...(progress === undefined ? [] : [`  progress   ${fraction}${progress.text ?? ""}`.trimEnd()]),
-    ...(failure === undefined ? [] : [`  failure    ${failure.code}: ${failure.message}`]),
+    ...(failure === undefined
+      ? []
+      : [`  failure    ${failure.code}: ${failure.message}`, ...framesOf(failure, VALUE_INDENT)]),
     ...(output === undefined ? [] : [`  output     ${showValue(output, terminal, VALUE_INDENT)}`]),
     ...(job.artifactCount === 0 ? [] : [`  artifacts  ${job.artifactCount}`]),
     ...(history.length === 0

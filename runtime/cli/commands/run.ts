@@ -13,6 +13,7 @@ import { bundleHost } from "../../worker/process/module/host-bundle.ts";
 import { createJobProcesses } from "../../worker/process/job-processes.ts";
 import type { ProcessResult } from "../../worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../worker/process/files/workspace.ts";
+import { framesOf } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
 import { parametersIn } from "../input.ts";
 import { type Surroundings, type Terminal, jsonResult } from "../terminal.ts";
@@ -140,7 +141,10 @@ function describe(result: ProcessResult, { paint }: Terminal): string {
     case "succeeded":
       return `${paint("green", "succeeded")}${result.output === undefined ? "" : `  output ${result.output}`}`;
     case "failed":
-      return `${paint("red", "failed")}  ${result.code}: ${result.message}${result.retryable ? "" : " (not to be retried)"}`;
+      return [
+        `${paint("red", "failed")}  ${result.code}: ${result.message}${result.retryable ? "" : " (not to be retried)"}`,
+        ...framesOf(result, 4),
+      ].join("\n");
     case "canceled":
     case "killed":
       return paint("yellow", "canceled");

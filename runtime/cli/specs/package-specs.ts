@@ -111,4 +111,11 @@ export const PACKAGES: readonly CommandSpec[] = [
     load: async () => (await import("../commands/publish.ts")).publish,
   },
   PUBLISHED,
+  {
+    name: "types",
+    summary: "Write TypeScript types of a tenant's published jobs, for programs that submit them.",
+    examples: ["types --tenant demo --out src/jobyard-types.d.ts"],
+    options: [...REMOTE, TENANT, { flags: "-o, --out <file>", text: "write to this file (default: print)" }],
+    load: async () => (await import("../commands/types.ts")).types,
+  },
 ];

@@ -1,5 +1,6 @@
 /** Job packages in requests and answers of the web API. */
 import * as z from "zod";
+import type { ManifestJob } from "../package/manifest.ts";
 import type { PackageVersion, StoredPackage } from "../ports/package-store.ts";
 import { packageName, pageFields, tenantName } from "./requests.ts";
 import { timerWarnings } from "../schedule/schedule-warnings.ts";
@@ -43,6 +44,32 @@ export const publishedPackageSchema = packageViewSchema
 export type PublishedPackageView = Frozen<z.infer<typeof publishedPackageSchema>>;
 
 export type PackageView = Frozen<z.infer<typeof packageViewSchema>>;
+
+const jsonSchema = z.record(z.string(), z.unknown());
+
+const packageJobSchema = z
+  .object({
+    jobType: z.string(),
+    parameters: jsonSchema.optional().meta({ description: "JSON Schema (2020-12) of what is submitted." }),
+    output: jsonSchema.optional().meta({ description: "JSON Schema (2020-12) of what is kept." }),
+  })
+  .meta({ id: "PackageJob" });
+
+export const packageJobsSchema = z
+  .object({ items: z.array(packageJobSchema) })
+  .meta({ id: "PackageJobs", description: "The jobs of a version." });
+
+export type PackageJobView = Frozen<z.infer<typeof packageJobSchema>>;
+
+export const packageJobView = ({
+  jobType,
+  parameters,
+  output,
+}: Pick<ManifestJob, "jobType" | "parameters" | "output">): PackageJobView => ({
+  jobType,
+  ...(parameters && { parameters }),
+  ...(output && { output }),
+});
 
 const packageVersionSchema = z
   .object({ ...facts, isCurrent: z.boolean().meta({ description: "The next run of a job uses it." }) })

@@ -38,6 +38,9 @@ const failureSchema = z
     attempt: z.int().meta({ description: "The attempt that failed, from 1." }),
     failedAt: instant,
     retryable: z.boolean().meta({ description: "Whether another attempt could have helped." }),
+    stack: z.string().optional().meta({
+      description: "Where the job's code threw: a frame in each line, with the file and line of the source.",
+    }),
   })
   .meta({
     id: "Failure",

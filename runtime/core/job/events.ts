@@ -197,7 +197,8 @@ const commonOf = ({ jobId, jobName, jobType }: EventJob, at: Date) => {
   return { version: EVENT_VERSION, at: at.toISOString(), tenantName, batchId, jobId, jobName, jobType } as const;
 };
 
-const failureOf = (failure: Failure) => ({ ...failure, failedAt: failure.failedAt.toISOString() });
+/** An event is short: the row has the stack. */
+const failureOf = ({ stack: _, ...failure }: Failure) => ({ ...failure, failedAt: failure.failedAt.toISOString() });
 
 const published = (event: JobEvent): PublishedEvent => ({ id: `${event.jobId}:${event.sequence}`, event });
 

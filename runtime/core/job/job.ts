@@ -6,7 +6,7 @@ import type { Priority } from "./priority.ts";
 import type { RetryOverrides } from "./retry.ts";
 import type { JobState, StateCounts } from "./states.ts";
 
-/** A failure as it is stored and shown: no stack, no token, no payload. */
+/** A failure as it is stored and shown: no token, no payload. */
 export interface Failure {
   readonly code: string;
   readonly message: string;
@@ -15,6 +15,8 @@ export interface Failure {
   readonly failedAt: Date;
   /** Whether another attempt could have helped. */
   readonly retryable: boolean;
+  /** The first frames where the job's code threw, in lines of its source. */
+  readonly stack?: string;
 }
 
 /** A worker's exclusive right to a running job. Every write while it runs is conditional on it. */

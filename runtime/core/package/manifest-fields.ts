@@ -13,8 +13,11 @@ import {
   MEMORY_MAX_MB,
   MEMORY_MIN_MB,
   PACKAGE_NAME_MAX_LENGTH,
+  SCHEMA_MAX_BYTES,
+  SCHEMA_MAX_DEPTH,
   TIMEOUT_MAX_MS,
 } from "../limits.ts";
+import type { JsonSchema } from "./json-schema.ts";
 import { packagePathProblem } from "./package-path.ts";
 
 /** A blob name below its tenant: letters, digits, inner dots, hyphens and underscores. */
@@ -89,6 +92,25 @@ export const idleTimeoutSchema = wholeNumber(IDLE_TIMEOUT_MIN_MS, TIMEOUT_MAX_MS
 export const memorySchema = wholeNumber(MEMORY_MIN_MB, MEMORY_MAX_MB);
 
 export const isolationSchema = z.enum(["process", "reuse"], 'expected "process" or "reuse"');
+
+const utf8 = new TextEncoder();
+
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1)));
+
+/** A JSON Schema of parameters or output. Only its size is judged: unknown keywords are left to the job. */
+export const jsonSchema = z
+  .custom<JsonSchema>(
+    (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+    "expected a JSON Schema, an object",
+  )
+  .refine((schema) => utf8.encode(JSON.stringify(schema)).length <= SCHEMA_MAX_BYTES, {
+    error: `expected a JSON Schema of at most ${SCHEMA_MAX_BYTES} bytes`,
+    abort: true,
+  })
+  .refine((schema) => !isDeeper(schema, SCHEMA_MAX_DEPTH), `expected at most ${SCHEMA_MAX_DEPTH} levels`);
 
 export const commandSchema = strictObject({
   kind: z.literal("command"),

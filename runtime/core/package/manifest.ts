@@ -13,6 +13,7 @@ import {
   fieldProblems,
   idleTimeoutSchema,
   isolationSchema,
+  jsonSchema,
   matching,
   memorySchema,
   oneLine,
@@ -22,6 +23,7 @@ import {
   strictObject,
   timeoutSchema,
 } from "./manifest-fields.ts";
+import type { JsonSchema } from "./json-schema.ts";
 import { type ManifestTimer, manifestTimer, timerProblems } from "./manifest-timers.ts";
 import { JsonError, parseJson } from "../json.ts";
 import type { RetryOverrides } from "../job/retry.ts";
@@ -76,6 +78,10 @@ export interface ManifestJob {
   readonly memoryMb?: number | undefined;
   /** Default: "process". Programs cannot be reused. */
   readonly isolation?: Isolation | undefined;
+  /** JSON Schema of the parameters as they are submitted. Absent: only the job judges them. */
+  readonly parameters?: JsonSchema | undefined;
+  /** JSON Schema of the output as it is kept. */
+  readonly output?: JsonSchema | undefined;
 }
 
 export interface Manifest {
@@ -99,6 +105,8 @@ const manifestJob = strictObject({
   idleTimeoutMs: idleTimeoutSchema.optional(),
   memoryMb: memorySchema.optional(),
   isolation: isolationSchema.optional(),
+  parameters: jsonSchema.optional(),
+  output: jsonSchema.optional(),
 }).superRefine(({ entry, isolation }, context) => {
   if (entry.kind === "module" || isolation !== "reuse") return;
   const message = 'expected "process": a program cannot be reused';

@@ -57,6 +57,8 @@ export interface PackageFacts {
   readonly jobTypes: readonly string[] | undefined;
   /** Timers it declares. Default 0. */
   readonly timerCount?: number;
+  /** Job types whose parameters have a schema. Default 0. */
+  readonly schemaCount?: number;
 }
 
 export interface StoredPackage extends Partial<PackageFacts> {

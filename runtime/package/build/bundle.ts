@@ -3,7 +3,7 @@
  * are returned, so that they can be copied beside the code.
  */
 import { readFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import {
   type BuildFailure,
   type BuildResult,
@@ -19,6 +19,7 @@ import { createNativeCheck } from "./native-modules.ts";
 import { type InstalledModule, findModule, moduleOfFile } from "./installed-module.ts";
 import { NODE_BUNDLE } from "./node-bundle.ts";
 import { PackError, type PackProblem } from "./problem.ts";
+import { withPortableComments, withPortableMap } from "./source-map.ts";
 import { JOB_MODULE, outputOf } from "./source-modules.ts";
 
 export interface BundleRequest {
@@ -51,10 +52,13 @@ export interface Bundle {
 
 const ENTRY_NAMESPACE = "jobyard-entry";
 const JOB_MODULE_FILE = join(import.meta.dirname, "../../job-sdk/index.ts");
+/** It has what `jobyard/job` imports, too. */
+const SDK_DIRECTORY = dirname(dirname(JOB_MODULE_FILE));
 
 /** Throws PackError for syntax errors, unresolved imports, and worker threads whose file cannot be determined. */
 export async function bundleSources(request: BundleRequest): Promise<Bundle> {
   const { directory, entries } = request;
+  const places = { directory, sdkDirectory: SDK_DIRECTORY };
   const externals = new Map<string, InstalledModule>();
   const absent = createAbsentModules();
   const beside = new Map<string, BesideFiles>();
@@ -70,7 +74,9 @@ export async function bundleSources(request: BundleRequest): Promise<Bundle> {
   if (problems.length > 0) throw new PackError(problems);
   const files = built.outputFiles.map((file) => {
     const path = pathInPackage(directory, file);
-    return { path, content: beside.size === 0 ? file.contents : Buffer.from(withoutMarks(path, file.text)) };
+    const named = withPortableComments(file.text, Object.keys(built.metafile.inputs), places);
+    const code = beside.size === 0 ? named : withoutMarks(path, named);
+    return { path, content: Buffer.from(withPortableMap(path, code, places)) };
   });
   return {
     entryFiles: new Map([...entries.keys()].map((source) => [source, outputOf(source)])),
@@ -93,7 +99,7 @@ async function buildWithBeside(
   { directory, entries }: BundleRequest,
   plugins: Plugin[],
   beside: ReadonlyMap<string, BesideFiles>,
-): Promise<BuildResult<{ write: false }>> {
+): Promise<BuildResult<{ write: false; metafile: true }>> {
   const sources = new Map([...entries.keys()].map((source) => [source, `${ENTRY_NAMESPACE}:${source}`]));
   for (;;) {
     const built = await esbuild({
@@ -104,6 +110,10 @@ async function buildWithBeside(
       splitting: true,
       outExtension: { ".js": ".mjs" },
       chunkNames: "chunks/[name]-[hash]",
+      // Stacks show lines of the source. The texts themselves are not part of a package.
+      sourcemap: "inline",
+      sourcesContent: false,
+      metafile: true,
       ...NODE_BUNDLE,
     }).catch((error: unknown) => {
       throw isBuildFailure(error) ? new PackError(error.errors.map(asProblem), { cause: error }) : error;

@@ -35,10 +35,12 @@ import { type SourceModule, positionOf } from "./source-modules.ts";
 import { prioritySchema } from "../../core/http/views.ts";
 
 /** The declaration in the source, with only the written options. */
-export interface JobDeclaration extends Omit<ManifestJob, "entry"> {
+export interface JobDeclaration extends Omit<ManifestJob, "entry" | "parameters" | "output"> {
   readonly file: string;
   readonly exportName: string;
   readonly position: SourcePosition;
+  /** It checks its parameters or output with something other than a function written here: perhaps with a schema. */
+  readonly hasChecks: boolean;
 }
 
 /** Reads a call of `defineJob`. Undefined if it is invalid; `problems` has the reason. */
@@ -52,18 +54,25 @@ export function readDeclaration(
   if (options === undefined) return undefined;
   const jobType = options.constant("jobType", oneLine(DISPLAY_NAME_MAX_LENGTH));
   const others = readExecution(options);
-  options.refuseUnknown(["parameters", "run"]);
+  const hasChecks = ["parameters", "output"].some((name) => options.has(name) && !isFunction(options.nodeOf(name)));
+  options.refuseUnknown(["parameters", "output", "run"]);
   if (jobType === undefined) {
     if (!options.has("jobType")) {
       scan.problems.push({ message: "This job has no jobType.", position: positionOf(module, options.node) });
     }
     return undefined;
   }
-  return { jobType, ...others, file: module.file, exportName, position: positionOf(module, call) };
+  return { jobType, ...others, file: module.file, exportName, position: positionOf(module, call), hasChecks };
+}
+
+/** `parameters: (value) => …` and `parameters(value) { … }`. */
+function isFunction(option: ts.Node): boolean {
+  const value = ts.isPropertyAssignment(option) ? unwrap(option.initializer) : option;
+  return ts.isArrowFunction(value) || ts.isFunctionExpression(value) || ts.isMethodDeclaration(value);
 }
 
 /** The options for attempts and retries. */
-const readExecution = (options: Options): Partial<Omit<ManifestJob, "jobType" | "entry">> =>
+const readExecution = (options: Options): Partial<Omit<ManifestJob, "jobType" | "entry" | "parameters" | "output">> =>
   withoutGaps({
     retry: options.constant("retry", retrySchema),
     timeoutMs: options.constant("timeoutMs", timeoutSchema),
@@ -109,7 +118,7 @@ export function readTimerDeclaration(
   if (timerName === undefined || cron === undefined) return undefined;
   return {
     timer: { timerName, cron, ...others },
-    job: { jobType: timerName, ...execution, file: module.file, exportName, position },
+    job: { jobType: timerName, ...execution, file: module.file, exportName, position, hasChecks: false },
     position,
   };
 }

@@ -15,6 +15,7 @@ import { type ExtraFile, checkContents, platformOf, readExtraFiles } from "./con
 import { closureOf, readModuleFiles } from "./native-modules.ts";
 import { type PackageJson, readPackageJson } from "./package-json.ts";
 import { PackError, type PackProblem, packError, showPosition, showProblem } from "./problem.ts";
+import { type ReadSchemas, readSchemas } from "./read-schemas.ts";
 import { type ScanResult, scanSources } from "./scan.ts";
 import { readJobSources } from "./source-modules.ts";
 import { jsonTimerWarnings, timersOf, withTimerRetry } from "./package-timers.ts";
@@ -47,14 +48,19 @@ export async function packPackage({ directory: given, target }: PackRequest): Pr
   const timers = timersOf(json, scan);
 
   const bundle = await bundleJobs(directory, json, scan);
-  const files = await collectFiles(directory, json, bundle, target);
-  const warnings = [...scan.warnings, ...jsonTimerWarnings(json), ...bundle.warnings, ...besideWarnings(bundle, files)];
+  const own = await readOwnFiles(directory, json, bundle);
+  const schemas = await readSchemas({ directory, jobs: scan.jobs, entryFiles: bundle.entryFiles, files: own });
+  const files = [...own, ...(await copyModules(bundle, target))];
+  const warnings = [
+    ...[...scan.warnings, ...jsonTimerWarnings(json), ...bundle.warnings],
+    ...[...besideWarnings(bundle, files), ...schemas.warnings],
+  ];
   const manifest = checkManifest({
     manifestVersion: MANIFEST_VERSION,
     name: json.name,
     ...(json.version === undefined ? {} : { version: json.version }),
     platform: platformOf(files, target, warnings),
-    jobs: jobsOf(json, scan, bundle).map((job) => withTimerRetry(job, timers)),
+    jobs: jobsOf(json, scan, bundle, schemas).map((job) => withTimerRetry(job, timers)),
     ...(timers.length === 0 ? {} : { timers }),
   } satisfies Manifest);
   const contents = checkContents([...files, manifestFile(manifest)], manifest);
@@ -103,14 +109,17 @@ async function bundleJobs(directory: string, { external, bundled }: PackageJson,
   return bundleSources({ directory, entries, external, bundled });
 }
 
-async function collectFiles(directory: string, json: PackageJson, bundle: Bundle, target: PackagePlatform) {
+/** The bundled code, and what is copied as it is. */
+async function readOwnFiles(directory: string, json: PackageJson, bundle: Bundle): Promise<readonly ExtraFile[]> {
   const problems: PackProblem[] = [];
-  const files: ExtraFile[] = await readExtraFiles(directory, json.files, problems);
+  const files = await readExtraFiles(directory, json.files, problems);
   if (problems.length > 0) throw new PackError(problems);
-  files.push(...bundle.files.map((file) => ({ ...file, executable: false })));
-  for (const module of await closureOf(bundle.externals, target)) {
-    files.push(...(await readModuleFiles(module, target)));
-  }
+  return [...files, ...bundle.files.map((file) => ({ ...file, executable: false }))];
+}
+
+async function copyModules({ externals }: Bundle, target: PackagePlatform): Promise<readonly ExtraFile[]> {
+  const files: ExtraFile[] = [];
+  for (const module of await closureOf(externals, target)) files.push(...(await readModuleFiles(module, target)));
   return files;
 }
 
@@ -124,10 +133,16 @@ function besideWarnings({ besides }: Bundle, files: readonly ExtraFile[]): reado
     }));
 }
 
-function jobsOf({ commands }: PackageJson, scan: ScanResult, { entryFiles }: Bundle): ManifestJob[] {
-  const modules = scan.jobs.map(({ jobType, file, exportName, position: _, ...options }): ManifestJob => {
+function jobsOf(
+  { commands }: PackageJson,
+  scan: ScanResult,
+  { entryFiles }: Bundle,
+  { byJobType }: ReadSchemas,
+): ManifestJob[] {
+  const modules = scan.jobs.map((job): ManifestJob => {
+    const { jobType, file, exportName, position: _position, hasChecks: _hasChecks, ...options } = job;
     const entry = { kind: "module", file: entryFiles.get(file) ?? file, export: exportName } as const;
-    return { jobType, entry, ...options };
+    return { jobType, entry, ...options, ...byJobType.get(jobType) };
   });
   return [...modules, ...commands].sort((a, b) => (a.jobType < b.jobType ? -1 : 1));
 }

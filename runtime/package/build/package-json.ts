@@ -10,6 +10,7 @@ import {
   commandSchema,
   fieldProblems,
   idleTimeoutSchema,
+  jsonSchema,
   matching,
   memorySchema,
   oneLine,
@@ -48,6 +49,7 @@ const commandJob = strictObject({
   timeoutMs: timeoutSchema.optional(),
   idleTimeoutMs: idleTimeoutSchema.optional(),
   memoryMb: memorySchema.optional(),
+  parameters: jsonSchema.optional(),
 });
 
 const packageTimer = manifestTimer.extend({ timeZone: authorTimeZoneSchema.optional() });

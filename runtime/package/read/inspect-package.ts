@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { PackageError } from "../../core/errors.ts";
-import { MANIFEST_FILE, type Manifest, parseManifest } from "../../core/package/manifest.ts";
+import { MANIFEST_FILE, type Manifest, parseAcceptedManifest, parseManifest } from "../../core/package/manifest.ts";
 import { showPath } from "../../core/package/package-path.ts";
 import { PROGRAM_HEAD_BYTES, missingFile, packagedProgram, programProblem } from "../../core/package/program-file.ts";
 import type { PackageFacts } from "../../core/ports/package-store.ts";
@@ -36,6 +36,14 @@ export async function inspectPackage(given: Uint8Array, limits?: UnpackLimits): 
   const manifest = parseManifest(manifestBytes);
   checkEntryPoints(manifest, files);
   return { manifest, sha256: createHash("sha256").update(bytes).digest("hex") };
+}
+
+/** The manifest of a package that was accepted when it was published. Throws PackageError, UnreadableError. */
+export async function manifestIn(given: Uint8Array): Promise<Manifest> {
+  const { bytes, plan } = await openPackage(given);
+  const file = plan.files.find(({ path }) => path === MANIFEST_FILE);
+  if (file === undefined) throw manifestMissing(plan.files.map(({ path }) => path));
+  return parseAcceptedManifest(await readContent(bytes, file));
 }
 
 export interface OpenPackage {
@@ -105,4 +113,5 @@ export const packageFacts = ({ manifest, sha256 }: InspectedPackage, uploadedBy:
   uploadedBy,
   jobTypes: manifest.jobs.map(({ jobType }) => jobType),
   timerCount: manifest.timers?.length ?? 0,
+  schemaCount: manifest.jobs.filter(({ parameters }) => parameters !== undefined).length,
 });

@@ -45,6 +45,7 @@ export type Execution =
       readonly code: ErrorCode;
       readonly message: string;
       readonly retryable: boolean;
+      readonly stack?: string;
       readonly artifactCount: number;
     })
   | (ExecutionFacts & { readonly kind: "canceled" })
@@ -205,9 +206,8 @@ async function conclude(
         : { ...ended, kind: "failed", ...kept.failure, retryable: false, artifactCount: kept.count };
     }
     case "failed": {
-      const { code, message, retryable } = result;
       const kept = await inSpan("artifacts", {}, () => collectAfterFailure(workspace, context, deps));
-      return { ...ended, kind: "failed", code, message: withHint(message, kept), retryable, artifactCount: kept.count };
+      return { ...ended, ...result, message: withHint(result.message, kept), artifactCount: kept.count };
     }
     case "canceled":
       if (result.reason === "cancel") return { ...ended, kind: "canceled" };

@@ -144,7 +144,8 @@ const interruptedBy = (ended: Ended): Interruption | undefined =>
 function failureOf(ended: Ended, ending: Ending, claimed: Claimed, failedAt: Date): Failure | undefined {
   const attempt = claimed.entry.attempt;
   if (ended.kind === "failed") {
-    return { code: ended.code, message: ended.message, attempt, failedAt, retryable: ended.retryable };
+    const { code, message, retryable, stack } = ended;
+    return { code, message, attempt, failedAt, retryable, ...(stack !== undefined && { stack }) };
   }
   if (ending.to !== "failed") return undefined;
   const last = interruptedBy(ended);

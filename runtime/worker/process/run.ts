@@ -1,8 +1,9 @@
 /** What a module and a command have in common while they run, and how their ends are described. */
 import { type JobCode, messageOf, type PackageCode } from "../../core/errors.ts";
-import { FAILURE_MESSAGE_MAX_LENGTH } from "../../core/limits.ts";
+import { FAILURE_MESSAGE_MAX_LENGTH, FAILURE_STACK_MAX_LENGTH } from "../../core/limits.ts";
 import type { Progress } from "../../core/job/job.ts";
 import { parseJson } from "../../core/json.ts";
+import { printable } from "../../core/text.ts";
 import type { Workspace } from "./files/workspace.ts";
 import type { LogSource } from "./log/attempt-log.ts";
 import type { ProcessExit } from "./os/spawner.ts";
@@ -56,11 +57,13 @@ export interface Conclusion {
 
 export type Failed = Extract<ProcessResult, { kind: "failed" }>;
 
-export const failed = (code: JobCode | PackageCode, message: string, retryable: boolean): Failed => ({
+/** `stack`: as a job's process reports it, which may be anything. */
+export const failed = (code: JobCode | PackageCode, message: string, retryable: boolean, stack?: string): Failed => ({
   kind: "failed",
   code,
   message: message.slice(0, FAILURE_MESSAGE_MAX_LENGTH).toWellFormed(),
   retryable,
+  ...(stack === undefined ? {} : { stack: printable(stack.slice(0, FAILURE_STACK_MAX_LENGTH)).toWellFormed() }),
 });
 
 /** A process that ended before there was a result. */

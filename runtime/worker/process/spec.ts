@@ -80,6 +80,8 @@ export type ProcessResult =
       readonly code: JobCode | PackageCode;
       readonly message: string;
       readonly retryable: boolean;
+      /** Where its code threw, in lines of its source. */
+      readonly stack?: string;
     }
   /** It stopped because `cancel` was called. `forced`: not by itself. */
   | { readonly kind: "canceled"; readonly reason: StopReason; readonly forced: boolean }

@@ -296,6 +296,10 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     204: async () => del(await published()),
     404: () => del(packagePath(freshTenant())),
   },
+  listPackageJobs: {
+    200: async () => get(`${await published()}/jobs`),
+    404: () => get(`${packagePath(freshTenant())}/jobs`),
+  },
   listPackageVersions: {
     200: async () => get(`${await published()}/versions`),
     404: () => get(`${packagePath(freshTenant())}/versions`),

@@ -133,6 +133,37 @@ describe("a mistake", () => {
   });
 });
 
+describe("a package with a schema of parameters", () => {
+  const about = ["--package", "typed.zip", "--type", "Quick", "--tenant", tenant];
+  beforeAll(async () => {
+    const schema = { type: "object", properties: { year: { type: "integer", minimum: 1900 } }, required: ["year"] };
+    const zip = testPackage({ jobs: { Quick: "return {};" }, schemas: { Quick: schema } });
+    await system.api.put(`/v1/tenants/${tenant}/packages/typed.zip`, zip);
+  });
+
+  it("refuses wrong parameters at submit, each field named", async () => {
+    const refused = await jobyard(["submit", ...about, "--parameters", `{"year":"2025"}`]);
+    expect(refused).toMatchObject({ code: 1, stdout: "" });
+    expect(refused.stderr).toContain("ParametersInvalid");
+    expect(refused.stderr).toContain("parameters.year must be a whole number");
+    const wrong = lineOf("Quick", { jobProcessorPackageName: "typed.zip", parameters: { year: 5 } });
+    const lines = await jobyard(["submit", "--lines", "-", "--tenant", tenant], { input: wrong });
+    expect(lines.stderr).toContain("Line 1: parameters.year must be at least 1900");
+    expect((await jobyard(["submit", ...about, "--parameters", `{"year":2025}`])).code).toBe(0);
+  });
+
+  it("is among the types of the tenant", async () => {
+    const printed = await jobyard(["types", "--tenant", tenant]);
+    expect(printed.stdout).toContain(`"typed.zip": {\n    Quick: {`);
+    expect(printed.stdout).toContain("readonly year: number;");
+    const file = join(desk.path, "types.d.ts");
+    expect(await jobyard(["types", "--tenant", tenant, "--out", file])).toMatchObject({ code: 0, stdout: "" });
+    expect(await readFile(file, "utf8")).toBe(printed.stdout);
+    const json = await jobyard(["types", "--tenant", tenant, "--json"]);
+    expect(json.json<object>()).toMatchObject({ packages: expect.any(Array) as unknown });
+  });
+});
+
 describe("lines of a file", () => {
   const submitFile = async (bytes: Uint8Array) => {
     const file = join(desk.path, "jobs.ndjson");

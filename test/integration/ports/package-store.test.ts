@@ -293,7 +293,13 @@ describe.each(BACKINGS)("over $name", ({ name, start }) => {
 
     it("a package returns its facts exactly, with any characters", async () => {
       const tenant = freshTenant();
-      const facts = { sha256: hash("x"), uploadedBy: "Ünal \u2028 'x'", jobTypes: ["Echo", "Ä"], timerCount: 12 };
+      const facts = {
+        sha256: hash("x"),
+        uploadedBy: "Ünal \u2028 'x'",
+        jobTypes: ["Echo", "Ä"],
+        timerCount: 12,
+        schemaCount: 3,
+      };
       await store.upload(tenant, "a.zip", Buffer.from("x"), facts);
       expect(await store.get(tenant, "a.zip")).toMatchObject({ packageName: "a.zip", bytes: 1, ...facts });
     });

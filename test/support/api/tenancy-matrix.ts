@@ -136,6 +136,7 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
       consumes: true,
     },
   ],
+  listPackageJobs: [thing("read", async (place) => get(`${packagesOf(place)}/${await place.packageName()}/jobs`))],
   listPackageVersions: [
     thing("read", async (place) => get(`${packagesOf(place)}/${await place.packageName()}/versions`)),
   ],

@@ -1,4 +1,5 @@
 /** Small job packages for tests, written by hand: what `jobyard pack` would make of a few lines of source. */
+import type { JsonSchema } from "../../../runtime/core/package/json-schema.ts";
 import type { ManifestTimer } from "../../../runtime/core/package/manifest.ts";
 import { buildZip, type ZipEntry } from "./zip-builder.ts";
 
@@ -8,11 +9,13 @@ export interface TestPackage {
   readonly files?: readonly ZipEntry[];
   /** Of all jobs. Default: a process each. */
   readonly isolation?: "process" | "reuse";
+  /** JSON Schemas of parameters, by job type. */
+  readonly schemas?: Readonly<Record<string, JsonSchema>>;
   /** Each of a job type of the package. */
   readonly timers?: readonly ManifestTimer[];
 }
 
-export function testPackage({ jobs, files = [], isolation = "process", timers }: TestPackage): Buffer {
+export function testPackage({ jobs, files = [], isolation = "process", schemas = {}, timers }: TestPackage): Buffer {
   const types = Object.keys(jobs);
   const manifest = {
     manifestVersion: 1,
@@ -22,6 +25,7 @@ export function testPackage({ jobs, files = [], isolation = "process", timers }:
       jobType,
       isolation,
       entry: { kind: "module", file: "main.mjs", export: jobType },
+      parameters: schemas[jobType],
     })),
     ...(timers && { timers }),
   };

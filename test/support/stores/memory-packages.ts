@@ -110,11 +110,11 @@ export function createMemoryPackages(turn: Turn = nextTurn): PackageStore & Pack
       const found = await findVersion(tenantName, packageName, sha256);
       if (found === undefined) return false;
       if (blobs.get(nameOf(tenantName, packageName))?.[0] === found) return true;
-      const { jobTypes, timerCount = 0 } = factsOf(found.metadata);
+      const { jobTypes, ...counts } = factsOf(found.metadata);
       await store.upload(tenantName, packageName, found.bytes, {
         sha256,
         jobTypes,
-        timerCount,
+        ...counts,
         uploadedBy: restoredBy,
       });
       return true;

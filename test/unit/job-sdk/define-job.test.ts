@@ -48,7 +48,7 @@ describe("defineJob", () => {
     expect(isJobDefinition(sum)).toBe(true);
     expect(Object.isFrozen(sum)).toBe(true);
     expect(sum).toMatchObject({ jobType: "Sum", retry: { maxAttempts: 5 }, timeoutMs: 1_000 });
-    expectTypeOf(sum).toEqualTypeOf<JobDefinition>();
+    expectTypeOf(sum).toEqualTypeOf<JobDefinition<{ a: number; b: number }, number>>();
   });
 
   it("does not recognise an object that only looks like a definition", () => {
@@ -98,6 +98,37 @@ describe("defineJob", () => {
     expect(isNonRetryable(failure)).toBe(true);
     expect(String(failure)).toContain("The parameters do not fit Typed: a: ");
     expect(String(failure)).toContain("; list.1: ");
+  });
+
+  it("checks the output with a schema, keeps what the schema makes of it, and infers both types", async () => {
+    const typed = defineJob({
+      jobType: "Typed",
+      parameters: z.object({ a: z.coerce.number<string>(), b: z.int().default(1) }),
+      output: z.object({ sum: z.number(), text: z.number().transform(String) }),
+      run: ({ parameters: { a, b } }) => ({ output: { sum: a + b, text: 7, more: true } }),
+    });
+    expectTypeOf(typed).toEqualTypeOf<
+      JobDefinition<{ a: string; b?: number | undefined }, { sum: number; text: string }>
+    >();
+    const submitted = { ...job, parameters: { a: "2" } };
+    await expect(typed.run(submitted, context)).resolves.toEqual({ output: { sum: 3, text: "7" } });
+  });
+
+  it.each([
+    ["has wrong fields", () => ({ output: { sum: "3" } }), "sum: "],
+    ["is missing", () => undefined, "expected object"],
+  ])("fails without a retry when the output %s", async (_, run, reason) => {
+    const output = z.object({ sum: z.number() });
+    const wrong = defineJob({ jobType: "Wrong", output, run: run as unknown as () => { output: { sum: number } } });
+    const failure: unknown = await wrong.run(job, context).catch((error: unknown) => error);
+    expect(isNonRetryable(failure)).toBe(true);
+    expect(String(failure)).toContain("The output does not fit the schema of Wrong: ");
+    expect(String(failure)).toContain(reason);
+  });
+
+  it("refuses at compile time to return another output than its schema has", () => {
+    // @ts-expect-error: sum is a number.
+    defineJob({ jobType: "Typed", output: z.object({ sum: z.number() }), run: () => ({ output: { sum: "3" } }) });
   });
 
   it("rethrows the job's error", async () => {

@@ -74,6 +74,8 @@ export type EndReport =
       readonly type: "failed";
       readonly code: HostFailureCode;
       readonly message: string;
+      /** Where it was thrown: frames in lines of the source. */
+      readonly stack?: string;
       readonly retryable: boolean;
       readonly stopping: boolean;
     };

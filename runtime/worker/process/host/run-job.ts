@@ -5,9 +5,10 @@ import type { Job, JobContext, SetupContext } from "../../../job-sdk/index.ts";
 import { PROGRESS_INTERVAL_MS } from "../process-limits.ts";
 import { mergeProgress, presentable } from "../progress.ts";
 import { piecesOf } from "./channel.ts";
-import { type JobPhase, describeThrown } from "./failure.ts";
+import { type JobPhase, describeThrown, failedWith } from "./failure.ts";
 import { type FoundDefinition, findDefinition } from "./find-definition.ts";
 import type { HostEnd, JobReport, RunCommand } from "./messages.ts";
+import type { SourceLines } from "./source-lines.ts";
 import { writeOutput } from "./write-output.ts";
 
 export type SetupFunction = (context: SetupContext) => unknown;
@@ -15,6 +16,7 @@ export type SetupFunction = (context: SetupContext) => unknown;
 export interface RunOptions {
   readonly report: (report: JobReport) => void;
   readonly signal: AbortSignal;
+  readonly sources: SourceLines;
   readonly onPhase: (phase: JobPhase) => void;
   /** Called whenever the job asks for one of its directories. */
   readonly onFiles: () => void;
@@ -25,7 +27,7 @@ export interface RunOptions {
 /** Never rejects. Progress and log have been passed on when it resolves. */
 export async function runJob(
   command: RunCommand,
-  { report, signal, onPhase, onFiles, setUp }: RunOptions,
+  { report, signal, sources, onPhase, onFiles, setUp }: RunOptions,
 ): Promise<HostEnd> {
   onPhase("loading");
   const log = (...values: readonly unknown[]): void => sendLog(report, "log", format(...values));
@@ -33,9 +35,10 @@ export async function runJob(
   const ended = await load(command).then(
     (loaded) => ("code" in loaded ? { type: "failed" as const, retryable: false, ...loaded } : run(loaded)),
     (error: unknown) => {
-      const { message, detail } = describeThrown(error);
+      const { detail, ...failure } = describeThrown(error, sources);
       sendLog(report, "err", detail);
-      return failed("EntryPointInvalid", `${command.file} could not be loaded: ${message}`, false);
+      const message = `${command.file} could not be loaded: ${failure.message}`;
+      return failedWith("EntryPointInvalid", { ...failure, message, retryable: false });
     },
   );
   progress.flush();
@@ -68,22 +71,15 @@ export async function runJob(
         services,
       };
       const written = writeOutput(await found.run(jobOf(command), context));
-      if ("code" in written) return failed(written.code, written.message, false);
+      if ("code" in written) return { type: "failed", ...written, retryable: false };
       return { type: "returned", ...(written.output === undefined ? {} : { output: written.output }) };
     } catch (error) {
-      const { message, retryable, detail } = describeThrown(error);
+      const { detail, ...failure } = describeThrown(error, sources);
       sendLog(report, "err", detail);
-      return failed("JobFailed", message, retryable);
+      return failedWith("JobFailed", failure);
     }
   }
 }
-
-const failed = (code: Extract<HostEnd, { type: "failed" }>["code"], message: string, retryable: boolean): HostEnd => ({
-  type: "failed",
-  code,
-  message,
-  retryable,
-});
 
 type Loaded = Extract<FoundDefinition, { found: unknown }> & { readonly setup: SetupFunction | undefined };
 type NotFound = Exclude<FoundDefinition, { found: unknown }>;

@@ -19,6 +19,7 @@ import { type WorkerChannel, piecesOf } from "./channel.ts";
 import { type JobPhase, stopReason, uncaughtEnd } from "./failure.ts";
 import type { HostCommand, HostEnd, RunCommand, ShareCommand } from "./messages.ts";
 import { type SetupFunction, runJob } from "./run-job.ts";
+import { type SourceLines, createSourceLines, showSourceLines } from "./source-lines.ts";
 
 interface RunningJob {
   readonly stop: AbortController;
@@ -45,6 +46,8 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
   const jobs = new Map<number, RunningJob>();
   const scopes = new AsyncLocalStorage<Scope>();
   const services = createServices();
+  /** All jobs in here have the same copy of their package. Undefined before the first. */
+  let sources: SourceLines | undefined;
   /** The process ends because of a job that was named. */
   let leaving = false;
 
@@ -96,12 +99,14 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
       },
     };
     jobs.set(id, job);
+    const lines = (sources ??= prepareSources(command.packagePath));
     const running = scopes.run(scope, () =>
       runJob(command, {
         report: (report) => {
           if (!scope.closed) channel.report({ ...report, id });
         },
         signal: stop.signal,
+        sources: lines,
         onPhase: (now) => (job.phase = now),
         onFiles() {
           // The next job may have them.
@@ -142,7 +147,7 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
 
   function onUncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): void {
     const job = currentJob();
-    const { end, detail } = uncaughtEnd(error, job?.phase);
+    const { end, detail } = uncaughtEnd(error, job?.phase, sources);
     process.stderr.write(`${detail}\n`);
     if (origin === "unhandledRejection" && (job === undefined || job.hasReturned)) {
       // A promise that its job has forgotten: nothing is half done because of it, so the others may go on.
@@ -167,6 +172,12 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
     channel.report({ type: "leaving" });
     job.end(end);
   }
+}
+
+function prepareSources(packagePath: string): SourceLines {
+  const sources = createSourceLines(packagePath);
+  showSourceLines(sources);
+  return sources;
 }
 
 /** What `setup` of a package made, once for all jobs of a process. */

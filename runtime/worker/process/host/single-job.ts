@@ -14,12 +14,14 @@ import type { WorkerChannel } from "./channel.ts";
 import { type JobPhase, stopReason, uncaughtEnd } from "./failure.ts";
 import type { HostCommand, HostEnd } from "./messages.ts";
 import { runJob } from "./run-job.ts";
+import { type SourceLines, createSourceLines, showSourceLines } from "./source-lines.ts";
 
 const exit = process.exit.bind(process);
 
 export function prepareSingleJob(channel: WorkerChannel): (command: HostCommand) => void {
   const stop = new AbortController();
   let phase: JobPhase | undefined;
+  let sources: SourceLines | undefined;
   let hasEnded = false;
 
   process.on("uncaughtException", onUncaught);
@@ -34,9 +36,12 @@ export function prepareSingleJob(channel: WorkerChannel): (command: HostCommand)
       // The child's own environment and directory, from the job it has been given; settings of a worker are none here.
       Object.assign(env, command.environment);
       chdir(command.workingPath);
+      sources = createSourceLines(command.packagePath);
+      showSourceLines(sources);
       void runJob(command, {
         report: (report) => channel.report(report),
         signal: stop.signal,
+        sources,
         onPhase: (now) => (phase = now),
         onFiles: () => undefined,
         setUp: (setup, context) => setup(context),
@@ -57,7 +62,7 @@ export function prepareSingleJob(channel: WorkerChannel): (command: HostCommand)
 
   /** Also an unhandled rejection. The state of the job is unknown, so it has failed, whatever else it still does. */
   function onUncaught(error: unknown): void {
-    const { end: ended, detail } = uncaughtEnd(error, phase);
+    const { end: ended, detail } = uncaughtEnd(error, phase, sources);
     process.stderr.write(`${detail}\n`);
     end(ended);
   }

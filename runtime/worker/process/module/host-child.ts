@@ -110,6 +110,7 @@ const reports = z.discriminatedUnion("type", [
     id,
     code: z.enum(HOST_FAILURE_CODES),
     message: text,
+    stack: text.exactOptional(),
     retryable: z.boolean(),
     stopping: z.boolean(),
   }),

@@ -66,7 +66,9 @@ export function createJobReports(listener: RunListener): JobReports {
 
 /** The output is checked again. */
 function endOf(report: EndReport): Ended {
-  if (report.type === "failed") return failed(report.code, report.message, report.retryable);
+  if (report.type === "failed") {
+    return failed(report.code, report.message, report.retryable, report.stack);
+  }
   const { output } = report;
   if (output === undefined) return { kind: "succeeded", output };
   if (Buffer.byteLength(output) > OUTPUT_MAX_BYTES) {

@@ -116,12 +116,13 @@ describe("progress", () => {
 });
 
 describe("a job that fails", () => {
-  it("a failed job has the message of its error, and the stack is in the log only", async () => {
+  it("a failed job has the message of its error and its stack, which the log has too", async () => {
     const attempt = await lab.start(`throw new TypeError("no ledger");`);
-    expect(await attempt.result).toEqual({
+    expect(await attempt.result).toMatchObject({
       kind: "failed",
       code: "JobFailed",
       message: "TypeError: no ledger",
+      stack: expect.stringMatching(/^at Object.run \(index.mjs:9:11\)/) as string,
       retryable: true,
     });
     expect(attempt.log()).toMatch(/err .*TypeError: no ledger\n.* err {5}at /);
@@ -129,7 +130,7 @@ describe("a job that fails", () => {
 
   it("a non-retryable error is not retried", async () => {
     const expected = { kind: "failed", code: "JobFailed", message: "never", retryable: false };
-    expect(await resultOf(`throw new NonRetryableError("never");`)).toEqual(expected);
+    expect(await resultOf(`throw new NonRetryableError("never");`)).toMatchObject(expected);
   });
 
   it.each([
@@ -143,7 +144,7 @@ describe("a job that fails", () => {
     ],
     ["a very long message", `throw new Error("x".repeat(1e6));`, /^x{2000}$/],
   ])("may throw %s", async (_, body, message) => {
-    expect(await resultOf(body)).toEqual({
+    expect(await resultOf(body)).toMatchObject({
       kind: "failed",
       code: "JobFailed",
       message: typeof message === "string" ? message : (expect.stringMatching(message) as string),
@@ -153,17 +154,21 @@ describe("a job that fails", () => {
 
   it("an unhandled rejection and an uncaught exception fail the job", async () => {
     const expected = { kind: "failed", code: "JobFailed", message: "lost", retryable: true };
-    expect(await resultOf(`Promise.reject(new Error("lost")); await delay(60_000);`)).toEqual(expected);
-    expect(await resultOf(`setTimeout(() => { throw new Error("lost"); }, 1); await delay(60_000);`)).toEqual(expected);
+    expect(await resultOf(`Promise.reject(new Error("lost")); await delay(60_000);`)).toMatchObject(expected);
+    expect(await resultOf(`setTimeout(() => { throw new Error("lost"); }, 1); await delay(60_000);`)).toMatchObject(
+      expected,
+    );
   });
 
   it("a rejection left behind before the return fails the job", async () => {
     const left = 'Promise.reject(new Error("lost"));';
     const expected = { kind: "failed", code: "JobFailed", message: "lost", retryable: true };
-    expect(await resultOf(`${left} return { output: 1 };`)).toEqual(expected);
-    expect(await resultOf(`delay(1).then(() => { throw new Error("lost"); }); await delay(20);`)).toEqual(expected);
+    expect(await resultOf(`${left} return { output: 1 };`)).toMatchObject(expected);
+    expect(await resultOf(`delay(1).then(() => { throw new Error("lost"); }); await delay(20);`)).toMatchObject(
+      expected,
+    );
     expect(await resultOf(`const p = ${left} p.catch(() => {}); return { output: 1 };`)).toMatchObject({ output: "1" });
-    expect(await resultOf(`${left} throw new Error("own");`)).toEqual({ ...expected, message: "own" });
+    expect(await resultOf(`${left} throw new Error("own");`)).toMatchObject({ ...expected, message: "own" });
   });
 
   it.each([
@@ -283,7 +288,7 @@ describe("a package that cannot be run", () => {
   it("a setup that throws fails the job and can be retried", async () => {
     const source = jobSource("", `export const setup = () => { throw new Error("no database"); };`);
     const expected = { kind: "failed", code: "JobFailed", message: "no database", retryable: true };
-    expect(await resultOf({ "index.mjs": source })).toEqual(expected);
+    expect(await resultOf({ "index.mjs": source })).toMatchObject(expected);
   });
 
   it("a machine that cannot start a process does not fail the job", async () => {

@@ -69,7 +69,7 @@ describe("jobs that share a process", () => {
     const before = `let setups = 0; export const setup = async () => { if (++setups === 1) throw new Error("no database"); return setups; };`;
     const shared = sharedPackage({ a: "return { output: services };" }, before);
     const failed = await (await lab.share(shared, "a")).result;
-    expect(failed).toEqual({ kind: "failed", code: "JobFailed", message: "no database", retryable: true });
+    expect(failed).toMatchObject({ kind: "failed", code: "JobFailed", message: "no database", retryable: true });
     expect(await outputOf(await lab.share(shared, "a"))).toBe(2);
   });
 
@@ -118,7 +118,7 @@ describe("jobs that share a process", () => {
     const waiting = await lab.share(shared, "wait");
     await waiting.logged("in");
     const left = await (await lab.share(shared, "leave")).result;
-    expect(left).toEqual({ kind: "failed", code: "JobFailed", message: "lost", retryable: true });
+    expect(left).toMatchObject({ kind: "failed", code: "JobFailed", message: "lost", retryable: true });
     waiting.process.cancel("cancel");
     expect(await waiting.result).toEqual({ kind: "succeeded", output: '"well"' });
   });

@@ -1,9 +1,10 @@
 /** Runs one job of a package in this process: load, set up, run, and report how it ended. */
 import { pathToFileURL } from "node:url";
 import { format } from "node:util";
+import type { Progress } from "../../../core/job/job.ts";
 import type { Job, JobContext, SetupContext } from "../../../job-sdk/index.ts";
 import { PROGRESS_INTERVAL_MS } from "../process-limits.ts";
-import { mergeProgress, presentable } from "../progress.ts";
+import { type ProgressMerger, mergeProgress, presentable } from "../progress.ts";
 import { piecesOf } from "./channel.ts";
 import { type JobPhase, describeThrown } from "./failure.ts";
 import { type FoundDefinition, findDefinition } from "./find-definition.ts";
@@ -20,16 +21,20 @@ export interface RunOptions {
   readonly onFiles: () => void;
   /** Makes the services of the package, or gives those that are made already. */
   readonly setUp: (setup: SetupFunction, context: SetupContext) => unknown;
+  /** Finds the definition and the setup of the package. Default: imports the package's module. */
+  readonly load?: (command: RunCommand) => Promise<Loaded | NotFound>;
+  /** Default: the latest report at most once per PROGRESS_INTERVAL_MS. */
+  readonly merge?: (onProgress: (progress: Progress) => void) => ProgressMerger;
 }
 
 /** Never rejects. Progress and log have been passed on when it resolves. */
 export async function runJob(
   command: RunCommand,
-  { report, signal, onPhase, onFiles, setUp }: RunOptions,
+  { report, signal, onPhase, onFiles, setUp, load = loadModule, merge = atIntervals }: RunOptions,
 ): Promise<HostEnd> {
   onPhase("loading");
   const log = (...values: readonly unknown[]): void => sendLog(report, "log", format(...values));
-  const progress = mergeProgress(PROGRESS_INTERVAL_MS, (latest) => report({ type: "progress", ...latest }));
+  const progress = merge((latest) => report({ type: "progress", ...latest }));
   const ended = await load(command).then(
     (loaded) => ("code" in loaded ? { type: "failed" as const, retryable: false, ...loaded } : run(loaded)),
     (error: unknown) => {
@@ -85,10 +90,12 @@ const failed = (code: Extract<HostEnd, { type: "failed" }>["code"], message: str
   retryable,
 });
 
+const atIntervals: NonNullable<RunOptions["merge"]> = (onProgress) => mergeProgress(PROGRESS_INTERVAL_MS, onProgress);
+
 type Loaded = Extract<FoundDefinition, { found: unknown }> & { readonly setup: SetupFunction | undefined };
 type NotFound = Exclude<FoundDefinition, { found: unknown }>;
 
-async function load(command: RunCommand): Promise<Loaded | NotFound> {
+async function loadModule(command: RunCommand): Promise<Loaded | NotFound> {
   const { file, packagePath, job } = command;
   const exports = await importModule(packagePath, file);
   const found = findDefinition(exports, { jobType: job.jobType, exportName: command.export, file });

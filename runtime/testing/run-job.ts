@@ -107,7 +107,7 @@ async function runIn(workspace: Workspace, definition: JobDefinition, options: R
       }),
   };
   const ended = await runAsChild(commandOf(definition, options, workspace), {
-    report: reports.take,
+    report: (report) => reports.take(report),
     signal: stop.signal,
     onPhase: () => undefined,
     onFiles: () => undefined,
@@ -162,7 +162,10 @@ async function keep(
       const { code, message, retryable } = result;
       return { ...none, outcome: "failed", failure: { code, message, retryable, cause } };
     }
-    default:
+    case "canceled":
+    case "killed":
+    case "interrupted":
+    case "not-started":
       return { ...none, outcome: "canceled" };
   }
 }

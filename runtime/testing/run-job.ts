@@ -74,7 +74,7 @@ export interface JobRunFailure {
  * or package could have: values that are not JSON, files that are not there.
  */
 export async function runJob(definition: JobDefinition, options: RunJobOptions = {}): Promise<JobRun> {
-  const root = await mkdtemp(join(tmpdir(), "jobyard-test-"));
+  const root = await mkdtemp(join(tmpdir(), "jobyard-testing-"));
   try {
     const workspace = await createWorkspaces({ root }).create();
     await fillPackage(workspace.packagePath, options);

@@ -72,7 +72,7 @@ const FIRST_WORKER = "worker-1";
 
 export async function startJobyard(options: StartJobyardOptions = {}): Promise<TestJobyard> {
   const { packages = [], workers = 1, pools = {}, slots = SLOTS } = options;
-  const directory = await mkdtemp(join(tmpdir(), "jobyard-test-"));
+  const directory = await mkdtemp(join(tmpdir(), "jobyard-testing-"));
   const ended = new EventTarget();
   let stack: Stack | undefined;
   /** Without time to wait: this process ends, or the one that started it has. */

@@ -9,7 +9,7 @@ import type { ArtifactsDeps } from "../../worker/output/artifacts.ts";
 import { keepLocally } from "../../worker/output/keep-locally.ts";
 import { findJob } from "../../worker/package-cache/package-cache.ts";
 import { checkPlatform, currentPlatform, readManifest, unpackPackage } from "../../worker/package-cache/unpack.ts";
-import { bundleHost } from "../../worker/process/module/host-bundle.ts";
+import { hostFile } from "../../worker/process/module/host-bundle.ts";
 import { createJobProcesses } from "../../worker/process/job-processes.ts";
 import type { ProcessResult } from "../../worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../worker/process/files/workspace.ts";
@@ -48,7 +48,7 @@ async function runIn(root: string, path: string, options: RunOptions, around: Su
   const parameters = given ?? (isTimer ? manualTrigger(new Date()) : "null");
   const processes = createJobProcesses({
     root,
-    hostEntry: await bundleHost(root),
+    hostEntry: await hostFile(root),
     spares: 0,
     environment: { PATH: env["PATH"] ?? "" },
   });

@@ -2,6 +2,7 @@
  * Bundles a package's source and its imports into a few JavaScript files. Native and listed modules stay imports. They
  * are returned, so that they can be copied beside the code.
  */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import {
@@ -50,7 +51,11 @@ export interface Bundle {
 }
 
 const ENTRY_NAMESPACE = "jobyard-entry";
-const JOB_MODULE_FILE = join(import.meta.dirname, "../../job-sdk/index.ts");
+/** Beside this file's code in the built package. */
+const SHIPPED_JOB_MODULE = join(import.meta.dirname, "job.mjs");
+const JOB_MODULE_FILE = existsSync(SHIPPED_JOB_MODULE)
+  ? SHIPPED_JOB_MODULE
+  : join(import.meta.dirname, "../../job-sdk/index.ts");
 
 /** Throws PackError for syntax errors, unresolved imports, and worker threads whose file cannot be determined. */
 export async function bundleSources(request: BundleRequest): Promise<Bundle> {

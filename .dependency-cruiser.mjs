@@ -91,6 +91,19 @@ export const ROOMS = [
     ],
     why: "It is a client of the API, and runs jobs as a worker does.",
   },
+  {
+    room: "runtime/testing",
+    imports: [
+      "runtime/core",
+      "runtime/azure",
+      "runtime/client",
+      "runtime/job-sdk",
+      "runtime/local",
+      "runtime/package",
+      "runtime/worker",
+    ],
+    why: "It runs jobs with the code that runs them on a worker.",
+  },
   { room: "runtime/main", imports: ["runtime"], why: "It composes everything that runs, and nothing that deploys it." },
   {
     room: "infra/rehearsal",
@@ -109,8 +122,16 @@ export const ROOMS = [
     imports: ["infra/rehearsal", "runtime/core", "runtime/package", "runtime/platform"],
     why: "Deployment and code share names and limits, nothing else.",
   },
-  { room: "packages", imports: ["runtime/job-sdk"], why: "A package imports `jobyard/job` and nothing else of ours." },
-  { room: "packages-sample", imports: ["runtime/job-sdk"], why: "A sample imports what any author imports." },
+  {
+    room: "packages",
+    imports: ["runtime/job-sdk", "runtime/testing"],
+    why: "A package imports `jobyard/job`, its tests `jobyard/testing`, and nothing else of ours.",
+  },
+  {
+    room: "packages-sample",
+    imports: ["runtime/job-sdk", "runtime/testing"],
+    why: "A sample imports what any author imports.",
+  },
 ];
 
 const PROJECT = "^(runtime|infra|test|packages|packages-sample|bench)/";
@@ -204,10 +225,17 @@ export default {
     },
     {
       name: "authors-import-the-public-face",
-      comment: "A package imports `jobyard/job`, and nothing behind it.",
+      comment: "A package imports `jobyard/job` and `jobyard/testing`, and nothing behind them.",
       severity: "error",
       from: { path: "^packages(-sample)?/", pathNot: TESTS_OF_SAMPLES },
-      to: { path: "^runtime/", pathNot: "^runtime/job-sdk/index\\.ts$" },
+      to: { path: "^runtime/", pathNot: "^runtime/(job-sdk|testing)/index\\.ts$" },
+    },
+    {
+      name: "only-tests-import-testing",
+      comment: "What runs in production needs no helper of tests.",
+      severity: "error",
+      from: { path: "^(runtime|infra|packages(-sample)?/[^/]+/src)/", pathNot: "^runtime/testing/" },
+      to: { path: "^runtime/testing/" },
     },
     {
       name: "no-tests-in-production",

@@ -31,7 +31,7 @@ const LONG =
         "test/integration/timers/takeover.test.ts",
         "test/integration/worker/machine/scale-set.test.ts",
         "test/integration/worker/{file-calls,operations}.test.ts",
-        "test/unit/client/client-package.test.ts",
+        "test/unit/package/build/jobyard-package.test.ts",
         "test/unit/worker/process/{limits,shared/shared-endings}.test.ts",
       ];
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { programFiles } from "../infra/program-files.ts";
-import { buildClientPackage } from "../runtime/package/build/build-client-package.ts";
+import { buildClient } from "../runtime/package/build/build-jobyard-package.ts";
 import { writeZip } from "../runtime/package/build/zip.ts";
 import { temporaryDirectory } from "../test/support/temporary-directory.ts";
 import { jobOf, prepare, rssMiB, submitOne, withStack } from "./stack.ts";
@@ -38,7 +38,7 @@ async function measureBundles(report: Report): Promise<void> {
     report({ name: `bundle of the ${name}, as its ZIP`, value: kib((await writeZip(files)).length), unit: "KiB" });
   }
   await using directory = await temporaryDirectory();
-  const { minifiedBytes, modules } = await buildClientPackage(directory.path);
+  const { minifiedBytes, modules } = await buildClient(join(directory.path, "client.js"));
   const code = await readFile(join(directory.path, "client.js"));
   report({ name: "client for browsers, minified", value: minifiedBytes, unit: "bytes" });
   report({ name: "client, readable, gzip", value: gzipSync(code).byteLength, unit: "bytes" });

@@ -1,11 +1,11 @@
 /** The `jobyard` command: parses a command line by the table of commands, runs it, and reports the result. */
-import { readFileSync } from "node:fs";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { isJobServiceError } from "../client/job-service-error.ts";
 import { messageOf } from "../core/errors.ts";
 import { wholeNumber } from "../platform/whole-number.ts";
 import type { ArgumentSpec, CommandSpec, OptionSpec } from "./command-spec.ts";
 import { EXIT, EXIT_MEANINGS, type ExitCode, InterruptedError, JobsFailedError, exitCodeOf } from "./exit-codes.ts";
+import { ownPackage } from "./own-package.ts";
 import { COMMANDS } from "./specs/commands.ts";
 import { type Surroundings, standardTerminal } from "./terminal.ts";
 
@@ -23,7 +23,7 @@ export async function runCli(args: readonly string[], given: Partial<Surrounding
   const width = (): number => (Number.isFinite(terminal.columns) ? terminal.columns : HELP_COLUMNS);
   const program = new Command("jobyard")
     .description("Background jobs on Azure: package them, run them, follow them.")
-    .version(versionOf(), "-V, --version", "print the version")
+    .version(ownPackage().version, "-V, --version", "print the version")
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.out(text.trimEnd()),
@@ -52,13 +52,6 @@ const HELP_COLUMNS = 80;
 
 const exitCodesHelp = (): string =>
   `\nExit codes:\n${EXIT_MEANINGS.map(([code, meaning]) => `  ${String(code).padEnd(4)} ${meaning}`).join("\n")}`;
-
-function versionOf(): string {
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-    readonly version: string;
-  };
-  return version;
-}
 
 function inherit(parent: Command): void {
   for (const command of parent.commands) {

@@ -61,6 +61,8 @@ export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): S
     const log = openSync(logFile(program), "a");
     const child = fork(program.modulePath, program.args, {
       env: program.env,
+      // Options of this process are not for them: a debugger of a test would stop each of them at its first line.
+      execArgv: [],
       detached: true,
       stdio: ["ignore", log, log, "ipc"],
     });

@@ -12,7 +12,7 @@ import {
   type LocalApplication,
 } from "../../runtime/local/identity/principals.ts";
 import { codeBlocks, DOCUMENTS, type CodeBlock } from "../support/docs/code-blocks.ts";
-import { ROOT } from "../support/docs/document-tables.ts";
+import { copyClone } from "../support/packages/copied-clone.ts";
 import { hasProgram } from "../support/processes/has-program.ts";
 import { startLocal, type LocalRun } from "../support/processes/local-run.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -75,9 +75,9 @@ describe.skipIf(!canRun)("with curl: scripts in documents", () => {
     issuer = new URL(authority).origin;
     // The documents assume these: data and programs of a clone, and a packed package.
     await symlink(data, join(folder, ".jobyard"));
-    await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
+    await copyClone(folder);
     env = {
-      PATH: `${join(ROOT, "node_modules/.bin")}:${process.env["PATH"] ?? ""}`,
+      PATH: `${join(folder, "node_modules/.bin")}:${process.env["PATH"] ?? ""}`,
       HOME: folder,
       JOBYARD_HOME: data,
       JOBYARD_URL: url,
@@ -123,8 +123,14 @@ describe.skipIf(!canRun)("with curl: scripts in documents", () => {
 
   const runnable = SCRIPTS.filter(({ code }) => reasonOf(code) === undefined);
 
-  it("run, except for listed exceptions", () => {
+  it('run, except for listed exceptions, and the README\'s "Write a package" among them', () => {
     expect(runnable.length).toBeGreaterThan(6);
+    const lines = runnable.filter(({ place }) => place.startsWith("README.md")).flatMap(({ code }) => code.split("\n"));
+    for (const command of ["init packages/greet", "test --workspace packages/greet", "submit --type Greet"])
+      expect(
+        lines.some((line) => line.includes(command)),
+        command,
+      ).toBe(true);
   });
 
   it.each(runnable.map((block) => [block.place, block] as const))(

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { buildClientPackage } from "../../runtime/package/build/build-client-package.ts";
+import { buildClient } from "../../runtime/package/build/build-jobyard-package.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 export interface PageServer extends AsyncDisposable {
@@ -16,7 +16,7 @@ const SIGNALR = join(import.meta.dirname, "../../node_modules/@microsoft/signalr
 
 export async function startPageServer(): Promise<PageServer> {
   await using directory = await temporaryDirectory();
-  await buildClientPackage(directory.path);
+  await buildClient(join(directory.path, "client.js"));
   const script = "text/javascript";
   const files = new Map([
     ["/", { type: "text/html", body: await readFile(join(import.meta.dirname, "following-page.html")) }],

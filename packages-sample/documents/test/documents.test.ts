@@ -1,54 +1,22 @@
-import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Job, type JobContext, isNonRetryable } from "jobyard/job";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type JobRun, type RunJobOptions, runJob } from "jobyard/testing";
+import { describe, expect, it } from "vitest";
 import documents from "../src/documents.ts";
 import { type ReadPdf, readPdf } from "./read-pdf.ts";
 
-const packagePath = join(import.meta.dirname, "..");
-let outputPath: string;
+const directory = join(import.meta.dirname, "..");
 
-beforeEach(async () => {
-  outputPath = await mkdtemp(join(tmpdir(), "documents-"));
-});
-afterEach(() => rm(outputPath, { recursive: true }));
+const run = (parameters: unknown, options: RunJobOptions = {}) =>
+  runJob(documents, { directory, parameters, ...options });
 
-async function run(parameters: unknown, changes: Partial<JobContext> = {}) {
-  const progress: [unknown, unknown][] = [];
-  const logged: string[] = [];
-  const job: Job = {
-    jobId: "job",
-    batchId: "batch",
-    tenantName: "demo",
-    jobName: "documents",
-    jobType: "Documents",
-    parameters,
-    attempt: 1,
-    interruption: 0,
-    claimId: "claim",
-    workerId: "local",
-  };
-  const context: JobContext = {
-    packagePath,
-    workingPath: outputPath,
-    outputPath,
-    progress: (fraction: number | string, text?: string) => progress.push([fraction, text]),
-    log: (...parts: unknown[]) => logged.push(parts.join(" ")),
-    signal: new AbortController().signal,
-    services: undefined,
-    ...changes,
-  };
-  return { output: (await documents.run(job, context))?.output, progress, logged };
-}
+const pdf = ({ artifacts }: JobRun, name: string): ReadPdf => readPdf(artifacts.get(`${name}.pdf`) ?? Buffer.alloc(0));
 
-const pdf = async (name: string): Promise<ReadPdf> => readPdf(await readFile(join(outputPath, `${name}.pdf`)));
-
-async function failureOf(parameters: unknown): Promise<string> {
-  const failure: unknown = await run(parameters).catch((error: unknown) => error);
-  expect(isNonRetryable(failure)).toBe(true);
-  expect((await readdir(outputPath)).filter((name) => name.endsWith(".pdf"))).toEqual([]);
-  return (failure as Error).message;
+async function failureOf(...given: Parameters<typeof run>): Promise<string | undefined> {
+  const { failure, artifacts } = await run(...given);
+  expect(failure?.retryable).toBe(false);
+  expect([...artifacts.keys()]).toEqual([]);
+  return failure?.message;
 }
 
 const recipient = {
@@ -70,10 +38,10 @@ const described = (changes: object = {}) => ({
 describe("Documents", () => {
   it("renders an invoice from the parameters, in any European script", async () => {
     const items = [item, { description: "Less 3 %", quantity: 1, unit: "pcs", unitPrice: -0.75 }];
-    const { output, progress } = await run(described({ items }));
+    const ran = await run(described({ items }));
     // 25.03 (25.025 rounded) − 0.75 = 24.28; 8.1 % of it are 1.97.
-    expect(output).toEqual({ documents: 1, pages: 1, total: "26.25", replaced: "", files: ["R-1.pdf"] });
-    const { title, createdAt, pages } = await pdf("R-1");
+    expect(ran.output).toEqual({ documents: 1, pages: 1, total: "26.25", replaced: "", files: ["R-1.pdf"] });
+    const { title, createdAt, pages } = pdf(ran, "R-1");
     expect([title, createdAt]).toEqual(["Invoice R-1", "D:20260302000000Z"]);
     const { name, contact, street } = recipient;
     for (const line of [
@@ -91,10 +59,10 @@ describe("Documents", () => {
     for (const line of ["2.5 m", "10.01", "25.03", "-0.75", "24.28", "VAT 8.1 %", "1.97", "26.25", "Page 1 of 1"]) {
       expect(pages[0]!.split("\n")).toContain(line);
     }
-    expect(progress).toEqual([
-      [0, "Reading template and data"],
-      [0, "R-1, 1 of 1"],
-      [1, undefined],
+    expect(ran.progress).toEqual([
+      { fraction: 0, text: "Reading template and data" },
+      { fraction: 0, text: "R-1, 1 of 1" },
+      { fraction: 1 },
     ]);
   });
 
@@ -105,8 +73,7 @@ describe("Documents", () => {
       unit: "pcs",
       unitPrice: 1,
     }));
-    await run(described({ items }));
-    const { pages } = await pdf("R-1");
+    const { pages } = pdf(await run(described({ items })), "R-1");
     expect(pages.length).toBeGreaterThan(2);
     let rows = 0;
     for (const [index, text] of pages.entries()) {
@@ -124,44 +91,47 @@ describe("Documents", () => {
   });
 
   it("renders many of the shipped customers in one job", async () => {
-    const { output, progress } = await run({ date: "2026-03-02", from: 10, count: 12 });
+    const ran = await run({ date: "2026-03-02", from: 10, count: 12 });
     const files = Array.from({ length: 12 }, (_, index) => `2026-C${1010 + index}.pdf`);
-    expect(output).toMatchObject({ documents: 12, files, replaced: "" });
-    expect((await readdir(outputPath)).sort()).toEqual(files);
-    const read = await Promise.all(files.map((file) => pdf(file.replace(".pdf", ""))));
-    expect((output as { pages: number }).pages).toBe(read.reduce((sum, { pages }) => sum + pages.length, 0));
+    expect(ran.output).toMatchObject({ documents: 12, files, replaced: "" });
+    expect([...ran.artifacts.keys()]).toEqual(files);
+    const read = files.map((file) => pdf(ran, file.replace(".pdf", "")));
+    expect((ran.output as { pages: number }).pages).toBe(read.reduce((sum, { pages }) => sum + pages.length, 0));
     // One of them orders all year and gets several pages.
     expect(read[7]!.pages.length).toBeGreaterThan(2);
-    expect(progress.slice(1).map(([fraction]) => fraction)).toEqual(files.map((_, index) => index / 12).concat(1));
+    expect(ran.progress.slice(1).map(({ fraction }) => fraction)).toEqual(
+      files.map((_, index) => index / 12).concat(1),
+    );
   });
 
   it("has a document for each of the shipped customers", async () => {
-    const { output } = await run({ date: "2026-03-02", template: "templates/letter.json", from: 1, count: 240 });
-    expect(output).toMatchObject({ documents: 240, pages: 240, total: "0.00", replaced: "" });
-    expect((await pdf("2026-C1240")).pages[0]).toContain("Closed for the summer");
+    const ran = await run({ date: "2026-03-02", template: "templates/letter.json", from: 1, count: 240 });
+    expect(ran.output).toMatchObject({ documents: 240, pages: 240, total: "0.00", replaced: "" });
+    expect(pdf(ran, "2026-C1240").pages[0]).toContain("Closed for the summer");
   }, 60_000);
 
   it("makes the same bytes again, for one document or many", async () => {
-    await run({ date: "2026-03-02", from: 14, count: 6 });
-    const first = await readFile(join(outputPath, "2026-C1017.pdf"));
-    await run({ date: "2026-03-02", from: 17 });
-    expect(first.equals(await readFile(join(outputPath, "2026-C1017.pdf")))).toBe(true);
+    const many = await run({ date: "2026-03-02", from: 14, count: 6 });
+    const one = await run({ date: "2026-03-02", from: 17 });
+    expect([...one.artifacts.keys()]).toEqual(["2026-C1017.pdf"]);
+    expect(one.artifacts.get("2026-C1017.pdf")).toEqual(many.artifacts.get("2026-C1017.pdf"));
   });
 
   it("replaces characters that its fonts lack and logs them", async () => {
     const name = "株 Ṽalue\u202e \tİ e\u0301";
-    const { output, logged } = await run(described({ recipient: { ...recipient, name } }));
-    expect(output).toMatchObject({ replaced: "株 Ṽ" });
-    expect(logged).toEqual(['The fonts have no 株 Ṽ: shown without accents or as "?".']);
-    expect((await pdf("R-1")).pages[0]).toContain("? Value  İ é");
+    const ran = await run(described({ recipient: { ...recipient, name } }));
+    expect(ran.output).toMatchObject({ replaced: "株 Ṽ" });
+    expect(ran.log).toEqual(['The fonts have no 株 Ṽ: shown without accents or as "?".']);
+    expect(pdf(ran, "R-1").pages[0]).toContain("? Value  İ é");
   });
 
   it("stops when canceled, between two documents", async () => {
-    const abort = new AbortController();
-    const progress = (fraction: number | string) => (fraction === 0.5 ? abort.abort() : undefined);
-    const running = run({ date: "2026-03-02", from: 1, count: 4 }, { signal: abort.signal, progress });
-    await expect(running).rejects.toMatchObject({ name: "AbortError" });
-    expect((await readdir(outputPath)).sort()).toEqual(["2026-C1001.pdf", "2026-C1002.pdf", "2026-C1003.pdf"]);
+    const stop = new AbortController();
+    const { outcome, progress } = await run(
+      { date: "2026-03-02", from: 1, count: 4 },
+      { signal: stop.signal, onProgress: ({ fraction }) => fraction === 0.5 && stop.abort() },
+    );
+    expect([outcome, progress.at(-1)?.fraction]).toEqual(["canceled", 0.5]);
   });
 });
 
@@ -193,10 +163,9 @@ describe("Invalid documents", () => {
     [{ title: "Invoice {{nummer}}" }, "The template uses {{nummer}}; known names are number, customer, name"],
     [{ tilte: "Invoice" }, 'Unrecognized key: "tilte"'],
   ])("fail for good on a template with %j", async (changes, message) => {
-    const invoice = JSON.parse(await readFile(join(packagePath, "data/templates/invoice.json"), "utf8")) as object;
-    const template = join(outputPath, "template.json");
-    await writeFile(template, JSON.stringify({ ...invoice, ...changes }));
-    expect(await failureOf({ ...described(), template })).toContain(message);
+    const invoice = JSON.parse(await readFile(join(directory, "data/templates/invoice.json"), "utf8")) as object;
+    const files = { "data/template.json": JSON.stringify({ ...invoice, ...changes }) };
+    expect(await failureOf({ ...described(), template: "template.json" }, { files })).toContain(message);
   });
 
   it.each([
@@ -211,10 +180,8 @@ describe("Invalid documents", () => {
     ],
     ["items", "customer,description,quantity,unit,unitPrice\nC9,Oak,2,m,1.00\n", 'items: there is no customer "C9".'],
   ])("fail for good on a table of %s like %j", async (table, csv, message) => {
-    const file = join(outputPath, "table.csv");
-    await writeFile(file, csv);
-    const items = table === "items" ? file : join(outputPath, "items.csv");
-    await writeFile(join(outputPath, "items.csv"), "customer,description,quantity,unit,unitPrice\n");
-    expect(await failureOf({ date: "2026-03-02", from: 1, items, [table]: file })).toContain(message);
+    const empty = "customer,description,quantity,unit,unitPrice\n";
+    const files = { "data/items.csv": empty, [`data/${table}.csv`]: csv };
+    expect(await failureOf({ date: "2026-03-02", from: 1 }, { files })).toContain(message);
   });
 });

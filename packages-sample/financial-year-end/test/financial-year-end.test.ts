@@ -1,80 +1,51 @@
-import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Job, type JobContext, isNonRetryable } from "jobyard/job";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { runJob } from "jobyard/testing";
+import { describe, expect, it } from "vitest";
 import { closeYear } from "../src/close-year.ts";
 import yearEnd from "../src/financial-year-end.ts";
 import { type Posting, formatAmount, formatRow, parseAccounts, parseLedger } from "../src/ledger.ts";
 
-const packagePath = join(import.meta.dirname, "..");
+const directory = join(import.meta.dirname, "..");
 const ACCOUNTS = "account,name,kind\n1,Bank,asset\n2,Capital,equity\n3,Sales,revenue\n4,Wages,expense\n";
 const LEDGER = "date,entry,account,text,debit,credit\n";
-let outputPath: string;
 
-beforeEach(async () => {
-  outputPath = await mkdtemp(join(tmpdir(), "year-end-"));
-});
-afterEach(() => rm(outputPath, { recursive: true }));
+const run = (parameters: unknown, files?: Readonly<Record<string, string>>) =>
+  runJob(yearEnd, { directory, parameters, files });
 
-async function run(parameters: unknown) {
-  const progress: [unknown, unknown][] = [];
-  const job: Job = {
-    jobId: "job",
-    batchId: "batch",
-    tenantName: "demo",
-    jobName: "year-end",
-    jobType: "FinancialYearEnd",
-    parameters,
-    attempt: 1,
-    interruption: 0,
-    claimId: "claim",
-    workerId: "local",
-  };
-  const context: JobContext = {
-    packagePath,
-    workingPath: outputPath,
-    outputPath,
-    progress: (fraction: number | string, text?: string) => progress.push([fraction, text]),
-    log: () => undefined,
-    signal: new AbortController().signal,
-    services: undefined,
-  };
-  return { output: (await yearEnd.run(job, context))?.output, progress };
-}
-
-async function failureOf(parameters: unknown): Promise<string> {
-  const failure: unknown = await run(parameters).catch((error: unknown) => error);
-  expect(isNonRetryable(failure)).toBe(true);
-  expect(await readdir(outputPath)).not.toContain("year-end-2025.md");
-  return (failure as Error).message;
+async function failureOf(...given: Parameters<typeof run>): Promise<string | undefined> {
+  const { failure, artifacts } = await run(...given);
+  expect(failure?.retryable).toBe(false);
+  expect([...artifacts.keys()]).not.toContain("year-end-2025.md");
+  return failure?.message;
 }
 
 const sum = (postings: readonly Posting[]) => postings.reduce((all, { debit, credit }) => all + debit - credit, 0);
 
 describe("FinancialYearEnd", () => {
   it("closes a year of the sample books and writes reports that add up", async () => {
-    const { output, progress } = await run({ year: 2025 });
+    const { output, progress, artifacts } = await run({ year: 2025 });
     expect(output).toMatchObject({ year: 2025, reports: expect.arrayContaining(["year-end-2025.md"]) as string[] });
-    const { debit, credit, revenue, expense, result } = output as Record<string, string>;
+    const { debit, credit, revenue, expense, result } = output!;
     expect(debit).toBe(credit);
     expect(Number(revenue) - Number(expense)).toBeCloseTo(Number(result), 2);
-    expect(progress.at(0)).toEqual([0, "Reading the books"]);
-    expect(progress.at(-1)).toEqual([1, "Closed"]);
-    expect((await readdir(outputPath)).sort()).toEqual([
+    expect(progress.at(0)).toEqual({ fraction: 0, text: "Reading the books" });
+    expect(progress.at(-1)).toEqual({ fraction: 1, text: "Closed" });
+    expect([...artifacts.keys()]).toEqual([
       "closing-entries-2025.csv",
       "opening-balances-2026.csv",
       "trial-balance-2025.csv",
       "year-end-2025.md",
     ]);
-    expect(await readFile(join(outputPath, "year-end-2025.md"), "utf8")).toContain("in balance");
-    const closing = parseLedger(await readFile(join(outputPath, "closing-entries-2025.csv"), "utf8"));
+    expect(String(artifacts.get("year-end-2025.md"))).toContain("in balance");
+    const closing = parseLedger(String(artifacts.get("closing-entries-2025.csv")));
     expect(sum(closing)).toBe(0);
   });
 
   it("carries the balances of one year into the next", async () => {
-    const accounts = parseAccounts(await readFile(join(packagePath, "data/accounts.csv"), "utf8"));
-    const postings = parseLedger(await readFile(join(packagePath, "data/ledger.csv"), "utf8"));
+    const accounts = parseAccounts(await readFile(join(directory, "data/accounts.csv"), "utf8"));
+    const postings = parseLedger(await readFile(join(directory, "data/ledger.csv"), "utf8"));
     const books = { accounts, postings, retainedEarnings: "2900" };
     const [first, second] = [closeYear(books, 2024), closeYear(books, 2025)];
     for (const { account, opening } of second.balances) {
@@ -104,10 +75,12 @@ describe("FinancialYearEnd", () => {
   });
 
   it("reads books from absolute paths", async () => {
-    const [ledger, accounts] = [join(outputPath, "l.csv"), join(outputPath, "a.csv")];
+    const folder = await mkdtemp(join(tmpdir(), "year-end-"));
+    const [ledger, accounts] = [join(folder, "l.csv"), join(folder, "a.csv")];
     await writeFile(accounts, ACCOUNTS);
     await writeFile(ledger, `${LEDGER}2025-03-01,a,1,"Fee, once",5.00,\n2025-03-01,a,3,"Fee, once",,5.00\n`);
     const { output } = await run({ year: 2025, ledger, accounts, retainedEarnings: "2" });
+    await rm(folder, { recursive: true });
     expect(output).toMatchObject({ result: "5.00", entries: 1 });
   });
 
@@ -123,10 +96,9 @@ describe("FinancialYearEnd", () => {
     ["a missing field", "2025-01-01,a,1\n", "Line 2: expected 6 fields."],
     ["no entries in the year", "2024-01-01,a,1,,1.00,\n2024-01-01,a,3,,,1.00\n", "The ledger has no entries in 2025."],
   ])("fails for good on %s", async (_, rows, message) => {
-    const [ledger, accounts] = [join(outputPath, "l.csv"), join(outputPath, "a.csv")];
-    await writeFile(accounts, ACCOUNTS);
-    await writeFile(ledger, LEDGER + rows);
-    expect(await failureOf({ year: 2025, ledger, accounts, retainedEarnings: "2" })).toContain(message);
+    const files = { "data/l.csv": LEDGER + rows, "data/a.csv": ACCOUNTS };
+    const parameters = { year: 2025, ledger: "l.csv", accounts: "a.csv", retainedEarnings: "2" };
+    expect(await failureOf(parameters, files)).toContain(message);
   });
 
   it.each([

@@ -1,37 +1,64 @@
-/** `jobyard init <directory>`: creates a package that packs and runs, as a start for your own. */
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+/** `jobyard init <directory>`: creates a package that packs, runs and passes its test, as a start for your own. */
+import { copyFile, mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { TIMER_NAME_MAX_LENGTH } from "../../core/limits.ts";
 import { show } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
+import { IS_CLONE, OWN_FOLDER, type OwnPackage, ownPackage } from "../own-package.ts";
 import type { Surroundings } from "../terminal.ts";
+import { type NewPackage, filesOf } from "./init-files.ts";
 
-const ROOT = join(import.meta.dirname, "../../..");
 const NAME = /^[a-z][a-z0-9-]*$/;
+/** For tarballs that come from no registry. Committed with the package. */
+const VENDOR = "vendor";
+const PLACEHOLDER = /^@your-scope\//;
+
+interface InitOptions {
+  readonly timer?: true;
+  readonly from?: string;
+  readonly json?: true;
+}
 
 export async function init(options: InitOptions, { terminal }: Surroundings, given: string): Promise<void> {
   const directory = resolve(given);
   const name = basename(directory);
   if (!NAME.test(name))
     throw new UsageError(`${name}: a package name can contain only lower-case letters, digits and hyphens.`);
-  await mkdir(directory, { recursive: true });
-  if ((await readdir(directory)).length > 0) throw new UsageError(`${given} is not empty.`);
   const isTimer = options.timer === true;
   if (isTimer && name.length > TIMER_NAME_MAX_LENGTH)
     throw new UsageError(`${name}: a timer name can have at most ${TIMER_NAME_MAX_LENGTH} characters.`);
-  // A timer takes the name of its file.
-  const jobType = isTimer ? name : typeOf(name);
-  const source = isTimer ? timerSource : jobSource(jobType);
-  const files = filesOf(name, source, relative(directory, ROOT));
+  const own = ownPackage();
+  const source = await sourceOf(directory, own, options.from);
+  await mkdir(directory, { recursive: true });
+  if ((await readdir(directory)).length > 0) throw new UsageError(`${given} is not empty.`);
+
+  const created: NewPackage = {
+    name,
+    scope: own.name.replace(/\/.*$/, ""),
+    // A timer takes the name of its file.
+    jobType: isTimer ? name : typeOf(name),
+    isTimer,
+    jobyard: source.dependency,
+    isInClone: source.isInClone,
+    versionOf: (module) => own.versionOf(module),
+  };
+  const files = filesOf(created);
   for (const [file, text] of Object.entries(files)) {
     await mkdir(dirname(join(directory, file)), { recursive: true });
     await writeFile(join(directory, file), text);
   }
+  if (source.tarball !== undefined) {
+    await mkdir(join(directory, VENDOR));
+    await copyFile(source.tarball, join(directory, VENDOR, basename(source.tarball)));
+  }
+  const { jobType } = created;
   const zip = `${given}/dist/${name}.zip`;
   const parameters = isTimer ? "" : ` --parameters '{"name":"world"}'`;
+  const install = source.isInClone ? "npm install" : `npm install --prefix ${given}`;
   show(terminal, options, { directory, name, jobType, files: Object.keys(files) }, () =>
     [
       `Made ${given} with the ${isTimer ? "timer" : "job"} ${jobType}. Next:`,
+      `  ${install}`,
       `  jobyard run ${given} --type ${jobType}${parameters}`,
       `  jobyard pack ${given}`,
       `  jobyard publish ${zip}`,
@@ -40,76 +67,34 @@ export async function init(options: InitOptions, { terminal }: Surroundings, giv
   );
 }
 
-interface InitOptions {
-  readonly timer?: true;
-  readonly json?: true;
+interface Source {
+  /** As package.json names it. Valid on every machine that has the package's folder, or the clone. */
+  readonly dependency: string;
+  readonly isInClone: boolean;
+  /** To be copied into the package. */
+  readonly tarball: string | undefined;
+}
+
+/** Where the package gets `jobyard` from. */
+async function sourceOf(directory: string, { name, version }: OwnPackage, from: string | undefined): Promise<Source> {
+  const toRoot = relative(directory, OWN_FOLDER);
+  const isInClone = IS_CLONE && !relative(OWN_FOLDER, directory).startsWith("..");
+  if (from !== undefined) {
+    const isFile = await stat(from)
+      .then((stats) => stats.isFile())
+      .catch(() => false);
+    if (!isFile || !from.endsWith(".tgz")) throw new UsageError(`${from} is no tarball of npm (.tgz).`);
+    return { dependency: `file:${VENDOR}/${basename(from)}`, isInClone, tarball: from };
+  }
+  if (isInClone) return { dependency: `file:${toRoot}`, isInClone, tarball: undefined };
+  if (PLACEHOLDER.test(name))
+    throw new UsageError(
+      `${name} is a placeholder that no registry has, so npm could not install it in ${directory}. ` +
+        "Choose a folder in packages/ of the clone. Or make a tarball there with npm run build:package, and repeat with --from dist/….tgz.",
+    );
+  return { dependency: `npm:${name}@^${version}`, isInClone, tarball: undefined };
 }
 
 /** year-end → YearEnd */
 const typeOf = (name: string): string =>
   name.replace(/(^|-)(\w?)/g, (_all, _dash, letter: string) => letter.toUpperCase());
-
-const filesOf = (name: string, source: string, toRoot: string): Readonly<Record<string, string>> => ({
-  "package.json": `${JSON.stringify(
-    {
-      // A placeholder for your own scope. Without a scope, a registry may have another package with the same name.
-      name: `@your-scope/${name}`,
-      version: "1.0.0",
-      private: true,
-      type: "module",
-      devDependencies: { jobyard: `file:${toRoot}` },
-    },
-    null,
-    2,
-  )}\n`,
-  ".gitignore": "node_modules/\ndist/\n",
-  [`src/${name}.ts`]: source,
-});
-
-const jobSource = (jobType: string): string => `/** Greets, step by step. Change it to do your work. */
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { setTimeout as wait } from "node:timers/promises";
-import { defineJob } from "jobyard/job";
-
-const STEPS = 5;
-
-export default defineJob({
-  jobType: "${jobType}",
-  // Submitters send the parameters, so check them. A schema of any validation library works too.
-  parameters(value): { name: string } {
-    if (typeof value === "object" && value !== null && "name" in value && typeof value.name === "string")
-      return { name: value.name };
-    throw new Error("name is missing");
-  },
-  async run(job, { outputPath, progress, signal, log }) {
-    const { name } = job.parameters;
-    for (let step = 1; step <= STEPS; step++) {
-      // Ends the job at once when it is canceled.
-      await wait(200, undefined, { signal });
-      progress(step / STEPS, \`step \${step} of \${STEPS}\`);
-      log("greeting", name, "for the", step, "time");
-    }
-    // Files below outputPath are kept as artifacts.
-    await writeFile(join(outputPath, "greeting.txt"), \`Hello, \${name}!\\n\`);
-    return { output: { greeted: name } };
-  },
-});
-`;
-
-const timerSource = `/** Writes down when it ran. Change it to do your work. */
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { scalableTimerJob } from "jobyard/job";
-
-// Every ten minutes from Monday to Friday: second, minute, hour, day of month, month, day of week.
-export default scalableTimerJob({ cron: "0 */10 * * * MON-FRI", timeZone: "UTC" }, async (ctx) => {
-  const { trigger, scheduledAt, isPastDue, missedCount } = ctx.timer;
-  ctx.log(\`Started by \${trigger}, due at \${scheduledAt.toISOString()}\`, isPastDue ? "and late" : "and in time");
-  // The due time is the same whenever this tick runs again. The clock is not.
-  const day = scheduledAt.toISOString().slice(0, 10);
-  // Files below outputPath are kept as artifacts.
-  await writeFile(join(ctx.outputPath, \`\${day}.txt\`), \`missed before: \${missedCount}\\n\`);
-  return { output: { day, missedCount } };
-});
-`;

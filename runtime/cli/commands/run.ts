@@ -3,13 +3,13 @@ import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { JobFailedError } from "../../core/errors.ts";
 import { TIMEOUT_DEFAULT_MS } from "../../core/limits.ts";
 import type { ArtifactContent } from "../../core/ports/job-files.ts";
-import { type ArtifactsDeps, keepArtifacts, refusal } from "../../worker/output/artifacts.ts";
+import type { ArtifactsDeps } from "../../worker/output/artifacts.ts";
+import { keepLocally } from "../../worker/output/keep-locally.ts";
 import { findJob } from "../../worker/package-cache/package-cache.ts";
 import { checkPlatform, currentPlatform, readManifest, unpackPackage } from "../../worker/package-cache/unpack.ts";
-import { bundleHost } from "../../worker/process/module/host-bundle.ts";
+import { hostFile } from "../../worker/process/module/host-bundle.ts";
 import { createJobProcesses } from "../../worker/process/job-processes.ts";
 import type { ProcessResult } from "../../worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../worker/process/files/workspace.ts";
@@ -17,7 +17,6 @@ import { framesOf } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
 import { parametersIn } from "../input.ts";
 import { type Surroundings, type Terminal, jsonResult } from "../terminal.ts";
-import { systemClock } from "../../core/clock.ts";
 
 interface RunOptions {
   readonly type?: string;
@@ -50,7 +49,7 @@ async function runIn(root: string, path: string, options: RunOptions, around: Su
   const parameters = given ?? (isTimer ? manualTrigger(new Date()) : "null");
   const processes = createJobProcesses({
     root,
-    hostEntry: await bundleHost(root),
+    hostEntry: await hostFile(root),
     spares: 0,
     environment: { PATH: env["PATH"] ?? "" },
   });
@@ -92,7 +91,6 @@ async function withArtifacts(
   workspace: Workspace,
   { terminal, signal }: Surroundings,
 ): Promise<ProcessResult> {
-  if (result.kind !== "succeeded") return result;
   const taken: string[] = [];
   const put: ArtifactsDeps["put"] = async (_jobId, _claimId, path, content) => {
     if (out === undefined) return;
@@ -104,17 +102,10 @@ async function withArtifacts(
       taken.push(target);
     });
   };
-  const output = { path: workspace.outputPath, owner: workspace.owner() };
-  const request = { jobId: "local", claimId: "local", output };
-  try {
-    const kept = await keepArtifacts(request, { put, monotonicNow: systemClock.monotonicNow, signal });
-    for (const note of kept.notes) terminal.error(note);
-    if (taken.length > 0) throw new Error(`${taken.join(", ")}: already exists. Choose another folder with --out.`);
-    return kept.firstRefused === undefined ? result : { kind: "failed", retryable: false, ...refusal(kept) };
-  } catch (error) {
-    if (!(error instanceof JobFailedError)) throw error;
-    return { kind: "failed", code: error.code, message: error.message, retryable: error.retryable };
-  }
+  const kept = await keepLocally(result, workspace, { put, signal });
+  for (const note of kept.notes) terminal.error(note);
+  if (taken.length > 0) throw new Error(`${taken.join(", ")}: already exists. Choose another folder with --out.`);
+  return kept.result;
 }
 
 async function* blocksOf({ bytes, read }: ArtifactContent): AsyncGenerator<Buffer, void> {

@@ -46,9 +46,18 @@ export const PACKAGES: readonly CommandSpec[] = [
   {
     name: "init",
     summary: "Create a package: a folder with a working job or timer.",
-    examples: ["init greetings", "init nightly-report --timer"],
+    examples: [
+      "init packages/greetings",
+      "init packages/nightly-report --timer",
+      "init ../jobs/greetings --from dist/acme-jobyard-0.1.0.tgz",
+    ],
     arguments: [{ name: "<directory>", text: "a new folder; its name becomes the package's" }],
-    options: [...LOCAL, { flags: "--timer", text: "with a job that starts on a schedule" }, JSON_OPTION],
+    options: [
+      ...LOCAL,
+      { flags: "--timer", text: "with a job that starts on a schedule" },
+      { flags: "--from <tarball>", text: "install jobyard from a copy of this file of npm run build:package" },
+      JSON_OPTION,
+    ],
     load: async () => (await import("../commands/init.ts")).init,
   },
   {

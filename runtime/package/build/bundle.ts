@@ -2,8 +2,9 @@
  * Bundles a package's source and its imports into a few JavaScript files. Native and listed modules stay imports. They
  * are returned, so that they can be copied beside the code.
  */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { join, relative } from "node:path";
 import {
   type BuildFailure,
   type BuildResult,
@@ -51,9 +52,12 @@ export interface Bundle {
 }
 
 const ENTRY_NAMESPACE = "jobyard-entry";
-const JOB_MODULE_FILE = join(import.meta.dirname, "../../job-sdk/index.ts");
-/** It has what `jobyard/job` imports, too. */
-const SDK_DIRECTORY = dirname(dirname(JOB_MODULE_FILE));
+/** Beside this file's code in the built package. */
+const SHIPPED_JOB_MODULE = join(import.meta.dirname, "job.mjs");
+/** What `jobyard/job` is, and the folder of all that it imports. */
+const [JOB_MODULE_FILE, SDK_DIRECTORY] = existsSync(SHIPPED_JOB_MODULE)
+  ? [SHIPPED_JOB_MODULE, import.meta.dirname]
+  : [join(import.meta.dirname, "../../job-sdk/index.ts"), join(import.meta.dirname, "../..")];
 
 /** Throws PackError for syntax errors, unresolved imports, and worker threads whose file cannot be determined. */
 export async function bundleSources(request: BundleRequest): Promise<Bundle> {

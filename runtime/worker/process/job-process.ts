@@ -15,7 +15,8 @@ import type { Launcher } from "./os/launch.ts";
 import { startModule } from "./module/module-run.ts";
 import { EXIT_GRACE_MS, PIPE_GRACE_MS, PROGRESS_INTERVAL_MS } from "./process-limits.ts";
 import { mergeProgress } from "./progress.ts";
-import { type Conclusion, type Run, type RunListener, type Stop, failed, outOfMemory, within } from "./run.ts";
+import { type EndFacts, endOf } from "./end-of.ts";
+import { type Run, type RunListener, type Stop, failed, within } from "./run.ts";
 import type { SharedChildren } from "./shared/shared-children.ts";
 import type { JobProcess, JobProcessSpec, ProcessResult } from "./spec.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -155,40 +156,6 @@ const MiB = 1024 * 1024;
 
 const whyNotStarted = (error: unknown): Interruption =>
   isMachineFault(error) ? interruptionOf(error) : { code: "ProcessNotStarted", message: messageOf(error) };
-
-interface EndFacts {
-  readonly spec: Pick<JobProcessSpec, "timeoutMs" | "idleTimeoutMs">;
-  stop: Stop | undefined;
-  killed: boolean;
-  forced: boolean;
-  exceeded: { readonly limitMb: number; readonly bytes: number } | undefined;
-}
-
-/**
- * The result of the attempt. What a job reported before it was asked to stop counts. After that only an output shows that it
- * finished its work instead of stopping; and a time limit that was exceeded stays exceeded.
- */
-function endOf({ spec, stop, killed, forced, exceeded }: EndFacts, conclusion?: Conclusion): ProcessResult {
-  const timedOut = stop === "timeout" || stop === "idle";
-  if (conclusion?.reported === true) {
-    const { ended, stopping } = conclusion;
-    const hasOutput = ended.kind === "succeeded" && ended.output !== undefined;
-    if (!stopping || (hasOutput && !timedOut)) return ended;
-  }
-  if (killed) return { kind: "killed" };
-  if (exceeded !== undefined) return outOfMemory(exceeded.bytes, exceeded.limitMb);
-  if (timedOut) return conclusion?.excused === true ? conclusion.ended : timeLimit(stop, spec);
-  if (stop === "cancel" || stop === "drain") return { kind: "canceled", reason: stop, forced };
-  return conclusion?.ended ?? { kind: "killed" };
-}
-
-function timeLimit(stop: "timeout" | "idle", { timeoutMs, idleTimeoutMs = 0 }: EndFacts["spec"]): ProcessResult {
-  const message =
-    stop === "timeout"
-      ? `The job ran longer than its limit of ${timeoutMs / 1_000} s.`
-      : `The job showed no progress, log or output for longer than its idle limit of ${idleTimeoutMs / 1_000} s.`;
-  return failed("JobTimedOut", message, true);
-}
 
 /** The last line of a log says how the attempt ended. */
 function noteEnd(log: AttemptLog, ended: ProcessResult): void {

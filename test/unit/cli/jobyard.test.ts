@@ -133,7 +133,9 @@ describe("jobyard init --timer", () => {
   it("makes a package whose timer can be run once", async () => {
     await using place = await temporaryDirectory();
     const directory = join(place.path, "nightly-report");
-    expect(await jobyard("init", directory, "--timer")).toMatchObject({
+    const tarball = join(place.path, "jobyard.tgz");
+    await writeFile(tarball, "");
+    expect(await jobyard("init", directory, "--timer", "--from", tarball)).toMatchObject({
       code: EXIT.done,
       out: expect.stringContaining("with the timer nightly-report") as string,
     });

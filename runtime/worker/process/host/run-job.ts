@@ -1,9 +1,10 @@
 /** Runs one job of a package in this process: load, set up, run, and report how it ended. */
 import { pathToFileURL } from "node:url";
 import { format } from "node:util";
+import type { Progress } from "../../../core/job/job.ts";
 import type { Job, JobContext, SetupContext } from "../../../job-sdk/index.ts";
 import { PROGRESS_INTERVAL_MS } from "../process-limits.ts";
-import { mergeProgress, presentable } from "../progress.ts";
+import { type ProgressMerger, mergeProgress, presentable } from "../progress.ts";
 import { piecesOf } from "./channel.ts";
 import { type JobPhase, describeThrown, failedWith } from "./failure.ts";
 import { type FoundDefinition, findDefinition } from "./find-definition.ts";
@@ -16,22 +17,27 @@ export type SetupFunction = (context: SetupContext) => unknown;
 export interface RunOptions {
   readonly report: (report: JobReport) => void;
   readonly signal: AbortSignal;
-  readonly sources: SourceLines;
+  /** Default: stacks are shown as they are. */
+  readonly sources?: SourceLines | undefined;
   readonly onPhase: (phase: JobPhase) => void;
   /** Called whenever the job asks for one of its directories. */
   readonly onFiles: () => void;
   /** Makes the services of the package, or gives those that are made already. */
   readonly setUp: (setup: SetupFunction, context: SetupContext) => unknown;
+  /** Finds the definition and the setup of the package. Default: imports the package's module. */
+  readonly load?: (command: RunCommand) => Promise<Loaded | NotFound>;
+  /** Default: the latest report at most once per PROGRESS_INTERVAL_MS. */
+  readonly merge?: (onProgress: (progress: Progress) => void) => ProgressMerger;
 }
 
 /** Never rejects. Progress and log have been passed on when it resolves. */
 export async function runJob(
   command: RunCommand,
-  { report, signal, sources, onPhase, onFiles, setUp }: RunOptions,
+  { report, signal, sources, onPhase, onFiles, setUp, load = loadModule, merge = atIntervals }: RunOptions,
 ): Promise<HostEnd> {
   onPhase("loading");
   const log = (...values: readonly unknown[]): void => sendLog(report, "log", format(...values));
-  const progress = mergeProgress(PROGRESS_INTERVAL_MS, (latest) => report({ type: "progress", ...latest }));
+  const progress = merge((latest) => report({ type: "progress", ...latest }));
   const ended = await load(command).then(
     (loaded) => ("code" in loaded ? { type: "failed" as const, retryable: false, ...loaded } : run(loaded)),
     (error: unknown) => {
@@ -81,10 +87,12 @@ export async function runJob(
   }
 }
 
+const atIntervals: NonNullable<RunOptions["merge"]> = (onProgress) => mergeProgress(PROGRESS_INTERVAL_MS, onProgress);
+
 type Loaded = Extract<FoundDefinition, { found: unknown }> & { readonly setup: SetupFunction | undefined };
 type NotFound = Exclude<FoundDefinition, { found: unknown }>;
 
-async function load(command: RunCommand): Promise<Loaded | NotFound> {
+async function loadModule(command: RunCommand): Promise<Loaded | NotFound> {
   const { file, packagePath, job } = command;
   const exports = await importModule(packagePath, file);
   const found = findDefinition(exports, { jobType: job.jobType, exportName: command.export, file });

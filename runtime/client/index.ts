@@ -40,8 +40,10 @@ export type {
   JobRetrying,
   JobStarted,
 } from "../core/job/events.ts";
+export type { IdentityGrantView, PutIdentityGrantBody } from "../core/http/identity-api.ts";
 export type { PackageVersionView, PackageView, PublishedPackageView } from "../core/http/package-api.ts";
 export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
+export type { PutSettingBody, SettingView } from "../core/http/setting-api.ts";
 export type { JobState } from "../core/job/states.ts";
 export type { GrantView, MeView, PutGrantBody, TenantView } from "../core/http/tenant-api.ts";
 export type { TimerView } from "../core/http/timer-api.ts";

@@ -76,6 +76,11 @@ export interface JobContext<Services = unknown> {
    * of the job. Undefined: nobody traces it. Commands, and processes of their own, also have it as `TRACEPARENT`.
    */
   readonly trace?: string | undefined;
+  /**
+   * What the package's `defineSettings` declares and the tenant has given, with defaults. Fetched when this try began.
+   * Frozen; a name that is not declared is undefined.
+   */
+  readonly settings: Readonly<Record<string, string | undefined>>;
   /** The result of the package's `setup`; undefined if it has none. */
   readonly services: Services;
 }
@@ -99,6 +104,8 @@ export interface ReportProgress {
 export interface SetupContext {
   /** The unpacked package. */
   readonly packagePath: string;
+  /** As in JobContext. In a shared process: those of the job that came first. */
+  readonly settings: Readonly<Record<string, string | undefined>>;
   readonly log: (...values: readonly unknown[]) => void;
 }
 

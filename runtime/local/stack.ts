@@ -158,6 +158,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       [SETTING.storageConnectionString]: storage,
       [SETTING.serviceBusConnectionString]: serviceBus,
       [SETTING.serviceBusAdminConnectionString]: String(busReady["adminConnectionString"]),
+      [SETTING.secretsDirectory]: home.secrets,
     };
     const startWorker = async ({ workerId, pool }: LocalWorker): Promise<void> => {
       const directory = join(home.workers, workerId);

@@ -21,6 +21,7 @@ import { createJobProcesses, type JobProcessesConfig } from "../worker/process/j
 import { createWorkspaces } from "../worker/process/files/workspace.ts";
 import { createTimerRuns } from "../timers/run/timer-runs.ts";
 import { openMachine } from "../worker/machine/machine.ts";
+import { createJobSettings } from "../worker/settings/job-settings.ts";
 import { startWorker } from "../worker/worker.ts";
 import { connect, connectReleases } from "./connect.ts";
 import { createLogger } from "./logger.ts";
@@ -101,6 +102,7 @@ async function start(exits: Exits): Promise<Service> {
   await processes.sweep();
   await workspaces.sweep();
 
+  const settingsOfJobs = createJobSettings({ ...connected, monotonicNow });
   const completion = createBatchCompletion({ batches, jobs, events, now });
   // Runs of timers. A fork without timers gives the worker `completion` alone.
   const timerRuns = createTimerRuns({ jobs, batches, timers, queue, completion, events, pool, now });
@@ -114,6 +116,7 @@ async function start(exits: Exits): Promise<Service> {
     packages: cache,
     workspaces,
     processes,
+    settings: settingsOfJobs,
     share: createShare(settings.weights),
     pool,
     slots: settings.slots,

@@ -36,6 +36,7 @@ async function run(parameters: unknown, changes: Partial<JobContext> = {}) {
     progress: (fraction: number | string, text?: string) => progress.push([fraction, text]),
     log: (...parts: unknown[]) => logged.push(parts.join(" ")),
     signal: new AbortController().signal,
+    settings: {},
     services: undefined,
     ...changes,
   };

@@ -38,6 +38,7 @@ async function run(parameters: unknown) {
     progress: (fraction: number | string, text?: string) => progress.push([fraction, text]),
     log: () => undefined,
     signal: new AbortController().signal,
+    settings: {},
     services: undefined,
   };
   return { output: (await yearEnd.run(job, context))?.output, progress };

@@ -37,7 +37,8 @@ async function run(timer: JobDefinition, changes: Partial<JobContext> = {}, miss
     ...{ packagePath, workingPath: outputPath, outputPath, log },
     progress: () => undefined,
     signal: new AbortController().signal,
-    services: await setup({ packagePath, log }),
+    settings: {},
+    services: await setup({ packagePath, settings: {}, log }),
     ...changes,
   };
   return { output: (await timer.run(job, context))?.output as Readonly<Record<string, unknown>>, logged };

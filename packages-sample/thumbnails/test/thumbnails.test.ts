@@ -36,6 +36,7 @@ async function run(parameters: unknown, signal = new AbortController().signal) {
     progress: (fraction: number | string) => fractions.push(Number(fraction)),
     log: () => undefined,
     signal,
+    settings: {},
     services: undefined,
   };
   const result = await thumbnails.run(job, context);

@@ -59,6 +59,7 @@ const submitOne = ({ submitJob }: SubmitOperationDeps) =>
       "IdempotencyKeyReused",
       "PackageNotFound",
       "JobTypeUnknown",
+      "SettingMissing",
     ],
     async handle({ caller, headers, body: { batchId, ...job } }) {
       const request = { job, batchId, idempotencyKey: headers["idempotency-key"] };

@@ -1,22 +1,31 @@
 /**
- * Checks that the package of a job exists and has its job type, so that a mistake is refused at submit and does not become a
- * failed job. Answers of the catalog are kept for a short time. A kept answer can accept a job but never refuses one, because
+ * Checks that the package of a job exists, has its job type, and that the tenant has given the settings that it needs, so that
+ * a mistake is refused at submit and does not become a failed job. Answers of the catalog are kept for a short time. A kept answer can accept a job but never refuses one, because
  * the package may have been published since.
  */
 import { closestName } from "../../core/text.ts";
-import { type JobSystemError, NotFoundError, PackageError, UnavailableError } from "../../core/errors.ts";
+import {
+  ConflictError,
+  type JobSystemError,
+  NotFoundError,
+  PackageError,
+  UnavailableError,
+} from "../../core/errors.ts";
 import {
   KNOWN_PACKAGE_FOR_MS,
   KNOWN_PACKAGES_MAX_COUNT,
   PAGE_SIZE_MAX,
   RELEASE_RETRY_AFTER_S,
 } from "../../core/limits.ts";
+import { type DeclaredSetting, missingSettings, missingText } from "../../core/package/manifest-settings.ts";
 import type { PackageCatalog } from "../../core/ports/package-store.ts";
+import type { SettingReader } from "../../core/ports/setting-store.ts";
 import type { JobRequestBody } from "../../core/http/requests.ts";
 import type { Clock } from "../../core/clock.ts";
 
 export interface KnownJobsDeps {
   readonly packages: Pick<PackageCatalog, "get" | "list">;
+  readonly settings: SettingReader;
   /** Whether the package comes with this release and is not published yet. */
   readonly isReleasePending: (tenantName: string, packageName: string) => boolean;
   readonly monotonicNow: Clock["monotonicNow"];
@@ -38,15 +47,39 @@ interface Reading {
 }
 
 /** Undefined: no such package. Its job types are undefined if they were not recorded. */
-type Found = { readonly jobTypes?: readonly string[] | undefined } | undefined;
+type Found =
+  | {
+      readonly jobTypes?: readonly string[] | undefined;
+      /** Settings that its jobs need and the tenant has not given. */
+      readonly missing: readonly string[];
+    }
+  | undefined;
 
-export function createKnownJobs({ packages, isReleasePending, monotonicNow }: KnownJobsDeps): KnownJobs {
+export function createKnownJobs({ packages, settings, isReleasePending, monotonicNow }: KnownJobsDeps): KnownJobs {
   /** By tenant and package, the latest last. */
   const readings = new Map<string, Reading>();
   let turn = 0;
 
+  async function find(tenantName: string, packageName: string): Promise<Found> {
+    const stored = await packages.get(tenantName, packageName);
+    return stored && { jobTypes: stored.jobTypes, missing: await missingOf(tenantName, stored) };
+  }
+
+  /** Most packages need no setting, and cost no read. */
+  async function missingOf(
+    tenantName: string,
+    {
+      packageName,
+      settings: declared = [],
+    }: { readonly packageName: string; readonly settings?: readonly DeclaredSetting[] },
+  ): Promise<readonly string[]> {
+    if (!declared.some(({ required }) => required)) return [];
+    const given = await settings.of(tenantName, packageName);
+    return missingSettings(declared, new Set(given.map(({ name }) => name)));
+  }
+
   function read(name: string, { tenantName, jobProcessorPackageName }: JobRequestBody): Reading {
-    const found = packages.get(tenantName, jobProcessorPackageName);
+    const found = find(tenantName, jobProcessorPackageName);
     const reading = { turn: ++turn, at: monotonicNow(), found };
     readings.delete(name);
     readings.set(name, reading);
@@ -70,7 +103,9 @@ export function createKnownJobs({ packages, isReleasePending, monotonicNow }: Kn
       async function refusal(found: Found, job: JobRequestBody): Promise<JobSystemError> {
         const { tenantName, jobProcessorPackageName: packageName } = job;
         if (isReleasePending(tenantName, packageName)) return pending(packageName);
-        if (found !== undefined) return unknownType(job, found.jobTypes ?? []);
+        if (found !== undefined) {
+          return hasType(found, job) ? settingsMissing(job, found.missing) : unknownType(job, found.jobTypes ?? []);
+        }
         const reading = names.get(tenantName) ?? namesOf(tenantName);
         names.set(tenantName, reading);
         return noPackage(packageName, await reading);
@@ -90,8 +125,14 @@ export function createKnownJobs({ packages, isReleasePending, monotonicNow }: Kn
   };
 }
 
-const accepts = (found: Found, { jobType }: JobRequestBody): boolean =>
-  found !== undefined && (found.jobTypes === undefined || found.jobTypes.includes(jobType));
+const accepts = (found: Found, job: JobRequestBody): boolean =>
+  found !== undefined && hasType(found, job) && found.missing.length === 0;
+
+const hasType = ({ jobTypes }: NonNullable<Found>, { jobType }: JobRequestBody): boolean =>
+  jobTypes === undefined || jobTypes.includes(jobType);
+
+const settingsMissing = ({ tenantName, jobProcessorPackageName }: JobRequestBody, missing: readonly string[]) =>
+  new ConflictError("SettingMissing", missingText(tenantName, jobProcessorPackageName, missing));
 
 const noPackage = (packageName: string, others: readonly string[]): NotFoundError =>
   new NotFoundError(

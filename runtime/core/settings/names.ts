@@ -12,6 +12,10 @@ export const SETTING = {
   storageAccount: "JOBYARD_STORAGE_ACCOUNT",
   /** Host name of the namespace (`….servicebus.windows.net`), reached with the process's managed identity. */
   serviceBusNamespace: "JOBYARD_SERVICEBUS_NAMESPACE",
+  /** Address of the Key Vault with the secrets of packages, as https://name.vault.azure.net. Default: none. */
+  keyVault: "JOBYARD_KEY_VAULT",
+  /** Folder with the secrets of packages instead; local only. */
+  secretsDirectory: "JOBYARD_SECRETS_DIRECTORY",
   /** Address the API binds. Default 127.0.0.1. */
   apiHost: "JOBYARD_API_HOST",
   /** Port the API binds; 0: any. Default 7070. */

@@ -45,6 +45,8 @@ export async function packPackage({ directory: given, target }: PackRequest): Pr
   refuseRepeatedTypes(json, scan);
   if (scan.jobs.length + json.commands.length === 0) throw noJobs(directory, scan.warnings);
   const timers = timersOf(json, scan);
+  const settings = [...(scan.settings?.settings ?? []), ...json.settings];
+  const tokenAudiences = [...(scan.identity?.audiences ?? []), ...json.tokenAudiences];
 
   const bundle = await bundleJobs(directory, json, scan);
   const files = await collectFiles(directory, json, bundle, target);
@@ -56,6 +58,8 @@ export async function packPackage({ directory: given, target }: PackRequest): Pr
     platform: platformOf(files, target, warnings),
     jobs: jobsOf(json, scan, bundle).map((job) => withTimerRetry(job, timers)),
     ...(timers.length === 0 ? {} : { timers }),
+    ...(settings.length === 0 ? {} : { settings }),
+    ...(tokenAudiences.length === 0 ? {} : { tokenAudiences }),
   } satisfies Manifest);
   const contents = checkContents([...files, manifestFile(manifest)], manifest);
 

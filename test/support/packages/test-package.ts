@@ -1,5 +1,5 @@
 /** Small job packages for tests, written by hand: what `jobyard pack` would make of a few lines of source. */
-import type { ManifestTimer } from "../../../runtime/core/package/manifest.ts";
+import type { Manifest, ManifestTimer } from "../../../runtime/core/package/manifest.ts";
 import { buildZip, type ZipEntry } from "./zip-builder.ts";
 
 export interface TestPackage {
@@ -10,9 +10,11 @@ export interface TestPackage {
   readonly isolation?: "process" | "reuse";
   /** Each of a job type of the package. */
   readonly timers?: readonly ManifestTimer[];
+  /** Further fields of its manifest. */
+  readonly manifest?: Partial<Manifest>;
 }
 
-export function testPackage({ jobs, files = [], isolation = "process", timers }: TestPackage): Buffer {
+export function testPackage({ jobs, files = [], isolation = "process", timers, manifest: more }: TestPackage): Buffer {
   const types = Object.keys(jobs);
   const manifest = {
     manifestVersion: 1,
@@ -24,6 +26,7 @@ export function testPackage({ jobs, files = [], isolation = "process", timers }:
       entry: { kind: "module", file: "main.mjs", export: jobType },
     })),
     ...(timers && { timers }),
+    ...more,
   };
   const source = Object.entries(jobs).map(
     ([jobType, body]) => `export const ${jobType} = declare("${jobType}", async (job, context) => { ${body} });`,

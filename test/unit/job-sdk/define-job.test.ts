@@ -30,6 +30,7 @@ const context: JobContext = {
   progress: () => undefined,
   log: () => undefined,
   signal: new AbortController().signal,
+  settings: {},
   services: { factor: 10 },
 };
 

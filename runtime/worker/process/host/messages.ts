@@ -29,6 +29,8 @@ export interface RunCommand {
   readonly packagePath: string;
   readonly workingPath: string;
   readonly outputPath: string;
+  /** Left out: the package declares none. In no parameters and no environment, which other code prints and inherits. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Not for a shared child, whose environment belongs to no job alone. */
   readonly environment?: Readonly<Record<string, string>>;
 }

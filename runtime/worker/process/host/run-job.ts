@@ -45,7 +45,8 @@ export async function runJob(
     try {
       onPhase("setup");
       const { packagePath } = command;
-      const services = setup === undefined ? undefined : await setUp(setup, { packagePath, log });
+      const settings = Object.freeze({ ...command.settings });
+      const services = setup === undefined ? undefined : await setUp(setup, { packagePath, settings, log });
       signal.throwIfAborted();
       onPhase("run");
       const context: JobContext = {
@@ -65,6 +66,7 @@ export async function runJob(
         log,
         signal,
         trace: command.job.trace,
+        settings,
         services,
       };
       const written = writeOutput(await found.run(jobOf(command), context));

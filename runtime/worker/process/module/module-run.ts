@@ -50,6 +50,7 @@ export async function startModule(
     packagePath: spec.packagePath,
     workingPath: spec.workspace.workingPath,
     outputPath: spec.workspace.outputPath,
+    ...(spec.settings && { settings: spec.settings.values }),
     environment: jobEnvironment(spec),
   });
 

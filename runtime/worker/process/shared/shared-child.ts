@@ -279,7 +279,8 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
       assertOpen();
       const code = { file: entry.file, ...(entry.export === undefined ? {} : { export: entry.export }), packagePath };
       const { workingPath, outputPath } = workspace;
-      send({ type: "run", id, job: spec.job, ...code, workingPath, outputPath });
+      const settings = spec.settings && { settings: spec.settings.values };
+      send({ type: "run", id, job: spec.job, ...code, workingPath, outputPath, ...settings });
       void reports.ended.then(() => leave(id));
       return createSharedRun({
         pid,

@@ -345,6 +345,12 @@ export const REDACTED_MIN_LENGTH = 4;
 export const TOKEN_AUDIENCES_MAX_COUNT = 20;
 /** An address, as https://vault.azure.net, or an application's id. */
 export const TOKEN_AUDIENCE_MAX_LENGTH = 200;
+/** Requests for tokens of one job that wait at a time. Clients of Azure's SDK keep a token until it expires. */
+export const TOKENS_AT_ONCE = 4;
+/** Requests for tokens of one job in a minute, granted or not: a flood must not reach the service that makes them. */
+export const TOKENS_PER_MINUTE = 60;
+/** What a worker knows of a grant counts for so long. */
+export const IDENTITY_GRANT_FOR_MS = 10_000;
 
 // --- Output ----------------------------------------------------------------------------------------------------------
 

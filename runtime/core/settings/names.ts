@@ -73,6 +73,11 @@ export const SETTING = {
    * the worker's own.
    */
   jobUser: "JOBYARD_JOB_USER",
+  /**
+   * The identity that jobs get tokens of: client id of a managed identity of this machine; `az`: who is signed in to the Azure
+   * command line; `fake`: tokens that no service accepts; or `none`. Default none.
+   */
+  jobIdentity: "JOBYARD_JOB_IDENTITY",
   /** Seconds that running jobs get when the worker must stop. Default 300. */
   drainSeconds: "JOBYARD_DRAIN_SECONDS",
   /** Lock duration of the job queues in seconds, as they were created. Default 60. */

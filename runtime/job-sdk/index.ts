@@ -2,6 +2,7 @@
 export type {
   Job,
   JobContext,
+  JobCredential,
   JobResult,
   ReportProgress,
   Setup,

@@ -81,8 +81,22 @@ export interface JobContext<Services = unknown> {
    * Frozen; a name that is not declared is undefined.
    */
   readonly settings: Readonly<Record<string, string | undefined>>;
+  /**
+   * Tokens of the pool's identity for Azure's SDK (`new BlobServiceClient(url, credential)`), for the audiences that the
+   * package declares by `defineIdentity` and the tenant is granted. None is given after the job has lost its lock.
+   */
+  readonly credential: JobCredential;
   /** The result of the package's `setup`; undefined if it has none. */
   readonly services: Services;
+}
+
+/** The TokenCredential of `@azure/core-auth`, which a package need not have. */
+export interface JobCredential {
+  /** Rejects with the reason when the job may have no such token. `scopes`: one, as `https://vault.azure.net/.default`. */
+  getToken(
+    scopes: string | string[],
+    options?: { readonly abortSignal?: { readonly aborted: boolean } },
+  ): Promise<{ readonly token: string; readonly expiresOnTimestamp: number }>;
 }
 
 /** The argument of a timer's function: everything that a job has, and facts about the run. */

@@ -22,8 +22,10 @@ import { createWorkspaces } from "../worker/process/files/workspace.ts";
 import { createTimerRuns } from "../timers/run/timer-runs.ts";
 import { openMachine } from "../worker/machine/machine.ts";
 import { createJobSettings } from "../worker/settings/job-settings.ts";
+import { createTokenBroker } from "../worker/identity/token-broker.ts";
 import { startWorker } from "../worker/worker.ts";
 import { connect, connectReleases } from "./connect.ts";
+import { jobCredential } from "./job-credential.ts";
 import { createLogger } from "./logger.ts";
 import { shipTo } from "./log-shipping.ts";
 import { type Exits, ownerPatience, runService, type Service } from "./service-process.ts";
@@ -117,6 +119,12 @@ async function start(exits: Exits): Promise<Service> {
     workspaces,
     processes,
     settings: settingsOfJobs,
+    tokens: createTokenBroker({
+      credential: jobCredential(settings.jobIdentity, now),
+      grants: connected.identityGrants,
+      pool,
+      monotonicNow,
+    }),
     share: createShare(settings.weights),
     pool,
     slots: settings.slots,

@@ -22,6 +22,8 @@ import { createPackageCache } from "../../runtime/worker/package-cache/package-c
 import { currentPlatform } from "../../runtime/worker/package-cache/unpack.ts";
 import { bundleHost } from "../../runtime/worker/process/module/host-bundle.ts";
 import { createJobProcesses } from "../../runtime/worker/process/job-processes.ts";
+import { createTokenBroker } from "../../runtime/worker/identity/token-broker.ts";
+import type { JobCredential } from "../../runtime/core/ports/job-credential.ts";
 import { createJobSettings } from "../../runtime/worker/settings/job-settings.ts";
 import { createWorkspaces } from "../../runtime/worker/process/files/workspace.ts";
 import { openMachine, type MachineDeps } from "../../runtime/worker/machine/machine.ts";
@@ -42,6 +44,8 @@ export interface WorkerOptions {
   readonly directory?: string;
   /** Names its journal in the folder. Default: a fresh one. */
   readonly bootId?: string;
+  /** Where its jobs get tokens from. Default: nowhere. */
+  readonly credential?: JobCredential;
   /** The machine it runs on. Default: none that matters. */
   readonly machine?: TestMachine;
   readonly log?: Logger;
@@ -201,6 +205,10 @@ export async function startTestSystem({
       }),
       workspaces: createWorkspaces({ root: join(directory.path, "attempts") }),
       processes,
+      tokens: createTokenBroker({
+        ...{ credential: options.credential, grants: given.identityGrants, pool: DEFAULT_POOL },
+        monotonicNow: clocks.monotonicNow,
+      }),
       settings: createJobSettings({ ...given, monotonicNow: askAlways(SETTINGS_ANSWER_FOR_MS) }),
       share: createShare(),
       pool: DEFAULT_POOL,

@@ -37,6 +37,7 @@ async function run(parameters: unknown, changes: Partial<JobContext> = {}) {
     log: (...parts: unknown[]) => logged.push(parts.join(" ")),
     signal: new AbortController().signal,
     settings: {},
+    credential: { getToken: () => Promise.reject(new Error("No identity.")) },
     services: undefined,
     ...changes,
   };

@@ -39,6 +39,7 @@ async function run(parameters: unknown) {
     log: () => undefined,
     signal: new AbortController().signal,
     settings: {},
+    credential: { getToken: () => Promise.reject(new Error("No identity.")) },
     services: undefined,
   };
   return { output: (await yearEnd.run(job, context))?.output, progress };

@@ -38,6 +38,7 @@ async function run(timer: JobDefinition, changes: Partial<JobContext> = {}, miss
     progress: () => undefined,
     signal: new AbortController().signal,
     settings: {},
+    credential: { getToken: () => Promise.reject(new Error("No identity.")) },
     services: await setup({ packagePath, settings: {}, log }),
     ...changes,
   };

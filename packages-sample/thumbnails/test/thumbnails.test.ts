@@ -37,6 +37,7 @@ async function run(parameters: unknown, signal = new AbortController().signal) {
     log: () => undefined,
     signal,
     settings: {},
+    credential: { getToken: () => Promise.reject(new Error("No identity.")) },
     services: undefined,
   };
   const result = await thumbnails.run(job, context);

@@ -68,7 +68,10 @@ export const parseWorkerSettings = (env: Environment): WorkerSettings => ({
  * nobody's; without grants, because there is nothing that a grant would protect.
  */
 export type JobIdentity =
-  { readonly kind: "managed"; readonly clientId: string } | { readonly kind: "az" | "fake" | "none" };
+  | { readonly kind: "managed"; readonly clientId: string }
+  | { readonly kind: "az" }
+  | { readonly kind: "fake" }
+  | { readonly kind: "none" };
 
 const CLIENT_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 

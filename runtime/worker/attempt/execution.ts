@@ -22,6 +22,7 @@ import type { JobFacts, JobProcess, JobProcessSpec, ProcessResult } from "../pro
 import { openWorkspace, removeWorkspace, type Workspace, type Workspaces } from "../process/files/workspace.ts";
 import { failSpan, inSpan, startSpan, traceparentOf } from "../../telemetry/trace.ts";
 import type { JobSettings } from "../settings/job-settings.ts";
+import type { TokenBroker } from "../identity/token-broker.ts";
 import { followProgress } from "./progress.ts";
 
 export interface ExecutionDeps extends CollectDeps {
@@ -29,6 +30,7 @@ export interface ExecutionDeps extends CollectDeps {
   readonly workspaces: Pick<Workspaces, "create">;
   readonly processes: Pick<JobProcesses, "start">;
   readonly settings: JobSettings;
+  readonly tokens: TokenBroker;
   readonly files: CollectDeps["files"] & Pick<JobFiles, "getParameters">;
   readonly events: JobEvents;
   readonly unreadable: Pick<Unreadable, "note">;
@@ -137,8 +139,16 @@ async function executeClaimed(context: ExecutionContext, deps: ExecutionDeps): P
     memoryMb: job.memoryMb,
     settings,
   };
-  await using run = runProcess(spec, context, deps);
+  const over = new AbortController();
+  const tokens = {
+    tenantName,
+    declared: manifest.tokenAudiences ?? [],
+    lost: AbortSignal.any([lost, over.signal]),
+    log,
+  };
+  await using run = runProcess({ ...spec, askToken: deps.tokens.open(tokens) }, context, deps);
   const { result, progress } = await run.ended;
+  over.abort();
   if (lost.aborted) return { kind: "lost" };
   return await conclude(result, { ...ended, progress }, own ?? run.workspace(), context, deps);
 }

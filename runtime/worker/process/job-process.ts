@@ -52,6 +52,12 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
       progress.report(report);
     },
     alive: idle.touch,
+    async token(scopes) {
+      const refused = { refused: "This worker gives no tokens." };
+      const answer = over ? refused : ((await spec.askToken?.(scopes)) ?? refused);
+      if ("issued" in answer) redactor.add([answer.issued.token]);
+      return answer;
+    },
   };
   /** Fires when the attempt is to end for whatever reason: what has not begun does not begin. */
   const halt = new AbortController();

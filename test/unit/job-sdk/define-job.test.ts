@@ -31,6 +31,7 @@ const context: JobContext = {
   log: () => undefined,
   signal: new AbortController().signal,
   settings: {},
+  credential: { getToken: () => Promise.reject(new Error("No identity.")) },
   services: { factor: 10 },
 };
 

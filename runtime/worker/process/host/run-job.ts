@@ -1,7 +1,7 @@
 /** Runs one job of a package in this process: load, set up, run, and report how it ended. */
 import { pathToFileURL } from "node:url";
 import { format } from "node:util";
-import type { Job, JobContext, SetupContext } from "../../../job-sdk/index.ts";
+import type { Job, JobContext, JobCredential, SetupContext } from "../../../job-sdk/index.ts";
 import { PROGRESS_INTERVAL_MS } from "../process-limits.ts";
 import { mergeProgress, presentable } from "../progress.ts";
 import { piecesOf } from "./channel.ts";
@@ -15,6 +15,7 @@ export type SetupFunction = (context: SetupContext) => unknown;
 export interface RunOptions {
   readonly report: (report: JobReport) => void;
   readonly signal: AbortSignal;
+  readonly credential: JobCredential;
   readonly onPhase: (phase: JobPhase) => void;
   /** Called whenever the job asks for one of its directories. */
   readonly onFiles: () => void;
@@ -25,7 +26,7 @@ export interface RunOptions {
 /** Never rejects. Progress and log have been passed on when it resolves. */
 export async function runJob(
   command: RunCommand,
-  { report, signal, onPhase, onFiles, setUp }: RunOptions,
+  { report, signal, credential, onPhase, onFiles, setUp }: RunOptions,
 ): Promise<HostEnd> {
   onPhase("loading");
   const log = (...values: readonly unknown[]): void => sendLog(report, "log", format(...values));
@@ -67,6 +68,7 @@ export async function runJob(
         signal,
         trace: command.job.trace,
         settings,
+        credential,
         services,
       };
       const written = writeOutput(await found.run(jobOf(command), context));

@@ -19,9 +19,11 @@ import { type WorkerChannel, piecesOf } from "./channel.ts";
 import { type JobPhase, stopReason, uncaughtEnd } from "./failure.ts";
 import type { HostCommand, HostEnd, RunCommand, ShareCommand } from "./messages.ts";
 import { type SetupFunction, runJob } from "./run-job.ts";
+import { type WorkerCredential, createWorkerCredential } from "./worker-credential.ts";
 
 interface RunningJob {
   readonly stop: AbortController;
+  readonly tokens: WorkerCredential;
   readonly printer: Printer;
   /** Fires if the job need not wait for the package's setup any more, which others may still need. */
   readonly leave: AbortController;
@@ -70,6 +72,9 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
         job?.stop.abort(reason);
         break;
       }
+      case "token":
+        jobs.get(command.id)?.tokens.answer(command.request, command.answer);
+        break;
       case "ping":
         channel.report({ type: "pong" });
     }
@@ -80,8 +85,13 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
     const scope: Scope = { id, closed: false };
     const stop = new AbortController();
     const printer = createPrinter((source, text) => channel.report({ type: "print", id, source, text }));
+    const tokens = createWorkerCredential((report) => {
+      if (scope.closed) throw new Error("The job has ended, and its credential with it.");
+      channel.report({ ...report, id });
+    });
     const job: RunningJob = {
       stop,
+      tokens,
       printer,
       leave: new AbortController(),
       phase: "loading",
@@ -102,6 +112,7 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
           if (!scope.closed) channel.report({ ...report, id });
         },
         signal: stop.signal,
+        credential: tokens.credential,
         onPhase: (now) => (job.phase = now),
         onFiles() {
           // The next job may have them.

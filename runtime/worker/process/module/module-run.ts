@@ -23,7 +23,9 @@ export async function startModule(
     await endHostChild(child);
     throw error;
   }
-  const reports = createJobReports(listener);
+  const reports = createJobReports(listener, (request, answer) =>
+    channel.send({ type: "token", id: 0, request, answer }),
+  );
   const heap = createHeapErrorReader();
   let problem: string | undefined;
 

@@ -193,6 +193,7 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
       case "log":
       case "print":
       case "files":
+      case "token":
       case "returned":
       case "failed":
         onJobReport(report.id ?? 0, report);
@@ -263,7 +264,9 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
   }
 
   async function start({ spec, entry, listener: jobListener, signal }: JobRequest): Promise<Run> {
-    const reports = createJobReports(jobListener);
+    const reports = createJobReports(jobListener, (request, answer) =>
+      host?.send({ type: "token", id, request, answer }),
+    );
     const member: Member = { reports, listener: jobListener, workspace: undefined, hasFiles: false };
     const id = join(member);
     try {

@@ -27,6 +27,8 @@ export interface PoolConfig {
   readonly osDiskGb: number;
   readonly slots: number;
   readonly spot: boolean;
+  /** Whether its jobs have an identity of their own. */
+  readonly jobIdentity: boolean;
   readonly scale:
     | { readonly kind: "auto"; readonly min: number; readonly max: number }
     | { readonly kind: "fixed"; readonly count: number };
@@ -100,6 +102,7 @@ function poolsOf(flat: FlatConfig): readonly PoolConfig[] {
     osDiskGb: own.osDiskGb ?? flat.workerOsDiskGb,
     slots: own.slots ?? flat.workerSlots,
     spot: own.spot ?? flat.workerSpot,
+    jobIdentity: own.jobIdentity ?? false,
     scale:
       (own.autoscale ?? flat.workerAutoscale)
         ? { kind: "auto", min: own.min ?? flat.workerMin, max: own.max ?? flat.workerMax }

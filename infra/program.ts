@@ -10,6 +10,7 @@ export const {
   storageAccount,
   serviceBusNamespace,
   workerPools,
+  jobIdentities,
   apiVersion,
   workerVersion,
 } = await declareStack();

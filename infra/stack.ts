@@ -16,6 +16,7 @@ import { Network } from "./components/network.ts";
 import { Observability } from "./components/observability.ts";
 import type { Place } from "./components/place.ts";
 import { Release, versionOf } from "./components/release.ts";
+import { Secrets } from "./components/secrets.ts";
 import { Watch } from "./components/watch.ts";
 import { WorkerPool } from "./components/worker-pool.ts";
 import { WorkloadIdentity } from "./components/workload-identity.ts";
@@ -45,6 +46,8 @@ export interface StackOutputs {
   readonly serviceBusNamespace: pulumi.Output<string>;
   /** Names of the scale sets by pool. */
   readonly workerPools: Readonly<Record<string, pulumi.Output<string>>>;
+  /** Principal ids of the identities of jobs, by pool, to give them roles. */
+  readonly jobIdentities: Readonly<Record<string, pulumi.Output<string>>>;
   readonly apiVersion: string;
   readonly workerVersion: string;
 }
@@ -94,6 +97,7 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
     protect: config.protectData,
     allowOnly,
   });
+  const secrets = new Secrets("secrets", { place, tenantId, protect: config.protectData, allowOnly });
   const messaging = new Messaging("bus", {
     place,
     sku: config.busSku,
@@ -126,6 +130,8 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
         return release.containerId;
       case "telemetry":
         return observability.insightsId;
+      case "secrets":
+        return secrets.vaultId;
       case "scaleSet":
         throw new RangeError("The component of the scale set assigns this role, after its identity.");
     }
@@ -135,6 +141,7 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
   const surroundings = (identity: WorkloadIdentity): Omit<Surroundings<pulumi.Input<string>>, "version"> => ({
     storageAccount: data.accountName,
     serviceBusNamespace: messaging.hostName,
+    keyVaultUrl: secrets.vaultUrl,
     identityClientId: identity.clientId,
     insightsConnectionString: observability.connectionString,
     traceRatio: config.traceRatio,
@@ -179,6 +186,7 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
     resourceGroupId: group.id,
     resourceGroupName: group.name,
   });
+  const jobIdentities: Record<string, pulumi.Output<string>> = {};
   const createPool = (pool: PoolConfig): WorkerPool => {
     const own = grants.filter(({ to }) => to.kind === "pool" && to.name === pool.name);
     const [protect, ...others] = own.toSorted((a) => (a.role === "instanceProtector" ? -1 : 1));
@@ -187,8 +195,12 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
     const identity = identityFor(`pool-${pool.name}`, others);
     // One minute remains for the machine to answer the notice and stop.
     const drainSeconds = (config.terminateNoticeMinutes - 1) * 60;
+    // Its rights are the operator's to give: none of this stack's resources is among them.
+    const forJobs = pool.jobIdentity ? identityFor(`jobs-${pool.name}`, []) : undefined;
+    if (forJobs !== undefined) jobIdentities[pool.name] = forJobs.principalId;
     const environment = workerEnvironment({
       ...surroundings(identity),
+      jobIdentityClientId: forJobs?.clientId,
       pool: pool.name,
       slots: pool.slots,
       drainSeconds,
@@ -201,6 +213,7 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
       place,
       pool,
       identity,
+      jobIdentity: forJobs,
       subnetId: network.poolSubnetId(pool.name),
       publicIp: config.egress === "instancePublicIp",
       customData: pulumi.all([environment, release.url]).apply(([settings, releasesUrl]) =>
@@ -256,6 +269,7 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
     storageAccount: data.accountName,
     serviceBusNamespace: messaging.hostName,
     workerPools: Object.fromEntries([...pools].map(([name, { scaleSetName }]) => [name, scaleSetName])),
+    jobIdentities,
     apiVersion: versionOf(bundles.api),
     workerVersion: versionOf(bundles.worker),
   };

@@ -14,7 +14,11 @@ export interface NetworkArgs {
 }
 
 /** Traffic from the subnets to these services stays in Azure, and the services see the subnet it comes from. */
-const SERVICE_ENDPOINTS = [{ service: "Microsoft.Storage" }, { service: "Microsoft.ServiceBus" }];
+const SERVICE_ENDPOINTS = [
+  { service: "Microsoft.Storage" },
+  { service: "Microsoft.ServiceBus" },
+  { service: "Microsoft.KeyVault" },
+];
 
 export class Network extends pulumi.ComponentResource {
   readonly apiSubnetId: pulumi.Output<string>;

@@ -16,6 +16,8 @@ export interface WorkerPoolArgs {
   readonly place: Place;
   readonly pool: PoolConfig;
   readonly identity: WorkloadIdentity;
+  /** For its jobs, which get tokens from the worker. Undefined: they have none. */
+  readonly jobIdentity: WorkloadIdentity | undefined;
   readonly subnetId: pulumi.Input<string>;
   /** Whether each machine has its own public address for outgoing traffic. */
   readonly publicIp: boolean;
@@ -44,6 +46,7 @@ export class WorkerPool extends pulumi.ComponentResource {
     super("jobyard:infra:WorkerPool", name, {}, options);
     const { place, pool, identity } = args;
     const shape = scaleSetShape(pool);
+    const identities = [identity, ...(args.jobIdentity === undefined ? [] : [args.jobIdentity])];
 
     const scaleSet = new compute.VirtualMachineScaleSet(
       `${name}-workers`,
@@ -55,7 +58,10 @@ export class WorkerPool extends pulumi.ComponentResource {
         singlePlacementGroup: shape.singlePlacementGroup,
         platformFaultDomainCount: shape.faultDomains,
         sku: { name: pool.vmSize, tier: "Standard", capacity: shape.capacity },
-        identity: { type: compute.ResourceIdentityType.UserAssigned, userAssignedIdentities: [identity.id] },
+        identity: {
+          type: compute.ResourceIdentityType.UserAssigned,
+          userAssignedIdentities: identities.map(({ id }) => id),
+        },
         // A deployment touches no machine: workers follow the release pointer.
         upgradePolicy: { mode: compute.UpgradeMode.Manual },
         scaleInPolicy: { rules: [compute.VirtualMachineScaleSetScaleInRules.OldestVM], forceDeletion: false },
@@ -94,7 +100,7 @@ export class WorkerPool extends pulumi.ComponentResource {
       },
       {
         parent: this,
-        dependsOn: [identity, ...args.after],
+        dependsOn: [...identities, ...args.after],
         // Azure cannot change these in place: the new scale set is created first, then the old one is deleted.
         replaceOnChanges: [...IMMUTABLE],
         // Autoscale owns the number of machines. A deployment must not reset it.

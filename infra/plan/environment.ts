@@ -19,6 +19,8 @@ export interface Surroundings<Text> {
   readonly storageAccount: Text;
   /** Host name of the namespace. */
   readonly serviceBusNamespace: Text;
+  /** Address of the Key Vault with the secrets of packages. */
+  readonly keyVaultUrl: Text;
   /** Client id of the managed identity to use. */
   readonly identityClientId: Text;
   readonly insightsConnectionString: Text;
@@ -45,6 +47,7 @@ const METADATA_URL = "http://169.254.169.254";
 const common = <Text>(given: Surroundings<Text>): Environment<Text> => ({
   [SETTING.storageAccount]: given.storageAccount,
   [SETTING.serviceBusNamespace]: given.serviceBusNamespace,
+  [SETTING.keyVault]: given.keyVaultUrl,
   [SETTING.lockSeconds]: String(given.lockSeconds),
   [SETTING.events]: given.events,
   AZURE_CLIENT_ID: given.identityClientId,
@@ -97,6 +100,8 @@ export const apiCommandLine = (entry: string): string =>
 export const workerEnvironment = <Text>(
   given: Omit<Surroundings<Text>, "version"> & {
     readonly pool: string;
+    /** Client id of the identity for its jobs. Undefined: they have none. */
+    readonly jobIdentityClientId: Text | undefined;
     readonly slots: number;
     readonly drainSeconds: number;
     readonly protection: ProtectionMode;
@@ -117,4 +122,5 @@ export const workerEnvironment = <Text>(
   [SETTING.releasePatienceMinutes]: String(given.releasePatienceMinutes),
   [SETTING.healthPort]: String(WORKER_HEALTH.port),
   [SETTING.jobUser]: JOB_USERS,
+  ...(given.jobIdentityClientId !== undefined && { [SETTING.jobIdentity]: given.jobIdentityClientId }),
 });

@@ -13,6 +13,9 @@ export const BUILT_IN_ROLES = {
   blobContributor: { id: "ba92f5b4-2d11-453d-a403-e96b0029c9fe", title: "Storage Blob Data Contributor" },
   blobReader: { id: "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1", title: "Storage Blob Data Reader" },
   tableContributor: { id: "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3", title: "Storage Table Data Contributor" },
+  tableReader: { id: "76199698-9eea-4c19-bc75-cec21354c6b6", title: "Storage Table Data Reader" },
+  secretsOfficer: { id: "b86a8fe4-44ce-4948-aee5-eccb2c155cd7", title: "Key Vault Secrets Officer" },
+  secretsUser: { id: "4633458b-17de-408a-b874-0445c86b69e6", title: "Key Vault Secrets User" },
   busSender: { id: "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39", title: "Azure Service Bus Data Sender" },
   busReceiver: { id: "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0", title: "Azure Service Bus Data Receiver" },
   busOwner: { id: "090c5cfd-751d-490a-894a-3ce6f1109419", title: "Azure Service Bus Data Owner" },
@@ -33,7 +36,7 @@ export type RoleName = keyof typeof BUILT_IN_ROLES | "instanceProtector";
 
 export type GrantScope =
   | { readonly kind: "table" | "container" | "queue" | "topic"; readonly name: string }
-  | { readonly kind: "releases" | "telemetry" }
+  | { readonly kind: "releases" | "telemetry" | "secrets" }
   | { readonly kind: "scaleSet"; readonly name: string };
 
 /** An identity: the API's, or the one that all workers of a pool share. */
@@ -56,6 +59,8 @@ const READ = "blobReader";
 interface TableAccess {
   readonly api: string;
   readonly worker?: string;
+  /** Workers never write it. */
+  readonly workerReads?: true;
 }
 
 /** By table. The program stops if a table is missing here, so no table stays without a rule. */
@@ -66,6 +71,11 @@ const TABLE_ACCESS: Readonly<Record<string, TableAccess>> = {
   workers: { api: "lists workers; writes requests for them", worker: "writes heartbeats" },
   tenants: { api: "stores tenants and grants" },
   webhooks: { api: "stores webhooks and their deliveries" },
+  settings: {
+    api: "stores settings of packages, and grants on the identities of pools",
+    worker: "reads what its jobs are given",
+    workerReads: true,
+  },
   timers: { api: "registers, pauses and schedules timers", worker: "records the outcome of ticks" },
 };
 
@@ -140,6 +150,7 @@ function apiGrants({ queues, topics }: BusTopology, runtimeRegistration: boolean
         : grant("busSender", { kind: "topic", name }, "sends ticks");
     }),
     grant(READ, { kind: "releases" }, "loads its own code"),
+    grant("secretsOfficer", { kind: "secrets" }, "sets and removes secrets of packages"),
     grant("metricsPublisher", { kind: "telemetry" }, "sends telemetry; there is no key"),
   ];
 }
@@ -149,8 +160,9 @@ function poolGrants(pool: string, { topics }: BusTopology): readonly Grant[] {
   const own = PRIORITIES.map((priority) => jobQueueName(pool, priority));
   return [
     ...Object.values(TABLES).flatMap((name) => {
-      const why = accessTo(TABLE_ACCESS, name).worker;
-      return why === undefined ? [] : [grant("tableContributor", { kind: "table", name }, why)];
+      const { worker: why, workerReads } = accessTo(TABLE_ACCESS, name);
+      const role = workerReads ? "tableReader" : "tableContributor";
+      return why === undefined ? [] : [grant(role, { kind: "table", name }, why)];
     }),
     ...Object.values(CONTAINERS).flatMap((name) => {
       const access = accessTo(CONTAINER_ACCESS, name).worker;
@@ -165,6 +177,7 @@ function poolGrants(pool: string, { topics }: BusTopology): readonly Grant[] {
       .filter(({ name }) => name === EVENTS_TOPIC)
       .map(({ name }) => grant("busSender", { kind: "topic", name }, "publishes job events")),
     grant(READ, { kind: "releases" }, "loads its own code"),
+    grant("secretsUser", { kind: "secrets" }, "reads secrets for its jobs"),
     grant("metricsPublisher", { kind: "telemetry" }, "sends telemetry; there is no key"),
     grant("instanceProtector", { kind: "scaleSet", name: pool }, "protects itself while it works"),
   ];
@@ -174,6 +187,9 @@ const VERB: Readonly<Record<RoleName, string>> = {
   blobContributor: "write",
   blobReader: "read",
   tableContributor: "write",
+  tableReader: "read",
+  secretsOfficer: "set",
+  secretsUser: "read",
   busSender: "send",
   busReceiver: "receive",
   busOwner: "own",

@@ -90,6 +90,7 @@ const POOL_FIELDS = {
   max: integer(1, AUTOSCALE_MAX_INSTANCES),
   count: integer(0, FIXED_MAX_INSTANCES),
   spot: bool(),
+  jobIdentity: bool(),
 } as const;
 
 const poolOverrides = z
@@ -271,7 +272,7 @@ export const SETTINGS = {
     ),
     {},
     `names to ${Object.keys(POOL_FIELDS).join(", ")}`,
-    "more worker pools, or changes to `default`; each new pool needs its own `subnet`, other keys default to the stack's",
+    "more worker pools, or changes to `default`; each new pool needs its own `subnet`, `jobIdentity` is false, other keys default to the stack's",
   ),
   sshPublicKey: setting(
     text(SSH_KEY, "an ssh-rsa or ssh-ed25519 public key").optional(),

@@ -46,6 +46,8 @@ function onOf(scope: GrantScope): string {
       return "container `releases`";
     case "telemetry":
       return "Application Insights";
+    case "secrets":
+      return "the Key Vault";
     case "scaleSet":
       return "the pool's scale set";
     case "table":

@@ -1,7 +1,6 @@
 /** The web API as an Express app, with the order of its middleware. */
 import express, { type Express } from "express";
 import { METRICS_MEDIA_TYPE, readyAnswer } from "../core/http/readiness.ts";
-import type { Logger } from "../core/logger.ts";
 import type { TrafficSettings } from "../core/settings/api-settings.ts";
 import type { Unreadable } from "../core/unreadable.ts";
 import {
@@ -38,7 +37,6 @@ export interface AppDeps extends OperationDeps {
   /** Counts what other releases wrote and this process cannot read. */
   readonly unreadable: Unreadable;
   readonly traffic: TrafficSettings;
-  readonly log: Logger;
 }
 
 export function createApp(deps: AppDeps): Express {

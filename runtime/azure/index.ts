@@ -12,6 +12,7 @@ export {
 } from "./connect.ts";
 export { createEventPublisher } from "./bus/event-publisher.ts";
 export { createEventSource } from "./bus/event-source.ts";
+export { createIdentityGrantStore } from "./tables/identity-grant-store.ts";
 export { createJobFiles } from "./blobs/job-files.ts";
 export { createJobQueue } from "./bus/job-queue.ts";
 export { createJobStore } from "./tables/job-store.ts";
@@ -19,6 +20,7 @@ export { createKeyStore } from "./tables/key-store.ts";
 export { createLeaderLease } from "./blobs/leader-lease.ts";
 export { createPackageCatalog } from "./blobs/package-catalog.ts";
 export { createPackageStore } from "./blobs/package-store.ts";
+export { createSettingStore } from "./tables/setting-store.ts";
 export { createSharedSecret } from "./tables/shared-secret.ts";
 export { createTenantStore } from "./tables/tenant-store.ts";
 export { createDeliveryStore } from "./tables/webhook-delivery-store.ts";

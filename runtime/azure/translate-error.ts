@@ -8,7 +8,7 @@ const field = (value: unknown, name: string): unknown =>
   typeof value === "object" && value !== null && name in value ? (value as Record<string, unknown>)[name] : undefined;
 
 /** HTTP status of the answer; undefined if there was no answer. */
-function statusOf(error: unknown): number | undefined {
+export function statusOf(error: unknown): number | undefined {
   const status = field(error, "statusCode");
   return typeof status === "number" ? status : undefined;
 }

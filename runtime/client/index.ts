@@ -41,6 +41,7 @@ export type {
   JobRetrying,
   JobStarted,
 } from "../core/job/events.ts";
+export type { IdentityGrantView, PutIdentityGrantBody } from "../core/http/identity-api.ts";
 export type {
   PackageJobView,
   PackageVersionView,
@@ -48,6 +49,7 @@ export type {
   PublishedPackageView,
 } from "../core/http/package-api.ts";
 export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
+export type { PutSettingBody, SettingView } from "../core/http/setting-api.ts";
 export type { JobShape, OutputOf, ParametersOf } from "../core/job/job-shape.ts";
 export type { JobState } from "../core/job/states.ts";
 export type { GrantView, MeView, PutGrantBody, TenantView } from "../core/http/tenant-api.ts";

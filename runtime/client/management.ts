@@ -1,6 +1,8 @@
 /** Operations that change something: batches, jobs, packages, workers, tenants. Every call can be repeated safely. */
+import type { IdentityGrantView, PutIdentityGrantBody } from "../core/http/identity-api.ts";
 import type { PublishedPackageView } from "../core/http/package-api.ts";
 import type { CreateBatchBody, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
+import type { PutSettingBody, SettingView } from "../core/http/setting-api.ts";
 import type { GrantView, PutGrantBody, TenantView } from "../core/http/tenant-api.ts";
 import type { BatchView, JobView, RequeueResult } from "../core/http/views.ts";
 import type { PutWebhookBody, WebhookTestView, WebhookView, WebhookWithSecret } from "../core/http/webhook-api.ts";
@@ -58,6 +60,15 @@ export interface Management {
     options?: CallOptions,
   ): Promise<PublishedPackageView>;
   deletePackage(tenantName: string, packageName: string, options?: CallOptions): Promise<void>;
+  /** A value that the package declares as a secret is kept as one. A secret can be replaced and used, and never read. */
+  putSetting(
+    tenantName: string,
+    packageName: string,
+    settingName: string,
+    setting: PutSettingBody,
+    options?: CallOptions,
+  ): Promise<SettingView>;
+  deleteSetting(tenantName: string, packageName: string, settingName: string, options?: CallOptions): Promise<void>;
   removeDeadLetter(queue: string, sequenceNumber: string, options?: CallOptions): Promise<void>;
   /** Drains a worker: it ends its jobs and stops. */
   drainWorker(pool: string, workerId: string, options?: CallOptions): Promise<WorkerView>;
@@ -66,6 +77,14 @@ export interface Management {
   deleteTenant(tenantName: string, options?: CallOptions): Promise<void>;
   putGrant(tenantName: string, principalId: string, grant: PutGrantBody, options?: CallOptions): Promise<GrantView>;
   deleteGrant(tenantName: string, principalId: string, options?: CallOptions): Promise<void>;
+  /** For administrators: lets a tenant's jobs use the identity of a pool. */
+  putIdentityGrant(
+    tenantName: string,
+    pool: string,
+    grant: PutIdentityGrantBody,
+    options?: CallOptions,
+  ): Promise<IdentityGrantView>;
+  deleteIdentityGrant(tenantName: string, pool: string, options?: CallOptions): Promise<void>;
   /**
    * Registers a webhook, or changes it. `secret` is present only when it was registered. If that response is lost,
    * rotate the secret.
@@ -147,6 +166,19 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
       post(path`/v1/tenants/${tenantName}/packages/${packageName}/versions/${sha256}/restore`, options),
     deletePackage: (tenantName, packageName, options = {}) =>
       remove(path`/v1/tenants/${tenantName}/packages/${packageName}`, options, "PackageNotFound"),
+    putSetting: (tenantName, packageName, settingName, setting, { signal } = {}) =>
+      transport.json({
+        method: "PUT",
+        path: path`/v1/tenants/${tenantName}/packages/${packageName}/settings/${settingName}`,
+        json: setting,
+        signal,
+      }),
+    deleteSetting: (tenantName, packageName, settingName, options = {}) =>
+      remove(
+        path`/v1/tenants/${tenantName}/packages/${packageName}/settings/${settingName}`,
+        options,
+        "SettingNotFound",
+      ),
     removeDeadLetter: (queue, sequenceNumber, options = {}) =>
       remove(path`/v1/dead-letters/${queue}/${sequenceNumber}`, options, "DeadLetterNotFound"),
     drainWorker: (pool, workerId, options) => post(path`/v1/workers/${pool}/${workerId}/drain`, options),
@@ -162,6 +194,10 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
       }),
     deleteGrant: (tenantName, principalId, options = {}) =>
       remove(path`/v1/tenants/${tenantName}/grants/${principalId}`, options, "GrantNotFound"),
+    putIdentityGrant: (tenantName, pool, grant, { signal } = {}) =>
+      transport.json({ method: "PUT", path: path`/v1/tenants/${tenantName}/identities/${pool}`, json: grant, signal }),
+    deleteIdentityGrant: (tenantName, pool, options = {}) =>
+      remove(path`/v1/tenants/${tenantName}/identities/${pool}`, options, "GrantNotFound"),
     putWebhook: (tenantName, webhookName, webhook, { signal } = {}) =>
       transport.json({ method: "PUT", path: webhookPath(tenantName, webhookName), json: webhook, signal }),
     deleteWebhook: (tenantName, webhookName, options = {}) =>

@@ -1,5 +1,7 @@
 /** Operations that only read: batches with counts, jobs, logs, artifacts, packages, workers, access. */
+import type { IdentityGrantView } from "../core/http/identity-api.ts";
 import type { PackageJobView, PackageVersionView, PackageView } from "../core/http/package-api.ts";
+import type { SettingView } from "../core/http/setting-api.ts";
 import type { GrantView, MeView, TenantView } from "../core/http/tenant-api.ts";
 import type { ArtifactView, BatchView, DeadLetterView, JobView } from "../core/http/views.ts";
 import type { WebhookDeliveryView, WebhookView } from "../core/http/webhook-api.ts";
@@ -55,6 +57,8 @@ export interface Monitoring {
     packageName: string,
     options?: CallOptions,
   ): Promise<readonly PackageVersionView[]>;
+  /** What the package declares and what the tenant has given, by name. Values of secrets are not in it. */
+  getSettings(tenantName: string, packageName: string, options?: CallOptions): Promise<readonly SettingView[]>;
   getDeadLetters(options?: ListDeadLettersOptions): Listing<DeadLetterView>;
   getWorkers(options?: CallOptions & { readonly pool?: string | undefined }): Promise<readonly WorkerView[]>;
   getWorker(pool: string, workerId: string, options?: CallOptions): Promise<WorkerView>;
@@ -62,6 +66,8 @@ export interface Monitoring {
   getMe(options?: CallOptions): Promise<MeView>;
   getTenants(options?: PageOptions): Listing<TenantView>;
   getGrants(tenantName: string, options?: CallOptions): Promise<readonly GrantView[]>;
+  /** The identities of pools that the tenant's jobs may use. */
+  getIdentityGrants(tenantName: string, options?: CallOptions): Promise<readonly IdentityGrantView[]>;
   getWebhooks(tenantName: string, options?: PageOptions): Listing<WebhookView>;
   getWebhook(tenantName: string, webhookName: string, options?: CallOptions): Promise<WebhookView>;
   /** Waiting messages, then the latest 100 ended ones; each newest first. */
@@ -107,6 +113,8 @@ export function createMonitoring(transport: Transport): Monitoring {
       items(path`/v1/tenants/${tenantName}/packages/${packageName}/jobs`, options),
     getPackageVersions: (tenantName, packageName, options) =>
       items(path`/v1/tenants/${tenantName}/packages/${packageName}/versions`, options),
+    getSettings: (tenantName, packageName, options) =>
+      items(path`/v1/tenants/${tenantName}/packages/${packageName}/settings`, options),
     getDeadLetters: ({ tenantName, pool, poison, ...options } = {}) =>
       listing(transport, "/v1/dead-letters", { tenantName, pool, poison }, options),
     async getWorkers({ pool, signal } = {}) {
@@ -122,6 +130,7 @@ export function createMonitoring(transport: Transport): Monitoring {
     getMe: (options) => get("/v1/me", options),
     getTenants: (options = {}) => listing(transport, "/v1/tenants", {}, options),
     getGrants: (tenantName, options) => items(path`/v1/tenants/${tenantName}/grants`, options),
+    getIdentityGrants: (tenantName, options) => items(path`/v1/tenants/${tenantName}/identities`, options),
     getWebhooks: (tenantName, options = {}) =>
       listing(transport, path`/v1/tenants/${tenantName}/webhooks`, {}, options),
     getWebhook: (tenantName, webhookName, options) =>

@@ -33,6 +33,7 @@ export const NOT_FOUND_CODES = [
   "PackageVersionNotFound",
   "WebhookNotFound",
   "TimerNotFound",
+  "SettingNotFound",
 ] as const;
 /** The thing is not in a state that allows this. */
 export const CONFLICT_CODES = [
@@ -47,6 +48,8 @@ export const CONFLICT_CODES = [
   "TooManySecrets",
   "IllegalTransition",
   "TimerLimitReached",
+  "SettingMissing",
+  "TooManySettings",
 ] as const;
 /** The package author must act; the job fails at once. */
 export const PACKAGE_CODES = [
@@ -73,7 +76,13 @@ export const JOB_CODES = [
 ] as const;
 /** The system ended the job, or a caller canceled it. */
 export const ENDED_CODES = ["JobCanceled", "WorkerLost", "LockLost", "TimerSkipped", "TimerMissed"] as const;
-export const UNAVAILABLE_CODES = ["StorageUnavailable", "BusUnavailable", "IdentityUnavailable", "ClockWrong"] as const;
+export const UNAVAILABLE_CODES = [
+  "StorageUnavailable",
+  "BusUnavailable",
+  "IdentityUnavailable",
+  "SecretsUnavailable",
+  "ClockWrong",
+] as const;
 /** Another release must read it: this one does not know the format. */
 export const FORMAT_CODES = ["FormatUnknown"] as const;
 export const INVARIANT_CODES = ["InternalError"] as const;

@@ -28,6 +28,8 @@ export const FORMATS = {
   tenant: { lies: "a row of table tenants" },
   grant: { lies: "a row of table tenants" },
   webhook: { lies: "a row of table webhooks" },
+  setting: { lies: "a row of table settings" },
+  identityGrant: { lies: "a row of table settings" },
   delivery: { lies: "a row of table webhooks" },
 } as const satisfies Readonly<Record<string, Format>>;
 

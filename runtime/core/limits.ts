@@ -332,6 +332,38 @@ export const PACKAGE_SETTLES_MS = 1_100;
 /** Unpacked package versions that a worker keeps. The least recently used goes first. */
 export const PACKAGE_CACHE_MAX_VERSIONS = 20;
 
+// --- Settings of packages --------------------------------------------------------------------------------------------
+
+/** As long as names of environment variables get. People type it. */
+export const SETTING_NAME_MAX_LENGTH = 64;
+/** Settings that a package declares, and that a tenant gives to it. A job reads all of them when it starts. */
+export const SETTINGS_MAX_COUNT = 50;
+/** A certificate or a key file as text fits; Key Vault and a table's property hold more. Larger input is a file. */
+export const SETTING_VALUE_MAX_BYTES = 16 * KiB;
+/** One sentence for who sets it. */
+export const SETTING_DESCRIPTION_MAX_LENGTH = 200;
+/** A worker uses what it has read of a tenant's settings for so long: a change is in use after this time at the latest. */
+export const SETTINGS_ANSWER_FOR_MS = 10_000;
+/** Packages of tenants whose settings, and secrets whose values, a process keeps in memory. */
+export const SETTINGS_KEPT_MAX_COUNT = 1_000;
+/** A value that is forgotten is fetched again. What is kept for long could be found in a dump of memory. */
+export const SECRET_KEPT_FOR_MS = 5 * 60_000;
+/** A shorter value is not redacted: `1` or `abc` occurs in lines by chance, and a log of marks is none. */
+export const REDACTED_MIN_LENGTH = 4;
+
+// --- Identity of jobs ------------------------------------------------------------------------------------------------
+
+/** Services of Azure that a package gets tokens for, and that a tenant is granted on a pool. */
+export const TOKEN_AUDIENCES_MAX_COUNT = 20;
+/** An address, as https://vault.azure.net, or an application's id. */
+export const TOKEN_AUDIENCE_MAX_LENGTH = 200;
+/** Requests for tokens of one job that wait at a time. Clients of Azure's SDK keep a token until it expires. */
+export const TOKENS_AT_ONCE = 4;
+/** Requests for tokens of one job in a minute, granted or not: a flood must not reach the service that makes them. */
+export const TOKENS_PER_MINUTE = 60;
+/** What a worker knows of a grant counts for so long. */
+export const IDENTITY_GRANT_FOR_MS = 10_000;
+
 // --- Output ----------------------------------------------------------------------------------------------------------
 
 /** A job's returned output, as JSON text on its row: a string property holds 64 KiB of UTF-16. */

@@ -76,8 +76,27 @@ export interface JobContext<Services = unknown> {
    * of the job. Undefined: nobody traces it. Commands, and processes of their own, also have it as `TRACEPARENT`.
    */
   readonly trace?: string | undefined;
+  /**
+   * What the package's `defineSettings` declares and the tenant has given, with defaults. Fetched when this try began.
+   * Frozen; a name that is not declared is undefined.
+   */
+  readonly settings: Readonly<Record<string, string | undefined>>;
+  /**
+   * Tokens of the pool's identity for Azure's SDK (`new BlobServiceClient(url, credential)`), for the audiences that the
+   * package declares by `defineIdentity` and the tenant is granted. None is given after the job has lost its lock.
+   */
+  readonly credential: JobCredential;
   /** The result of the package's `setup`; undefined if it has none. */
   readonly services: Services;
+}
+
+/** The TokenCredential of `@azure/core-auth`, which a package need not have. */
+export interface JobCredential {
+  /** Rejects with the reason when the job may have no such token. `scopes`: one, as `https://vault.azure.net/.default`. */
+  getToken(
+    scopes: string | string[],
+    options?: { readonly abortSignal?: { readonly aborted: boolean } },
+  ): Promise<{ readonly token: string; readonly expiresOnTimestamp: number }>;
 }
 
 /** The argument of a timer's function: everything that a job has, and facts about the run. */
@@ -99,6 +118,8 @@ export interface ReportProgress {
 export interface SetupContext {
   /** The unpacked package. */
   readonly packagePath: string;
+  /** As in JobContext. In a shared process: those of the job that came first. */
+  readonly settings: Readonly<Record<string, string | undefined>>;
   readonly log: (...values: readonly unknown[]) => void;
 }
 

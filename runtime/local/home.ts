@@ -13,6 +13,8 @@ export interface Home {
   readonly messages: string;
   /** Certificate and keys of the local issuer. */
   readonly identity: string;
+  /** Values of secrets of packages, by id. */
+  readonly secrets: string;
   /** Logs of the stack's processes, by name. */
   readonly logs: string;
   /** Package caches and workspaces of workers, by worker id. */
@@ -51,6 +53,7 @@ export async function openHome(path: string, waiting: Omit<OwnFolderOptions, "di
     bus: join(directory, "bus"),
     messages: join(directory, "bus/data"),
     identity: join(directory, "identity"),
+    secrets: join(directory, "secrets"),
     logs: join(directory, "logs"),
     workers: join(directory, "workers"),
     artifacts: join(directory, "artifacts"),

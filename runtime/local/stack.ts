@@ -158,6 +158,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       [SETTING.storageConnectionString]: storage,
       [SETTING.serviceBusConnectionString]: serviceBus,
       [SETTING.serviceBusAdminConnectionString]: String(busReady["adminConnectionString"]),
+      [SETTING.secretsDirectory]: home.secrets,
     };
     const startWorker = async ({ workerId, pool }: LocalWorker): Promise<void> => {
       const directory = join(home.workers, workerId);
@@ -167,6 +168,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         [SETTING.pool]: pool,
         [SETTING.workerDirectory]: directory,
         [SETTING.slots]: String(options.slots),
+        [SETTING.jobIdentity]: environment[SETTING.jobIdentity] ?? "az",
         [SETTING.drainSeconds]: String(Math.ceil(options.drainMs / 1_000)),
         [SETTING.lockSeconds]: String(options.lockMs / 1_000),
       };

@@ -11,6 +11,7 @@ import {
   createDeliveryStore,
   createEventPublisher,
   createEventSource,
+  createIdentityGrantStore,
   createJobFiles,
   createJobQueue,
   createJobStore,
@@ -18,6 +19,7 @@ import {
   createLeaderLease,
   createPackageCatalog,
   createReleaseReader,
+  createSettingStore,
   createSharedSecret,
   createTenantStore,
   createTickSender,
@@ -30,6 +32,7 @@ import type { ReleaseSettings } from "../core/settings/machine-settings.ts";
 import type { Logger } from "../core/logger.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { EventPublisher, EventSource } from "../core/ports/event-channel.ts";
+import type { IdentityGrantStore } from "../core/ports/identity-grant-store.ts";
 import type { JobFiles } from "../core/ports/job-files.ts";
 import type { JobQueue } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
@@ -37,14 +40,18 @@ import type { KeyStore } from "../core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../core/ports/package-store.ts";
 import type { ReleaseReader } from "../core/ports/release-reader.ts";
 import type { OnUnreadable } from "../core/ports/stored.ts";
+import type { SecretStore } from "../core/ports/secret-store.ts";
+import type { SettingStore } from "../core/ports/setting-store.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
 import type { TimerStore } from "../core/ports/timer-store.ts";
 import type { TickSender, TimerSubscriptions } from "../core/ports/timer-topic.ts";
 import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts";
 import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
-import type { ConnectionSettings } from "../core/settings/service-settings.ts";
+import type { ConnectionSettings, SecretSettings } from "../core/settings/service-settings.ts";
 import { systemClock } from "../core/clock.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { NO_SECRETS } from "../core/ports/secret-store.ts";
+import { createSecretFiles } from "../local/secret-files.ts";
 
 export interface Services {
   readonly jobs: JobStore;
@@ -58,6 +65,9 @@ export interface Services {
   readonly webhooks: WebhookStore;
   readonly deliveries: DeliveryStore;
   readonly timers: TimerStore;
+  readonly settings: SettingStore;
+  readonly secrets: SecretStore;
+  readonly identityGrants: IdentityGrantStore;
   /** The same in every process that can read it. Throws UnavailableError. */
   readonly sharedSecret: (name: string) => () => Promise<Uint8Array>;
   /** Has its own connection, so that events never delay other messages. */
@@ -95,6 +105,9 @@ export async function connect(
     webhooks: createWebhookStore({ storage, deliveries }),
     deliveries,
     timers: createTimerStore({ storage }),
+    settings: createSettingStore({ storage }),
+    identityGrants: createIdentityGrantStore({ storage }),
+    secrets: await secretStoreOf(settings.secrets),
     sharedSecret: (name) => createSharedSecret(storage, name),
     eventPublisher: (metrics, log) =>
       createEventPublisher({ bus: connectServiceBus(connections.serviceBus), metrics, log }),
@@ -148,6 +161,14 @@ async function connectionsOf(settings: ConnectionSettings): Promise<Connections>
 function storageUrls(account: string): { readonly tablesUrl: string; readonly blobsUrl: string } {
   const urlOf = (service: string): string => `https://${account}.${service}.core.windows.net`;
   return { tablesUrl: urlOf("table"), blobsUrl: urlOf("blob") };
+}
+
+async function secretStoreOf(settings: SecretSettings | undefined): Promise<SecretStore> {
+  if (settings === undefined) return NO_SECRETS;
+  if (settings.kind === "directory") return createSecretFiles(settings.directory);
+  // Loaded only when needed, because a laptop starts faster without it.
+  const { createKeyVaultSecrets } = await import("../azure/vault/key-vault-secrets.ts");
+  return createKeyVaultSecrets({ vaultUrl: settings.vaultUrl, credential: await azureCredential() });
 }
 
 /** In Azure the managed identity AZURE_CLIENT_ID; on a developer's machine the signed-in user. */

@@ -21,8 +21,11 @@ import { createJobProcesses, type JobProcessesConfig } from "../worker/process/j
 import { createWorkspaces } from "../worker/process/files/workspace.ts";
 import { createTimerRuns } from "../timers/run/timer-runs.ts";
 import { openMachine } from "../worker/machine/machine.ts";
+import { createJobSettings } from "../worker/settings/job-settings.ts";
+import { createTokenBroker } from "../worker/identity/token-broker.ts";
 import { startWorker } from "../worker/worker.ts";
 import { connect, connectReleases } from "./connect.ts";
+import { jobCredential } from "./job-credential.ts";
 import { createLogger } from "./logger.ts";
 import { shipTo } from "./log-shipping.ts";
 import { type Exits, ownerPatience, runService, type Service } from "./service-process.ts";
@@ -102,6 +105,7 @@ async function start(exits: Exits): Promise<Service> {
   await processes.sweep();
   await workspaces.sweep();
 
+  const settingsOfJobs = createJobSettings({ ...connected, monotonicNow });
   const completion = createBatchCompletion({ batches, jobs, events, now });
   // Runs of timers. A fork without timers gives the worker `completion` alone.
   const timerRuns = createTimerRuns({ jobs, batches, timers, queue, completion, events, pool, now });
@@ -115,6 +119,13 @@ async function start(exits: Exits): Promise<Service> {
     packages: cache,
     workspaces,
     processes,
+    settings: settingsOfJobs,
+    tokens: createTokenBroker({
+      credential: jobCredential(settings.jobIdentity, now),
+      grants: connected.identityGrants,
+      pool,
+      monotonicNow,
+    }),
     share: createShare(settings.weights),
     pool,
     slots: settings.slots,

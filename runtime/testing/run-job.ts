@@ -11,7 +11,7 @@ import type { Progress } from "../core/job/job.ts";
 import { writeJson } from "../core/json.ts";
 import { TIMEOUT_DEFAULT_MS } from "../core/limits.ts";
 import { packagePathProblem } from "../core/package/package-path.ts";
-import type { Job, JobDefinition, Setup, TimerFacts } from "../job-sdk/index.ts";
+import type { Job, JobCredential, JobDefinition, Setup, TimerFacts } from "../job-sdk/index.ts";
 import { readExtraFiles } from "../package/build/contents.ts";
 import { readPackageJson } from "../package/build/package-json.ts";
 import { PackError, type PackProblem } from "../package/build/problem.ts";
@@ -39,6 +39,10 @@ export interface RunJobOptions extends Partial<Omit<Job, "parameters">> {
   readonly setup?: Setup | undefined;
   /** Services for the job, instead of those that `setup` makes. */
   readonly services?: unknown;
+  /** Values of the package's settings and secrets, as `context.settings` has them. Defaults are not filled in. */
+  readonly settings?: Readonly<Record<string, string>> | undefined;
+  /** The job's `context.credential`. Default: one that gives no token and says so. */
+  readonly credential?: JobCredential | undefined;
   /** Cancels the job when it is aborted. */
   readonly signal?: AbortSignal | undefined;
   /** Called with each report of progress, when it is made. */
@@ -91,11 +95,15 @@ export async function runJob<Submitted, Kept>(
 async function runIn(workspace: Workspace, definition: JobDefinition, options: RunJobOptions): Promise<JobRun> {
   const progress: Progress[] = [];
   const log: string[] = [];
-  const reports = createJobReports({
-    line: (source, line) => source === "log" && log.push(String(line)),
-    progress: (report) => progress.push(report),
-    alive: () => undefined,
-  });
+  const reports = createJobReports(
+    {
+      line: (source, line) => source === "log" && log.push(String(line)),
+      progress: (report) => progress.push(report),
+      alive: () => undefined,
+      token: () => Promise.resolve({ refused: "A test asks its own credential." }),
+    },
+    () => undefined,
+  );
   const stop = new AbortController();
   const cancel = (): void => stop.abort(stopReason("cancel"));
   if (options.signal?.aborted === true) cancel();
@@ -113,6 +121,7 @@ async function runIn(workspace: Workspace, definition: JobDefinition, options: R
   const ended = await runAsChild(commandOf(definition, options, workspace), {
     report: (report) => reports.take(report),
     signal: stop.signal,
+    credential: options.credential ?? NO_CREDENTIAL,
     onPhase: () => undefined,
     onFiles: () => undefined,
     load: () => Promise.resolve({ found: watched, setup: setupOf(options) }),
@@ -174,7 +183,11 @@ async function keep(
   }
 }
 
-/** What a worker would send to its child. Settings that a job may read belong here. */
+const NO_CREDENTIAL: JobCredential = {
+  getToken: () => Promise.reject(new Error("This test gives the job no credential. Pass one to runJob.")),
+};
+
+/** What a worker would send to its child. */
 function commandOf(definition: JobDefinition, options: RunJobOptions, workspace: Workspace): RunCommand {
   const { packagePath, workingPath, outputPath } = workspace;
   const jobType = options.jobType ?? definition.jobType ?? "local";
@@ -197,6 +210,7 @@ function commandOf(definition: JobDefinition, options: RunJobOptions, workspace:
     },
     file: "",
     ...{ packagePath, workingPath, outputPath },
+    ...(options.settings !== undefined && { settings: options.settings }),
   };
 }
 

@@ -160,8 +160,20 @@ describe("grants", () => {
     const grants = plan(whole, true);
     expect(new Set(grants.map(({ id }) => id)).size).toBe(grants.length);
     for (const { scope } of grants) {
-      expect(["table", "container", "queue", "topic", "releases", "telemetry", "scaleSet"]).toContain(scope.kind);
+      expect(["table", "container", "queue", "topic", "releases", "secrets", "telemetry", "scaleSet"]).toContain(
+        scope.kind,
+      );
     }
+  });
+
+  it("the API sets secrets and workers only read them and the settings", () => {
+    const grants = plan(whole, true);
+    const rolesOn = (kind: string, name?: string) =>
+      grants
+        .filter(({ scope }) => scope.kind === kind && (name === undefined || ("name" in scope && scope.name === name)))
+        .map(({ to, role }) => `${to.kind} ${role}`);
+    expect(rolesOn("secrets")).toEqual(["api secretsOfficer", "pool secretsUser", "pool secretsUser"]);
+    expect(rolesOn("table", TABLES.settings)).toEqual(["api tableContributor", "pool tableReader", "pool tableReader"]);
   });
 
   it("a worker can take jobs only from its own pool, and protect only its own machines", () => {
@@ -221,6 +233,7 @@ describe("what programs start with", () => {
   const surroundings = {
     storageAccount: "account",
     serviceBusNamespace: "ns.servicebus.windows.net",
+    keyVaultUrl: "https://v.vault.azure.net",
     identityClientId: "id",
     insightsConnectionString: "InstrumentationKey=1",
     traceRatio: 0.25,
@@ -236,7 +249,10 @@ describe("what programs start with", () => {
       ...{ allowedOrigins, packagesTenant: "demo", timerRegistration: false },
     });
     expect(parseApiSettings(env)).toMatchObject({
-      connection: { kind: "credential", storageAccount: "account", serviceBusNamespace: "ns.servicebus.windows.net" },
+      connection: {
+        ...{ kind: "credential", storageAccount: "account", serviceBusNamespace: "ns.servicebus.windows.net" },
+        secrets: { kind: "vault", vaultUrl: "https://v.vault.azure.net" },
+      },
       host: "0.0.0.0",
       port: 8080,
       pools: ["default", "gpu"],
@@ -256,7 +272,7 @@ describe("what programs start with", () => {
       ...{ allowedOrigins: [], packagesTenant: undefined, timerRegistration: true },
     });
     const worker = workerEnvironment({
-      ...{ ...surroundings, pool: "default", slots: 1, drainSeconds: 840 },
+      ...{ ...surroundings, pool: "default", slots: 1, drainSeconds: 840, jobIdentityClientId: undefined },
       ...{ protection: "required", idleGraceSeconds: 60, releaseAccount: "release", releasePatienceMinutes: 30 },
     });
     for (const environment of [api, worker]) {
@@ -270,12 +286,13 @@ describe("what programs start with", () => {
 
   it("the worker's own parser accepts its environment after the machine has added its name", () => {
     const env = workerEnvironment({
-      ...{ ...surroundings, pool: "gpu", slots: 3, drainSeconds: 840 },
+      ...{ ...surroundings, pool: "gpu", slots: 3, drainSeconds: 840, jobIdentityClientId: stableUuid("jobs") },
       ...{ protection: "best-effort", idleGraceSeconds: 60, releaseAccount: "release", releasePatienceMinutes: 90 },
     });
     const ofMachine = { [SETTING.workerId]: "w-1", [SETTING.workerDirectory]: "/var/lib/jobyard" };
     expect(parseWorkerSettings({ ...env, ...ofMachine })).toMatchObject({
       ...{ pool: "gpu", slots: 3, drainMs: 840_000, jobUser: JOB_USERS, events: "terminal" },
+      jobIdentity: { kind: "managed", clientId: stableUuid("jobs") },
     });
     expect(parseWorkerMachineSettings(env)).toMatchObject({
       scaleSet: { protection: "best-effort", idleGraceMs: 60_000, identityClientId: "id" },

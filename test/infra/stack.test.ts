@@ -130,7 +130,7 @@ describe.each(["dev", "prod"])("stack %s", (name) => {
   it("every role is assigned on one resource, never on the group, an account or the subscription", () => {
     for (const { name: assignment, inputs } of stack.ofType(ASSIGNMENT)) {
       expect(inputs["scope"], assignment).toMatch(
-        /\/(tables|containers|queues|topics|virtualMachineScaleSets|components)\/[^/]+$/,
+        /\/(tables|containers|queues|topics|virtualMachineScaleSets|components|vaults)\/[^/]+$/,
       );
     }
   });

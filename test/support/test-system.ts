@@ -12,7 +12,7 @@ import type { Logger } from "../../runtime/core/logger.ts";
 import type { JobQueue } from "../../runtime/core/ports/job-queue.ts";
 import type { ReleaseReader } from "../../runtime/core/ports/release-reader.ts";
 import { createShare } from "../../runtime/core/job/priority.ts";
-import { PACKAGE_ANSWER_FOR_MS } from "../../runtime/core/limits.ts";
+import { PACKAGE_ANSWER_FOR_MS, SETTINGS_ANSWER_FOR_MS } from "../../runtime/core/limits.ts";
 import { isTerminal } from "../../runtime/core/job/states.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
@@ -22,6 +22,9 @@ import { createPackageCache } from "../../runtime/worker/package-cache/package-c
 import { currentPlatform } from "../../runtime/worker/package-cache/unpack.ts";
 import { bundleHost } from "../../runtime/worker/process/module/host-bundle.ts";
 import { createJobProcesses } from "../../runtime/worker/process/job-processes.ts";
+import { createTokenBroker } from "../../runtime/worker/identity/token-broker.ts";
+import type { JobCredential } from "../../runtime/core/ports/job-credential.ts";
+import { createJobSettings } from "../../runtime/worker/settings/job-settings.ts";
 import { createWorkspaces } from "../../runtime/worker/process/files/workspace.ts";
 import { openMachine, type MachineDeps } from "../../runtime/worker/machine/machine.ts";
 import { type Worker, startWorker } from "../../runtime/worker/worker.ts";
@@ -41,6 +44,8 @@ export interface WorkerOptions {
   readonly directory?: string;
   /** Names its journal in the folder. Default: a fresh one. */
   readonly bootId?: string;
+  /** Where its jobs get tokens from. Default: nowhere. */
+  readonly credential?: JobCredential;
   /** The machine it runs on. Default: none that matters. */
   readonly machine?: TestMachine;
   readonly log?: Logger;
@@ -82,10 +87,10 @@ export interface TestSystem extends AsyncDisposable {
   until(jobId: string, condition?: (job: Job) => boolean): Promise<Job>;
 }
 
-/** A clock for package caches by which no answer serves a second attempt: test stores replace packages at once. */
-function askAlways(): () => number {
+/** A clock for caches by which no answer serves a second attempt: test stores replace packages at once. */
+function askAlways(keptForMs: number): () => number {
   let time = 0;
-  return () => (time += PACKAGE_ANSWER_FOR_MS);
+  return () => (time += keptForMs);
 }
 
 const WAIT_MS = 40_000;
@@ -142,7 +147,7 @@ export async function startTestSystem({
       options.directory === undefined
         ? await temporaryDirectory()
         : { path: options.directory, [Symbol.asyncDispose]: () => Promise.resolve() };
-    const { jobs, batches, timers, files, workers, packages } = connect();
+    const { jobs, batches, timers, files, workers, packages, ...given } = connect();
     const workerId = `w-${randomUUID().slice(0, 8)}`;
     const ownQueue = wrapQueue(queue());
     const processes = createJobProcesses({
@@ -195,11 +200,16 @@ export async function startTestSystem({
         store: packages,
         directory: join(directory.path, "packages"),
         platform: currentPlatform(),
-        monotonicNow: options.packageClock ?? askAlways(),
+        monotonicNow: options.packageClock ?? askAlways(PACKAGE_ANSWER_FOR_MS),
         onLease: (outcome) => metrics.packageLookups.add(1, { pool: DEFAULT_POOL, outcome }),
       }),
       workspaces: createWorkspaces({ root: join(directory.path, "attempts") }),
       processes,
+      tokens: createTokenBroker({
+        ...{ credential: options.credential, grants: given.identityGrants, pool: DEFAULT_POOL },
+        monotonicNow: clocks.monotonicNow,
+      }),
+      settings: createJobSettings({ ...given, monotonicNow: askAlways(SETTINGS_ANSWER_FOR_MS) }),
       share: createShare(),
       pool: DEFAULT_POOL,
       slots,

@@ -7,7 +7,14 @@ import type { Estate, RecordedAssignment } from "./estate.ts";
 
 /** A data action, or an action of Resource Manager in the form of custom roles. */
 export type Action =
-  "blob.read" | "blob.write" | "table" | "bus.send" | "bus.listen" | "bus.manage" | `Microsoft.${string}`;
+  | "blob.read"
+  | "blob.write"
+  | "table.read"
+  | "table.write"
+  | "bus.send"
+  | "bus.listen"
+  | "bus.manage"
+  | `Microsoft.${string}`;
 
 export interface Denial {
   /** Name of the identity, or what the request had instead. */
@@ -32,7 +39,10 @@ export interface Access {
 const ALLOWS: Readonly<Record<string, readonly Action[]>> = {
   [BUILT_IN_ROLES.blobContributor.id]: ["blob.read", "blob.write"],
   [BUILT_IN_ROLES.blobReader.id]: ["blob.read"],
-  [BUILT_IN_ROLES.tableContributor.id]: ["table"],
+  [BUILT_IN_ROLES.tableContributor.id]: ["table.read", "table.write"],
+  [BUILT_IN_ROLES.tableReader.id]: ["table.read"],
+  [BUILT_IN_ROLES.secretsOfficer.id]: [],
+  [BUILT_IN_ROLES.secretsUser.id]: [],
   [BUILT_IN_ROLES.busSender.id]: ["bus.send"],
   [BUILT_IN_ROLES.busReceiver.id]: ["bus.listen"],
   [BUILT_IN_ROLES.busOwner.id]: ["bus.send", "bus.listen", "bus.manage"],

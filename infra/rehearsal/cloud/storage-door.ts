@@ -110,7 +110,8 @@ function intentOf(
   // A transaction names its table in the addresses of its parts. All parts have the same table.
   const place = path === "/$batch" ? /https:\/\/[^/]+(\/[A-Za-z0-9]+)/.exec(body?.toString("latin1") ?? "")?.[1] : path;
   const table = /^\/(?:Tables\(')?([A-Za-z0-9]+)/.exec(place ?? "")?.[1] ?? "";
-  return { action: "table", resourceId: `${account.id}/tableServices/default/tables/${table}` };
+  const action = READS.includes(method) ? "table.read" : "table.write";
+  return { action, resourceId: `${account.id}/tableServices/default/tables/${table}` };
 }
 
 /** Azurite answers transactions under the account's path, not under its host name. */

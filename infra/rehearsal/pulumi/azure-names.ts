@@ -44,6 +44,11 @@ const NAMING: Readonly<Record<string, Naming>> = {
     "Microsoft.Compute/virtualMachineScaleSets/{vmScaleSetName}",
     plain(64),
   ),
+  "keyvault:Vault": auto(
+    "vaultName",
+    "Microsoft.KeyVault/vaults/{vaultName}",
+    /^(?!.*--)[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]$/,
+  ),
   "managedidentity:UserAssignedIdentity": auto(
     "resourceName",
     "Microsoft.ManagedIdentity/userAssignedIdentities/{resourceName}",

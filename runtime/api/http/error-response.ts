@@ -66,6 +66,7 @@ export function statusOf(code: ErrorCode): number {
     case "PackageVersionNotFound":
     case "WebhookNotFound":
     case "TimerNotFound":
+    case "SettingNotFound":
       return 404;
     case "BatchClosed":
     case "BatchOfTimer":
@@ -78,6 +79,8 @@ export function statusOf(code: ErrorCode): number {
     case "TooManySecrets":
     case "IllegalTransition":
     case "TimerLimitReached":
+    case "SettingMissing":
+    case "TooManySettings":
       return 409;
     case "ParametersInvalid":
     case "PackageCorrupt":
@@ -95,6 +98,7 @@ export function statusOf(code: ErrorCode): number {
     case "BusUnavailable":
     case "ClockWrong":
     case "IdentityUnavailable":
+    case "SecretsUnavailable":
     // Another instance may be of the release that can read it.
     case "FormatUnknown":
       return 503;

@@ -13,9 +13,11 @@ import {
   tenantViewSchema,
 } from "../../core/http/tenant-api.ts";
 import { pageSchema, pageView } from "../../core/http/views.ts";
+import type { IdentityGrantStore } from "../../core/ports/identity-grant-store.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
 import type { WebhookStore } from "../../core/ports/webhook-store.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
+import type { SettingCommands } from "../setting-commands.ts";
 import { type Operation, operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -26,6 +28,8 @@ export interface AccessOperationDeps {
   readonly tenants: TenantStore;
   readonly webhooks: Pick<WebhookStore, "of" | "remove">;
   readonly timerRegistration: Pick<TimerRegistration, "removeTenant">;
+  readonly identityGrants: Pick<IdentityGrantStore, "of" | "remove">;
+  readonly settingCommands: Pick<SettingCommands, "removeTenant">;
   readonly now: Clock["now"];
 }
 
@@ -112,21 +116,23 @@ const putTenant = ({ tenants, now }: AccessOperationDeps) =>
     },
   });
 
-const deleteTenant = ({ tenants, webhooks, timerRegistration }: AccessOperationDeps) =>
+const deleteTenant = ({ tenants, webhooks, identityGrants, settingCommands, timerRegistration }: AccessOperationDeps) =>
   operation({
     id: "deleteTenant",
     method: "delete",
     path: "/v1/tenants/{tenantName}",
     tag: "Access",
-    summary: "Delete a tenant, its grants, webhooks and timers",
+    summary: "Delete a tenant, its grants, webhooks, settings and timers",
     description: "Its batches, jobs and packages stay. Only an administrator can reach them.",
     needs: "operate",
     params: tenantParams,
     responses: { 204: { description: "Deleted." } },
     errors: ["TenantNotFound"],
-    async handle({ params: { tenantName } }) {
+    async handle({ caller, params: { tenantName } }) {
       // First: afterwards no caller could remove them, and a new tenant of the same name must not get them.
       for (const { webhookName } of await webhooks.of(tenantName)) await webhooks.remove(tenantName, webhookName);
+      await settingCommands.removeTenant(tenantName, caller.name);
+      for (const { pool } of await identityGrants.of(tenantName)) await identityGrants.remove(tenantName, pool);
       const removed = await tenants.remove(tenantName);
       // Also if there is no such tenant: an earlier deletion may have stopped here.
       await timerRegistration.removeTenant(tenantName);

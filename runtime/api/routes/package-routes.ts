@@ -17,9 +17,11 @@ import {
   type PackageView,
 } from "../../core/http/package-api.ts";
 import type { PackageCatalog, PackageFacts, StoredPackage } from "../../core/ports/package-store.ts";
+import type { SettingReader } from "../../core/ports/setting-store.ts";
 import { emptySchema } from "../../core/http/requests.ts";
 import { pageSchema, pageView } from "../../core/http/views.ts";
-import { inspectPackage, packageFacts } from "../../package/read/inspect-package.ts";
+import { declaredSetting, missingSettings } from "../../core/package/manifest-settings.ts";
+import { type InspectedPackage, inspectPackage, packageFacts } from "../../package/read/inspect-package.ts";
 import { isIntact } from "../publish-release.ts";
 import type { PublishedJobsOf } from "../published-jobs.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
@@ -30,6 +32,7 @@ import { jsonBody, streamBody } from "../http/read-request.ts";
 export interface PackageOperationDeps {
   readonly packages: PackageCatalog;
   readonly publishedJobs: PublishedJobsOf;
+  readonly settings: SettingReader;
   readonly timerRegistration: TimerRegistration;
 }
 
@@ -102,7 +105,7 @@ const REFUSALS = [
   "EntryPointInvalid",
 ] as const;
 
-const putPackage = ({ packages, timerRegistration }: PackageOperationDeps) =>
+const putPackage = ({ packages, settings, timerRegistration }: PackageOperationDeps) =>
   operation({
     id: "putPackage",
     method: "put",
@@ -133,9 +136,21 @@ const putPackage = ({ packages, timerRegistration }: PackageOperationDeps) =>
       const stored = await upload(packages, params, bytes, packageFacts(inspected, caller.name));
       // Also for a version that is already current: an earlier registration may not have finished.
       const timers = await timerRegistration.sync(params, inspected);
-      return { status: 200, body: publishedPackageView(packageView(tenantName, stored), timers) };
+      const missing = await missingFor(settings, params, inspected);
+      return { status: 200, body: publishedPackageView(packageView(tenantName, stored), timers, missing) };
     },
   });
+
+/** Only for the answer: a submit is refused while one is missing. */
+async function missingFor(
+  settings: SettingReader,
+  { tenantName, packageName }: PackageName,
+  { manifest }: InspectedPackage,
+): Promise<readonly string[]> {
+  if (manifest.settings === undefined) return [];
+  const given = await settings.of(tenantName, packageName);
+  return missingSettings(manifest.settings.map(declaredSetting), new Set(given.map(({ name }) => name)));
+}
 
 /** Resolves to what this call published, even if another upload has followed. */
 async function upload(
@@ -225,7 +240,7 @@ const listPackageVersions = ({ packages }: PackageOperationDeps) =>
     },
   });
 
-const restorePackageVersion = ({ packages, timerRegistration }: PackageOperationDeps) =>
+const restorePackageVersion = ({ packages, settings, timerRegistration }: PackageOperationDeps) =>
   operation({
     id: "restorePackageVersion",
     method: "post",
@@ -250,7 +265,8 @@ const restorePackageVersion = ({ packages, timerRegistration }: PackageOperation
         throw noSuchVersion(packageName, sha256);
       }
       const timers = await timerRegistration.sync(params, inspected);
-      return { status: 200, body: publishedPackageView(await findPackage(packages, caller, params), timers) };
+      const missing = await missingFor(settings, params, inspected);
+      return { status: 200, body: publishedPackageView(await findPackage(packages, caller, params), timers, missing) };
     },
   });
 

@@ -2,11 +2,15 @@
 import type { AuthFacts } from "../../core/http/auth-facts.ts";
 import type { IdSource } from "../../core/job/ids.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
+import type { Logger } from "../../core/logger.ts";
+import type { IdentityGrantStore } from "../../core/ports/identity-grant-store.ts";
 import type { JobFiles } from "../../core/ports/job-files.ts";
 import type { JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { KeyStore } from "../../core/ports/key-store.ts";
 import type { PackageCatalog } from "../../core/ports/package-store.ts";
+import type { SecretStore } from "../../core/ports/secret-store.ts";
+import type { SettingStore } from "../../core/ports/setting-store.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
 import type { TimerStore } from "../../core/ports/timer-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store.ts";
@@ -23,6 +27,7 @@ import { createLookup } from "../lookup.ts";
 import type { ReleasePublisher } from "../publish-release.ts";
 import { createPublishedJobs } from "../published-jobs.ts";
 import type { BellOutbox } from "../submit/bell-outbox.ts";
+import { createSettingCommands } from "../setting-commands.ts";
 import { createFindBatch } from "../submit/find-batch.ts";
 import { createKnownJobs } from "../submit/known-jobs.ts";
 import { createReservations } from "../submit/reservations.ts";
@@ -36,9 +41,11 @@ import { batchOperations } from "./batch-routes.ts";
 import { createDeadLetterBrowser } from "../dead-letter-browser.ts";
 import { deadLetterOperations } from "./dead-letter-routes.ts";
 import { eventOperations } from "./event-routes.ts";
+import { identityOperations } from "./identity-routes.ts";
 import { jobOutputOperations } from "./job-output-routes.ts";
 import { jobOperations } from "./job-routes.ts";
 import { packageOperations } from "./package-routes.ts";
+import { settingOperations } from "./setting-routes.ts";
 import { submitOperations } from "./submit-routes.ts";
 import { timerOperations } from "./timer-routes.ts";
 import { webhookOperations } from "./webhook-routes.ts";
@@ -67,6 +74,7 @@ export interface OperationDeps {
   readonly silentAfterMs: number;
   /** Time between two reads of a followed log. Default FOLLOW_LOG_EVERY_MS. */
   readonly followLogEveryMs?: number | undefined;
+  readonly log: Logger;
 }
 
 export interface ApiStores {
@@ -80,6 +88,9 @@ export interface ApiStores {
   readonly timers: Pick<TimerStore, "get" | "list" | "run" | "write">;
   readonly webhooks: WebhookStore;
   readonly deliveries: Pick<DeliveryStore, "list">;
+  readonly settings: SettingStore;
+  readonly secrets: SecretStore;
+  readonly identityGrants: IdentityGrantStore;
 }
 
 export interface ApiBus {
@@ -111,7 +122,7 @@ export interface ApiClock extends Clock {
 }
 
 export function createOperations(deps: OperationDeps): readonly Operation[] {
-  const { bus, completion, clock, events, timers, webhooks, release, pools, ids } = deps;
+  const { bus, completion, clock, events, timers, webhooks, release, pools, ids, log } = deps;
   // Every submit reads its batch before and after it writes the job. Submits that go on together share these reads.
   const batches = { ...deps.stores.batches, get: joinCalls((batchId) => deps.stores.batches.get(batchId)) };
   const stores = { ...deps.stores, batches };
@@ -132,6 +143,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
   const submitMany = createSubmitMany(submitDeps);
   const runTimer = createRunTimer({ ...shared, reservations, writer });
   const { registration: timerRegistration, wakeScheduler } = timers;
+  const settingCommands = createSettingCommands({ ...shared, log });
 
   return [
     ...submitOperations({ submitJob, submitMany, findBatch }),
@@ -140,10 +152,12 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...batchOperations({ ...shared, findBatch, commands: createBatchCommands(shared) }),
     ...deadLetterOperations(createDeadLetterBrowser(shared)),
     ...packageOperations({ ...shared, publishedJobs, timerRegistration }),
+    ...settingOperations({ ...shared, settingCommands }),
     ...timerOperations({ ...shared, runTimer, wakeScheduler }),
     ...eventOperations({ ...deps.followers, lookup }),
     ...webhookOperations({ ...shared, ...webhooks }),
     ...workerOperations({ ...shared, silentAfterMs: deps.silentAfterMs }),
-    ...accessOperations({ ...shared, timerRegistration, authFacts: deps.authFacts }),
+    ...identityOperations({ ...shared, log }),
+    ...accessOperations({ ...shared, timerRegistration, settingCommands, authFacts: deps.authFacts }),
   ];
 }

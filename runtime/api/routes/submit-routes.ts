@@ -60,6 +60,7 @@ const submitOne = ({ submitJob }: SubmitOperationDeps) =>
       "PackageNotFound",
       "JobTypeUnknown",
       "ParametersInvalid",
+      "SettingMissing",
     ],
     async handle({ caller, headers, body: { batchId, ...job } }) {
       const request = { job, batchId, idempotencyKey: headers["idempotency-key"] };

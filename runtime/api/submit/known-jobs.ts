@@ -1,10 +1,11 @@
 /**
- * Checks that the package of a job exists, has its job type and takes its parameters, so that a mistake is refused at submit and
- * does not become a failed job. Answers of the catalog are kept for a short time. A kept answer can accept a job but never refuses one, because
+ * Checks that the package of a job exists, has its job type and takes its parameters, and that the tenant has given the settings that
+ * it needs, so that a mistake is refused at submit and does not become a failed job. Answers of the catalog are kept for a short time. A kept answer can accept a job but never refuses one, because
  * the package may have been published since.
  */
 import { closestName } from "../../core/text.ts";
 import {
+  ConflictError,
   type ErrorDetail,
   InvalidRequestError,
   type JobSystemError,
@@ -19,7 +20,9 @@ import {
   RELEASE_RETRY_AFTER_S,
 } from "../../core/limits.ts";
 import { judgeBySchema } from "../../core/package/json-schema.ts";
+import { type DeclaredSetting, missingSettings, missingText } from "../../core/package/manifest-settings.ts";
 import type { PackageCatalog, StoredPackage } from "../../core/ports/package-store.ts";
+import type { SettingReader } from "../../core/ports/setting-store.ts";
 import type { JobRequestBody } from "../../core/http/requests.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { PublishedJobsOf } from "../published-jobs.ts";
@@ -27,6 +30,7 @@ import type { PublishedJobsOf } from "../published-jobs.ts";
 export interface KnownJobsDeps {
   readonly packages: Pick<PackageCatalog, "get" | "list">;
   readonly publishedJobs: PublishedJobsOf;
+  readonly settings: SettingReader;
   /** Whether the package comes with this release and is not published yet. */
   readonly isReleasePending: (tenantName: string, packageName: string) => boolean;
   readonly monotonicNow: Clock["monotonicNow"];
@@ -55,15 +59,44 @@ interface Reading {
 }
 
 /** Undefined: no such package. Its job types are undefined if they were not recorded. */
-type Found = Pick<StoredPackage, "jobTypes" | "sha256" | "schemaCount"> | undefined;
+type Found =
+  | (Pick<StoredPackage, "jobTypes" | "sha256" | "schemaCount"> & {
+      /** Settings that its jobs need and the tenant has not given. */
+      readonly missing: readonly string[];
+    })
+  | undefined;
 
-export function createKnownJobs({ packages, publishedJobs, isReleasePending, monotonicNow }: KnownJobsDeps): KnownJobs {
+export function createKnownJobs({
+  packages,
+  publishedJobs,
+  settings,
+  isReleasePending,
+  monotonicNow,
+}: KnownJobsDeps): KnownJobs {
   /** By tenant and package, the latest last. */
   const readings = new Map<string, Reading>();
   let turn = 0;
 
+  async function find(tenantName: string, packageName: string): Promise<Found> {
+    const stored = await packages.get(tenantName, packageName);
+    return stored && { ...stored, missing: await missingOf(tenantName, stored) };
+  }
+
+  /** Most packages need no setting, and cost no read. */
+  async function missingOf(
+    tenantName: string,
+    {
+      packageName,
+      settings: declared = [],
+    }: { readonly packageName: string; readonly settings?: readonly DeclaredSetting[] },
+  ): Promise<readonly string[]> {
+    if (!declared.some(({ required }) => required)) return [];
+    const given = await settings.of(tenantName, packageName);
+    return missingSettings(declared, new Set(given.map(({ name }) => name)));
+  }
+
   function read(name: string, { tenantName, jobProcessorPackageName }: JobRequestBody): Reading {
-    const found = packages.get(tenantName, jobProcessorPackageName);
+    const found = find(tenantName, jobProcessorPackageName);
     const reading = { turn: ++turn, at: monotonicNow(), found };
     readings.delete(name);
     readings.set(name, reading);
@@ -87,7 +120,9 @@ export function createKnownJobs({ packages, publishedJobs, isReleasePending, mon
       async function refusal(found: Found, job: JobRequestBody): Promise<JobSystemError> {
         const { tenantName, jobProcessorPackageName: packageName } = job;
         if (isReleasePending(tenantName, packageName)) return pending(packageName);
-        if (found !== undefined) return unknownType(job, found.jobTypes ?? []);
+        if (found !== undefined) {
+          return hasType(found, job) ? settingsMissing(job, found.missing) : unknownType(job, found.jobTypes ?? []);
+        }
         const reading = names.get(tenantName) ?? namesOf(tenantName);
         names.set(tenantName, reading);
         return noPackage(packageName, await reading);
@@ -123,8 +158,14 @@ export function createKnownJobs({ packages, publishedJobs, isReleasePending, mon
   };
 }
 
-const accepts = ({ jobTypes }: NonNullable<Found>, { jobType }: JobRequestBody): boolean =>
+const accepts = (found: Found, job: JobRequestBody): boolean =>
+  found !== undefined && hasType(found, job) && found.missing.length === 0;
+
+const hasType = ({ jobTypes }: NonNullable<Found>, { jobType }: JobRequestBody): boolean =>
   jobTypes === undefined || jobTypes.includes(jobType);
+
+const settingsMissing = ({ tenantName, jobProcessorPackageName }: JobRequestBody, missing: readonly string[]) =>
+  new ConflictError("SettingMissing", missingText(tenantName, jobProcessorPackageName, missing));
 
 const wrongParameters = (details: readonly ErrorDetail[]): InvalidRequestError =>
   new InvalidRequestError(

@@ -5,6 +5,7 @@
 import { webcrypto } from "node:crypto";
 import type { BlockBlobClient, ContainerClient } from "@azure/storage-blob";
 import { InvalidRequestError, PackageError } from "../../core/errors.ts";
+import { type DeclaredSetting, SETTING_NAME_PATTERN } from "../../core/package/manifest-settings.ts";
 import type { PackageFacts } from "../../core/ports/package-store.ts";
 import { packageBlobName } from "./blob-names.ts";
 
@@ -15,41 +16,49 @@ export function packageBlob(container: ContainerClient, tenantName: string, pack
   return container.getBlockBlobClient(name);
 }
 
-/** The metadata of a blob is limited to 8 KiB. A longer list of job types is left out. */
-const JOB_TYPES_MAX_LENGTH = 6_000;
+/** The metadata of a blob is limited to 8 KiB. Settings take up to 3,350; a list of job types with too little room is left out. */
+const LISTS_MAX_LENGTH = 6_000;
 
 const encode = (text: string): string => Buffer.from(text).toString("base64url");
 const decode = (text: string): string => Buffer.from(text, "base64url").toString();
 
-export function metadataOf({
-  sha256,
-  uploadedBy,
-  jobTypes,
-  timerCount = 0,
-  schemaCount = 0,
-}: PackageFacts): Record<string, string> {
+export function metadataOf(facts: PackageFacts): Record<string, string> {
+  const { sha256, uploadedBy, jobTypes, timerCount = 0, schemaCount = 0, settings = [] } = facts;
   const types = jobTypes && encode(JSON.stringify(jobTypes));
+  const declared = settings.map(settingText).join(",");
   return {
     sha256,
     uploadedby: encode(uploadedBy),
     ...(timerCount > 0 && { timercount: String(timerCount) }),
     ...(schemaCount > 0 && { schemacount: String(schemaCount) }),
-    ...(types !== undefined && types.length <= JOB_TYPES_MAX_LENGTH && { jobtypes: types }),
+    ...(declared !== "" && { settings: declared }),
+    ...(types !== undefined && types.length + declared.length <= LISTS_MAX_LENGTH && { jobtypes: types }),
   };
 }
 
 /** Empty for a blob that was not uploaded by Jobyard. Invalid values are ignored. */
 export function factsOf(metadata: Readonly<Record<string, string>> = {}): Partial<PackageFacts> {
-  const { sha256, uploadedby, jobtypes, timercount = "0", schemacount = "" } = metadata;
+  const { sha256, uploadedby, jobtypes, timercount = "0", schemacount = "", settings = "" } = metadata;
   if (sha256 === undefined || !/^[0-9a-f]{64}$/.test(sha256)) return {};
   const jobTypes = jobtypes === undefined ? undefined : namesIn(decode(jobtypes));
+  const declared = settings.split(",").flatMap(settingIn);
   return {
     sha256,
     ...(uploadedby !== undefined && { uploadedBy: decode(uploadedby) }),
     ...(/^\d{1,4}$/.test(timercount) && { timerCount: Number(timercount) }),
     ...(/^\d{1,4}$/.test(schemacount) && { schemaCount: Number(schemacount) }),
     ...(jobTypes && { jobTypes }),
+    ...(declared.length > 0 && { settings: declared }),
   };
+}
+
+/** `API_KEY#!`: a secret, and required. */
+const settingText = ({ name, secret, required }: DeclaredSetting): string =>
+  `${name}${secret ? "#" : ""}${required ? "!" : ""}`;
+
+function settingIn(text: string): readonly DeclaredSetting[] {
+  const { name = "", secret, required } = /^(?<name>[^#!]*)(?<secret>#)?(?<required>!)?$/.exec(text)?.groups ?? {};
+  return SETTING_NAME_PATTERN.test(name) ? [{ name, secret: secret === "#", required: required === "!" }] : [];
 }
 
 function namesIn(json: string): readonly string[] | undefined {

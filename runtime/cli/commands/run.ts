@@ -3,7 +3,10 @@ import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { z } from "zod";
+import { JobFailedError } from "../../core/errors.ts";
 import { TIMEOUT_DEFAULT_MS } from "../../core/limits.ts";
+import { type ManifestSetting, declaredSetting, missingSettings } from "../../core/package/manifest-settings.ts";
 import type { ArtifactContent } from "../../core/ports/job-files.ts";
 import type { ArtifactsDeps } from "../../worker/output/artifacts.ts";
 import { keepLocally } from "../../worker/output/keep-locally.ts";
@@ -12,15 +15,17 @@ import { checkPlatform, currentPlatform, readManifest, unpackPackage } from "../
 import { hostFile } from "../../worker/process/module/host-bundle.ts";
 import { createJobProcesses } from "../../worker/process/job-processes.ts";
 import type { ProcessResult } from "../../worker/process/spec.ts";
+import type { GivenSettings } from "../../worker/settings/job-settings.ts";
 import { createWorkspaces, type Workspace } from "../../worker/process/files/workspace.ts";
 import { framesOf } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
-import { parametersIn } from "../input.ts";
+import { jsonIn, parametersIn } from "../input.ts";
 import { type Surroundings, type Terminal, jsonResult } from "../terminal.ts";
 
 interface RunOptions {
   readonly type?: string;
   readonly parameters?: string;
+  readonly settings?: string;
   readonly out?: string;
   readonly json?: true;
 }
@@ -46,6 +51,7 @@ async function runIn(root: string, path: string, options: RunOptions, around: Su
   const jobType = options.type ?? onlyType(manifest.jobs.map((job) => job.jobType));
   const job = findJob(manifest, jobType);
   const isTimer = manifest.timers?.some(({ timerName }) => timerName === jobType) ?? false;
+  const settings = manifest.settings && localSettings(manifest.settings, await settingsIn(options.settings, around));
   const parameters = given ?? (isTimer ? manualTrigger(new Date()) : "null");
   const processes = createJobProcesses({
     root,
@@ -66,6 +72,7 @@ async function runIn(root: string, path: string, options: RunOptions, around: Su
       timeoutMs: job.timeoutMs ?? TIMEOUT_DEFAULT_MS,
       idleTimeoutMs: job.idleTimeoutMs,
       memoryMb: job.memoryMb,
+      settings,
       onProgress: ({ fraction, text = "" }) => {
         terminal.error(
           terminal.paint("cyan", `  ${fraction === undefined ? "" : `${Math.round(fraction * 100)}% `}${text}`),
@@ -82,6 +89,32 @@ async function runIn(root: string, path: string, options: RunOptions, around: Su
   } finally {
     await processes.close();
   }
+}
+
+const settingsFile = z.record(z.string(), z.string());
+
+async function settingsIn(file: string | undefined, around: Surroundings): Promise<Readonly<Record<string, string>>> {
+  if (file === undefined) return {};
+  const result = settingsFile.safeParse(await jsonIn(file, around));
+  if (result.success) return result.data;
+  throw new UsageError(`${file} must be a JSON object of texts, as {"SMTP_HOST":"localhost"}.`);
+}
+
+/** Throws UsageError for those that are missing. */
+function localSettings(declared: readonly ManifestSetting[], given: Readonly<Record<string, string>>): GivenSettings {
+  const missing = missingSettings(declared.map(declaredSetting), new Set(Object.keys(given)));
+  if (missing.length > 0) {
+    throw new UsageError(`The package needs ${missing.join(", ")}. Give them in a JSON file with --settings.`);
+  }
+  const found = declared.flatMap(({ name, secret, default: fallback }) => {
+    const value = given[name] ?? fallback;
+    return value === undefined ? [] : [{ name, value, secret }];
+  });
+  return {
+    values: Object.fromEntries(found.map(({ name, value }) => [name, value])),
+    secrets: found.filter(({ secret }) => secret === true).map(({ value }) => value),
+    versions: {},
+  };
 }
 
 /** Checks the job's files as a worker does, and copies them if requested. */

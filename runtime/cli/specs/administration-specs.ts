@@ -1,4 +1,4 @@
-/** Commands about workers, tenants, grants and webhooks. */
+/** Commands about workers, tenants, grants, identities and webhooks. */
 import { TENANT_ACCESS } from "../../core/http/access.ts";
 import { REMOTE, type CommandSpec } from "../command-spec.ts";
 
@@ -47,6 +47,23 @@ export const ADMINISTRATION: readonly CommandSpec[] = [
       { flags: "--revoke <objectId>", text: "revoke the grant" },
     ],
     load: async () => (await import("../commands/tenants.ts")).grants,
+  },
+  {
+    name: "identities",
+    summary: "List, grant or revoke the Azure identities that a tenant's jobs may use.",
+    examples: [
+      "identities acme",
+      "identities acme --grant provisioning --audiences https://management.azure.com",
+      "identities acme --revoke provisioning",
+    ],
+    arguments: [{ name: "<tenant>", text: "the tenant" }],
+    options: [
+      ...REMOTE,
+      { flags: "--grant <pool>", text: "let its jobs on this pool use the pool's identity" },
+      { flags: "--audiences <list>", text: "for these services, separated by commas; replaces the list before" },
+      { flags: "--revoke <pool>", text: "revoke the grant on this pool" },
+    ],
+    load: async () => (await import("../commands/identities.ts")).identities,
   },
   {
     name: "webhooks",

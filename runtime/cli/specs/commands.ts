@@ -4,6 +4,7 @@ import { ADMINISTRATION } from "./administration-specs.ts";
 import { BATCHES } from "./batch-specs.ts";
 import { JOBS } from "./job-specs.ts";
 import { PACKAGES } from "./package-specs.ts";
+import { SETTINGS } from "./setting-specs.ts";
 import { SIGNING_IN } from "./sign-in-specs.ts";
 import { TELEMETRY } from "./telemetry-specs.ts";
 import { TIMERS } from "./timer-specs.ts";
@@ -11,6 +12,7 @@ import { TIMERS } from "./timer-specs.ts";
 export const COMMANDS: readonly CommandSpec[] = [
   ...SIGNING_IN,
   ...PACKAGES,
+  SETTINGS,
   ...JOBS,
   ...BATCHES,
   TIMERS,

@@ -76,6 +76,7 @@ export const PACKAGES: readonly CommandSpec[] = [
         flags: "-p, --parameters <json>",
         text: "any JSON, or @file (default: null; for a timer, as for a run now)",
       },
+      { flags: "--settings <file>", text: "JSON file with its settings and secrets, by name" },
       { flags: "--out <directory>", text: "copy its artifacts to this directory" },
       { flags: "--json", text: "print the result as JSON and the log to standard error" },
     ],

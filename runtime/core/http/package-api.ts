@@ -1,6 +1,7 @@
 /** Job packages in requests and answers of the web API. */
 import * as z from "zod";
 import type { ManifestJob } from "../package/manifest.ts";
+import { missingText } from "../package/manifest-settings.ts";
 import type { PackageVersion, StoredPackage } from "../ports/package-store.ts";
 import { packageName, pageFields, tenantName } from "./requests.ts";
 import { timerWarnings } from "../schedule/schedule-warnings.ts";
@@ -34,10 +35,9 @@ export const packageViewSchema = z
 export const publishedPackageSchema = packageViewSchema
   .extend({
     timers: z.array(z.string()).meta({ description: "Names of the timers it has, registered now." }),
-    warnings: z
-      .array(z.string())
-      .optional()
-      .meta({ description: "What their schedules may have been meant to be otherwise. Absent: nothing." }),
+    warnings: z.array(z.string()).optional().meta({
+      description: "What may not be meant, such as a schedule, and settings that are missing. Absent: nothing.",
+    }),
   })
   .meta({ id: "PublishedPackage", description: "A package as it was just published or restored." });
 
@@ -95,9 +95,14 @@ export const packageView = (ofTenant: string, stored: StoredPackage): PackageVie
   ...factsView(stored),
 });
 
-/** `timers`: those that were registered with it. */
-export function publishedPackageView(view: PackageView, timers: readonly Timer[]): PublishedPackageView {
-  const warnings = timerWarnings(timers);
+/** `timers`: those that were registered with it. `missing`: settings that its jobs need and the tenant has not given. */
+export function publishedPackageView(
+  view: PackageView,
+  timers: readonly Timer[],
+  missing: readonly string[],
+): PublishedPackageView {
+  const { tenantName: tenant, packageName: name } = view;
+  const warnings = [...timerWarnings(timers), ...(missing.length > 0 ? [missingText(tenant, name, missing)] : [])];
   return { ...view, timers: timers.map(({ timerName }) => timerName), ...(warnings.length > 0 && { warnings }) };
 }
 

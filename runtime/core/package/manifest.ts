@@ -24,10 +24,13 @@ import {
   timeoutSchema,
 } from "./manifest-fields.ts";
 import type { JsonSchema } from "./json-schema.ts";
+import { type ManifestSetting, manifestSettings } from "./manifest-settings.ts";
 import { type ManifestTimer, manifestTimer, timerProblems } from "./manifest-timers.ts";
 import { JsonError, parseJson } from "../json.ts";
+import { tokenAudiences } from "./token-audience.ts";
 import type { RetryOverrides } from "../job/retry.ts";
 
+export type { ManifestSetting } from "./manifest-settings.ts";
 export type { ManifestTimer, Misfire, Overlap } from "./manifest-timers.ts";
 
 export const MANIFEST_FILE = "job.json";
@@ -54,7 +57,7 @@ export interface ModuleEntry {
 export interface CommandEntry {
   readonly kind: "command";
   readonly command: string;
-  /** `{packagePath}`, `{workingPath}`, `{outputPath}`, `{parametersFile}` and `{resultFile}` are replaced. */
+  /** `{packagePath}`, `{workingPath}`, `{outputPath}`, `{parametersFile}`, `{settingsFile}` and `{resultFile}` are replaced. */
   readonly args?: readonly string[] | undefined;
 }
 
@@ -93,6 +96,10 @@ export interface Manifest {
   readonly platform: PackagePlatform | "any";
   readonly jobs: readonly ManifestJob[];
   readonly timers?: readonly ManifestTimer[] | undefined;
+  /** What each tenant gives to the jobs of the package. */
+  readonly settings?: readonly ManifestSetting[] | undefined;
+  /** Services of Azure that its jobs get tokens for, where the tenant is granted them. */
+  readonly tokenAudiences?: readonly string[] | undefined;
 }
 
 const moduleEntry = strictObject({ kind: z.literal("module"), file: packageFile, export: exportName.optional() });
@@ -123,6 +130,8 @@ const manifest = strictObject({
     .min(1, "expected at least one job")
     .superRefine(refuseRepeatedTypes),
   timers: z.array(manifestTimer, "expected a list of timers").optional(),
+  settings: manifestSettings.optional(),
+  tokenAudiences: tokenAudiences.optional(),
 }).superRefine(({ jobs, timers = [] }, context) => {
   for (const { path, message } of timerProblems(timers, jobs)) {
     context.addIssue({ code: "custom", path: ["timers", ...path], message });

@@ -1,4 +1,5 @@
 /** Job packages as blobs: to run them (PackageStore), and to look after them (PackageCatalog). */
+import type { DeclaredSetting } from "../package/manifest-settings.ts";
 import type { Page, PageRequest } from "./stored.ts";
 
 /** A package as stored: `version` changes with every upload. */
@@ -59,6 +60,8 @@ export interface PackageFacts {
   readonly timerCount?: number;
   /** Job types whose parameters have a schema. Default 0. */
   readonly schemaCount?: number;
+  /** Settings it declares. Default: none. */
+  readonly settings?: readonly DeclaredSetting[];
 }
 
 export interface StoredPackage extends Partial<PackageFacts> {

@@ -12,6 +12,10 @@ export const SETTING = {
   storageAccount: "JOBYARD_STORAGE_ACCOUNT",
   /** Host name of the namespace (`….servicebus.windows.net`), reached with the process's managed identity. */
   serviceBusNamespace: "JOBYARD_SERVICEBUS_NAMESPACE",
+  /** Address of the Key Vault with the secrets of packages, as https://name.vault.azure.net. Default: none. */
+  keyVault: "JOBYARD_KEY_VAULT",
+  /** Folder with the secrets of packages instead; local only. */
+  secretsDirectory: "JOBYARD_SECRETS_DIRECTORY",
   /** Address the API binds. Default 127.0.0.1. */
   apiHost: "JOBYARD_API_HOST",
   /** Port the API binds; 0: any. Default 7070. */
@@ -69,6 +73,11 @@ export const SETTING = {
    * the worker's own.
    */
   jobUser: "JOBYARD_JOB_USER",
+  /**
+   * The identity that jobs get tokens of: client id of a managed identity of this machine; `az`: who is signed in to the Azure
+   * command line; `fake`: tokens that no service accepts; or `none`. Default none.
+   */
+  jobIdentity: "JOBYARD_JOB_IDENTITY",
   /** Seconds that running jobs get when the worker must stop. Default 300. */
   drainSeconds: "JOBYARD_DRAIN_SECONDS",
   /** Lock duration of the job queues in seconds, as they were created. Default 60. */

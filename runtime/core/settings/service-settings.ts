@@ -44,7 +44,16 @@ export function checkPool(setting: string, pool: string): string {
 // --- Connections -----------------------------------------------------------------------------------------------------
 
 /** Where the services are. On a laptop connection strings; in Azure names, and a managed identity as credential. */
-export type ConnectionSettings =
+export type ConnectionSettings = ServiceConnection & {
+  /** Undefined: secrets of packages cannot be set or used. */
+  readonly secrets?: SecretSettings | undefined;
+};
+
+/** Where the values of secrets are kept: in a Key Vault, or in a folder of this machine. */
+export type SecretSettings =
+  { readonly kind: "vault"; readonly vaultUrl: string } | { readonly kind: "directory"; readonly directory: string };
+
+type ServiceConnection =
   | {
       readonly kind: "connection-string";
       readonly storage: string;
@@ -55,6 +64,24 @@ export type ConnectionSettings =
   | { readonly kind: "credential"; readonly storageAccount: string; readonly serviceBusNamespace: string };
 
 export function parseConnection(env: Environment): ConnectionSettings {
+  const secrets = parseSecrets(env);
+  return { ...parseServices(env), ...(secrets && { secrets }) };
+}
+
+function parseSecrets(env: Environment): SecretSettings | undefined {
+  const vault = optional(env, SETTING.keyVault);
+  const directory = optional(env, SETTING.secretsDirectory);
+  if (vault === undefined) return directory === undefined ? undefined : { kind: "directory", directory };
+  if (directory !== undefined)
+    throw new SettingsError(`Give ${SETTING.keyVault} or ${SETTING.secretsDirectory}, not both.`);
+  const url = URL.parse(vault);
+  const isRoot = url?.protocol === "https:" && url.href === `${url.origin}/`;
+  if (!isRoot)
+    throw new SettingsError(`${SETTING.keyVault} must be an address as https://name.vault.azure.net, not "${vault}".`);
+  return { kind: "vault", vaultUrl: url.origin };
+}
+
+function parseServices(env: Environment): ServiceConnection {
   const storage = env[SETTING.storageConnectionString];
   const serviceBus = env[SETTING.serviceBusConnectionString];
   if (storage !== undefined && serviceBus !== undefined) {

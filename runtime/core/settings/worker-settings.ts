@@ -26,6 +26,8 @@ export interface WorkerSettings {
   readonly drainMs: number;
   /** Name of the user that jobs run as, or `name-*` for many; undefined: the worker's own. */
   readonly jobUser: string | undefined;
+  /** Whose tokens jobs get. */
+  readonly jobIdentity: JobIdentity;
   /** Lock duration of the pool's queues, as they were created. */
   readonly lockMs: number;
   /** How often each priority is looked at first. */
@@ -53,12 +55,32 @@ export const parseWorkerSettings = (env: Environment): WorkerSettings => ({
   drainMs:
     1_000 * integer(env, SETTING.drainSeconds, { min: 0, max: DRAIN_SECONDS_MAX, fallback: DRAIN_SECONDS_DEFAULT }),
   jobUser: optional(env, SETTING.jobUser),
+  jobIdentity: parseJobIdentity(env),
   lockMs: parseLockMs(env),
   weights: parseWeights(env),
   version: env[SETTING.version] ?? "local",
   events: parseEventLevel(env),
   logLevel: parseLogLevel(env),
 });
+
+/**
+ * Whose tokens jobs get. `managed`: an identity of this machine; tenants need a grant. `az`, `fake`: the developer's own, or
+ * nobody's; without grants, because there is nothing that a grant would protect.
+ */
+export type JobIdentity =
+  | { readonly kind: "managed"; readonly clientId: string }
+  | { readonly kind: "az" }
+  | { readonly kind: "fake" }
+  | { readonly kind: "none" };
+
+const CLIENT_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+function parseJobIdentity(env: Environment): JobIdentity {
+  const text = optional(env, SETTING.jobIdentity) ?? "none";
+  if (text === "az" || text === "fake" || text === "none") return { kind: text };
+  if (CLIENT_ID.test(text)) return { kind: "managed", clientId: text };
+  throw new SettingsError(`${SETTING.jobIdentity} must be a client id, az, fake or none, not "${text}".`);
+}
 
 const WEIGHT_MAX = 1_000;
 

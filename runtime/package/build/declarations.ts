@@ -228,7 +228,8 @@ function readOptions(
   };
 }
 
-function literalOf(module: SourceModule, call: ts.CallExpression): ts.ObjectLiteralExpression | undefined {
+/** The object literal that is the first argument, also through a constant. */
+export function literalOf(module: SourceModule, call: ts.CallExpression): ts.ObjectLiteralExpression | undefined {
   const [argument] = call.arguments;
   if (argument === undefined) return undefined;
   const inner = unwrap(argument);

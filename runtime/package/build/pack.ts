@@ -46,6 +46,8 @@ export async function packPackage({ directory: given, target }: PackRequest): Pr
   refuseRepeatedTypes(json, scan);
   if (scan.jobs.length + json.commands.length === 0) throw noJobs(directory, scan.warnings);
   const timers = timersOf(json, scan);
+  const settings = [...(scan.settings?.settings ?? []), ...json.settings];
+  const tokenAudiences = [...(scan.identity?.audiences ?? []), ...json.tokenAudiences];
 
   const bundle = await bundleJobs(directory, json, scan);
   const own = await readOwnFiles(directory, json, bundle);
@@ -62,6 +64,8 @@ export async function packPackage({ directory: given, target }: PackRequest): Pr
     platform: platformOf(files, target, warnings),
     jobs: jobsOf(json, scan, bundle, schemas).map((job) => withTimerRetry(job, timers)),
     ...(timers.length === 0 ? {} : { timers }),
+    ...(settings.length === 0 ? {} : { settings }),
+    ...(tokenAudiences.length === 0 ? {} : { tokenAudiences }),
   } satisfies Manifest);
   const contents = checkContents([...files, manifestFile(manifest)], manifest);
 

@@ -20,7 +20,9 @@ import {
   timeoutSchema,
 } from "../../core/package/manifest-fields.ts";
 import { manifestTimer } from "../../core/package/manifest-timers.ts";
-import type { ManifestJob, ManifestTimer } from "../../core/package/manifest.ts";
+import { manifestSettings } from "../../core/package/manifest-settings.ts";
+import { tokenAudiences } from "../../core/package/token-audience.ts";
+import type { ManifestJob, ManifestSetting, ManifestTimer } from "../../core/package/manifest.ts";
 import { closestName } from "../../core/text.ts";
 import { PackError, packError } from "./problem.ts";
 import { authorTimeZoneSchema } from "./time-zones.ts";
@@ -39,6 +41,9 @@ export interface PackageJson {
   readonly commands: readonly ManifestJob[];
   /** Jobs that start on a schedule. */
   readonly timers: readonly ManifestTimer[];
+  /** What each tenant gives, for packages without source. */
+  readonly settings: readonly ManifestSetting[];
+  readonly tokenAudiences: readonly string[];
 }
 
 const commandJob = strictObject({
@@ -68,6 +73,8 @@ const packageJson = z.object(
       bundled: modules,
       jobs: z.array(commandJob, "expected a list of jobs").default([]),
       timers: z.array(packageTimer, "expected a list of timers").default([]),
+      settings: manifestSettings.default([]),
+      tokenAudiences: tokenAudiences.default([]),
     }).prefault({}),
   },
   "expected an object",
@@ -105,6 +112,8 @@ export async function readPackageJson(directory: string): Promise<PackageJson> {
       ...rest,
     })),
     timers: jobyard.timers,
+    settings: jobyard.settings,
+    tokenAudiences: jobyard.tokenAudiences,
   };
 }
 

@@ -1,10 +1,16 @@
 /**
- * Finds the jobs and timers of a package by reading its source. They are exported calls of `defineJob` and
- * `scalableTimerJob` with constant options, so that packing need not run the code.
+ * Finds the jobs, timers, settings and identity of a package by reading its source. They are exported calls of `defineJob`,
+ * `scalableTimerJob`, `defineSettings` and `defineIdentity` with constant options, so that packing need not run the code.
  */
 import ts from "typescript";
 import { type JobDeclaration, type TimerDeclaration, readDeclaration, readTimerDeclaration } from "./declarations.ts";
 import { createEvaluator, unwrap } from "./constant-expressions.ts";
+import {
+  type IdentityDeclaration,
+  type SettingsDeclaration,
+  readIdentity,
+  readSettings,
+} from "./package-declarations.ts";
 import { PackError, type PackProblem, type SourcePosition, showPosition } from "./problem.ts";
 import {
   type ImportedName,
@@ -20,13 +26,23 @@ export interface ScanResult {
   readonly jobs: readonly JobDeclaration[];
   /** Sorted by name. */
   readonly timers: readonly TimerDeclaration[];
+  /** Undefined: none are declared. */
+  readonly settings: SettingsDeclaration | undefined;
+  readonly identity: IdentityDeclaration | undefined;
   /** The file that exports `setup`. */
   readonly setupFile: string | undefined;
   readonly warnings: readonly PackProblem[];
 }
 
-const DECLARING = ["defineJob", "scalableTimerJob"] as const;
-type Declaring = (typeof DECLARING)[number];
+/** The functions of the job SDK that declare something, and what. */
+const DECLARING = {
+  defineJob: "job",
+  scalableTimerJob: "timer",
+  defineSettings: "list of settings",
+  defineIdentity: "identity",
+} as const;
+type Declaring = keyof typeof DECLARING;
+const isDeclaring = (name: string): name is Declaring => Object.hasOwn(DECLARING, name);
 
 /** Throws PackError with all problems of all files. */
 export function scanSources(directory: string, sources: readonly SourceText[]): ScanResult {
@@ -36,6 +52,8 @@ export function scanSources(directory: string, sources: readonly SourceText[]): 
   const warnings: PackProblem[] = [];
   const jobs: JobDeclaration[] = [];
   const timers: TimerDeclaration[] = [];
+  const settings: SettingsDeclaration[] = [];
+  const identities: IdentityDeclaration[] = [];
   /** Identified by their declaration: an export from several files is one. */
   const setups = new Map<string, SourcePosition>();
 
@@ -82,6 +100,14 @@ export function scanSources(directory: string, sources: readonly SourceText[]): 
       if (job !== undefined) jobs.push(job);
       return;
     }
+    if (by === "defineSettings") {
+      settings.push(readSettings(module, call, importedFromJobModule, context));
+      return;
+    }
+    if (by === "defineIdentity") {
+      identities.push(readIdentity(module, call, context));
+      return;
+    }
     const timer = readTimerDeclaration(module, call, exportName, context);
     if (timer === undefined) return;
     timers.push(timer);
@@ -104,8 +130,7 @@ export function scanSources(directory: string, sources: readonly SourceText[]): 
     const visit = (node: ts.Node): void => {
       const by = ts.isCallExpression(node) && !declared.has(node) && declaringFunction(module, node.expression);
       if (by) {
-        const what = by === "defineJob" ? "job" : "timer";
-        const message = `This ${what} is declared but not exported from its file, so it is not part of the package.`;
+        const message = `This ${DECLARING[by]} is declared but not exported from its file, so it is not part of the package.`;
         warnings.push({ message, position: positionOf(module, node) });
       }
       ts.forEachChild(node, visit);
@@ -113,11 +138,24 @@ export function scanSources(directory: string, sources: readonly SourceText[]): 
     visit(module.source);
   }
 
-  problems.push(...repeatedTypes(jobs), ...repeatedSetups([...setups.values()]));
+  problems.push(
+    ...repeatedTypes(jobs),
+    ...moreThanOne("setup", [...setups.values()]),
+    ...moreThanOne(
+      DECLARING.defineSettings,
+      settings.map(({ position }) => position),
+    ),
+    ...moreThanOne(
+      DECLARING.defineIdentity,
+      identities.map(({ position }) => position),
+    ),
+  );
   if (problems.length > 0) throw new PackError(problems);
   return {
     jobs: jobs.sort((a, b) => compare(a.jobType, b.jobType)),
     timers: timers.sort((a, b) => compare(a.timer.timerName, b.timer.timerName)),
+    settings: settings[0],
+    identity: identities[0],
     setupFile: setups.values().next().value?.file,
     warnings,
   };
@@ -139,19 +177,24 @@ const importsJobModule = ({ source }: SourceModule): boolean =>
       statement.moduleSpecifier.text === JOB_MODULE,
   );
 
-/** `defineJob` or `scalableTimerJob`, under any import name, also as a property of `import * as`. */
 function declaringFunction(module: SourceModule, callee: ts.Expression): Declaring | undefined {
+  const name = importedFromJobModule(module, callee);
+  return name !== undefined && isDeclaring(name) ? name : undefined;
+}
+
+/** The name in the job SDK of a function such as `defineJob`, under any import name, also as a property of `import * as`. */
+function importedFromJobModule(module: SourceModule, callee: ts.Expression): string | undefined {
   const inner = unwrap(callee);
   if (ts.isIdentifier(inner)) {
     const imported = module.imports.get(inner.text);
-    return imported?.specifier === JOB_MODULE ? DECLARING.find((name) => name === imported.name) : undefined;
+    return imported?.specifier === JOB_MODULE ? imported.name : undefined;
   }
   if (!ts.isPropertyAccessExpression(inner)) return undefined;
   const namespace = unwrap(inner.expression);
   if (!ts.isIdentifier(namespace)) return undefined;
   const imported = module.imports.get(namespace.text);
   const isWhole = imported?.specifier === JOB_MODULE && imported.name === "*";
-  return isWhole ? DECLARING.find((name) => name === inner.name.text) : undefined;
+  return isWhole ? inner.name.text : undefined;
 }
 
 function syntaxProblems({ file, text }: SourceText): PackProblem[] {
@@ -181,10 +224,10 @@ function* repeatedTypes(jobs: readonly JobDeclaration[]): Generator<PackProblem>
   }
 }
 
-function* repeatedSetups([first, ...others]: readonly SourcePosition[]): Generator<PackProblem> {
+function* moreThanOne(what: string, [first, ...others]: readonly SourcePosition[]): Generator<PackProblem> {
   for (const position of others) {
     const where = first === undefined ? "" : `; the first one is at ${showPosition(first)}`;
-    yield { message: `A package can have only one setup${where}.`, position };
+    yield { message: `A package can have only one ${what}${where}.`, position };
   }
 }
 

@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { PackageError } from "../../core/errors.ts";
 import { MANIFEST_FILE, type Manifest, parseAcceptedManifest, parseManifest } from "../../core/package/manifest.ts";
+import { declaredSetting } from "../../core/package/manifest-settings.ts";
 import { showPath } from "../../core/package/package-path.ts";
 import { PROGRAM_HEAD_BYTES, missingFile, packagedProgram, programProblem } from "../../core/package/program-file.ts";
 import type { PackageFacts } from "../../core/ports/package-store.ts";
@@ -114,4 +115,5 @@ export const packageFacts = ({ manifest, sha256 }: InspectedPackage, uploadedBy:
   jobTypes: manifest.jobs.map(({ jobType }) => jobType),
   timerCount: manifest.timers?.length ?? 0,
   schemaCount: manifest.jobs.filter(({ parameters }) => parameters !== undefined).length,
+  ...(manifest.settings !== undefined && { settings: manifest.settings.map(declaredSetting) }),
 });

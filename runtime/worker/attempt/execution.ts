@@ -21,12 +21,16 @@ import type { JobProcesses } from "../process/job-processes.ts";
 import type { JobFacts, JobProcess, JobProcessSpec, ProcessResult } from "../process/spec.ts";
 import { openWorkspace, removeWorkspace, type Workspace, type Workspaces } from "../process/files/workspace.ts";
 import { failSpan, inSpan, startSpan, traceparentOf } from "../../telemetry/trace.ts";
+import type { JobSettings } from "../settings/job-settings.ts";
+import type { TokenBroker } from "../identity/token-broker.ts";
 import { followProgress } from "./progress.ts";
 
 export interface ExecutionDeps extends CollectDeps {
   readonly packages: Pick<PackageCache, "acquire">;
   readonly workspaces: Pick<Workspaces, "create">;
   readonly processes: Pick<JobProcesses, "start">;
+  readonly settings: JobSettings;
+  readonly tokens: TokenBroker;
   readonly files: CollectDeps["files"] & Pick<JobFiles, "getParameters">;
   readonly events: JobEvents;
   readonly unreadable: Pick<Unreadable, "note">;
@@ -110,7 +114,10 @@ async function executeClaimed(context: ExecutionContext, deps: ExecutionDeps): P
   const request = { tenantName, packageName: start.jobProcessorPackageName, jobType: start.jobType };
   const prepare = () => preparePackage(deps.packages, request, lost);
   using prepared = await inSpan("package", {}, () => retryWhileLocked("fetching the package", prepare, patience));
-  const { hash, job } = prepared;
+  const { hash, job, manifest } = prepared;
+  const declared = manifest.settings;
+  const getSettings = declared && (() => deps.settings.of(request, declared));
+  const settings = getSettings && (await retryWhileLocked("fetching settings", getSettings, patience));
   // A job that was interrupted often may be one that ends its process without a trace.
   const shares = job.isolation === "reuse" && start.interruptions < REUSE_ALONE_AFTER_INTERRUPTIONS;
   await using own = shares ? undefined : await openWorkspace(deps.workspaces, log);
@@ -131,9 +138,18 @@ async function executeClaimed(context: ExecutionContext, deps: ExecutionDeps): P
     timeoutMs: start.timeoutMs ?? job.timeoutMs ?? TIMEOUT_DEFAULT_MS,
     idleTimeoutMs: job.idleTimeoutMs,
     memoryMb: job.memoryMb,
+    settings,
   };
-  await using run = runProcess(spec, context, deps);
+  const over = new AbortController();
+  const tokens = {
+    tenantName,
+    declared: manifest.tokenAudiences ?? [],
+    lost: AbortSignal.any([lost, over.signal]),
+    log,
+  };
+  await using run = runProcess({ ...spec, askToken: deps.tokens.open(tokens) }, context, deps);
   const { result, progress } = await run.ended;
+  over.abort();
   if (lost.aborted) return { kind: "lost" };
   return await conclude(result, { ...ended, progress }, own ?? run.workspace(), context, deps);
 }

@@ -270,6 +270,7 @@ export interface PackageRequest {
 /** Disposed when the attempt is over. */
 export interface PreparedPackage extends Disposable, Pick<PackageLease, "hash" | "copyTo"> {
   readonly job: ManifestJob;
+  readonly manifest: Manifest;
 }
 
 /** Gives an attempt a hold on a package, and the declaration of its job type. Throws as `acquire`, or JobTypeUnknown. */

@@ -44,6 +44,9 @@ export async function startCommand(spec: OwnProcessSpec, entry: CommandEntry, de
   const file = await resolveCommand(entry.command, packagePath, environment.PATH);
   await mkdir(dirname(workspace.resultFile));
   await writeFile(workspace.parametersFile, spec.job.parameters, { mode: 0o600, flag: "wx" });
+  if (spec.settings !== undefined) {
+    await writeFile(workspace.settingsFile, JSON.stringify(spec.settings.values), { mode: 0o600, flag: "wx" });
+  }
   const lease = await users.take(signal);
   try {
     await workspace.handOver(lease);
@@ -207,8 +210,9 @@ function fillArguments(
   { args = [] }: CommandEntry,
   { packagePath, workspace }: Pick<OwnProcessSpec, "packagePath" | "workspace">,
 ): readonly string[] {
-  const { workingPath, outputPath, parametersFile, resultFile } = workspace;
-  const values: Readonly<Record<string, string>> = { packagePath, workingPath, outputPath, parametersFile, resultFile };
+  const { workingPath, outputPath, parametersFile, settingsFile, resultFile } = workspace;
+  const paths = { packagePath, workingPath, outputPath, parametersFile, settingsFile, resultFile };
+  const values: Readonly<Record<string, string>> = paths;
   return args.map((argument) => argument.replaceAll(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole));
 }
 

@@ -44,10 +44,15 @@ export function jobEnvironment(
 }
 
 /** What only commands need: Node jobs get their parameters and return their output directly. */
-export function commandEnvironment({ workspace }: Pick<OwnProcessSpec, "workspace">): Record<string, string> {
+export function commandEnvironment({
+  workspace,
+  settings,
+}: Pick<OwnProcessSpec, "workspace" | "settings">): Record<string, string> {
   return {
     JOBYARD_PARAMETERS_FILE: workspace.parametersFile,
     JOBYARD_RESULT_FILE: workspace.resultFile,
+    // A file, not the values: every process that a job starts inherits its environment.
+    ...(settings !== undefined && { JOBYARD_SETTINGS_FILE: workspace.settingsFile }),
   };
 }
 

@@ -7,6 +7,7 @@ import { InvariantError, isSystemError, messageOf } from "../../core/errors.ts";
 import { GRACE_DEFAULT_MS, LOG_MAX_BYTES } from "../../core/limits.ts";
 import { type Interruption, interruptionOf, isMachineFault } from "../attempt/machine-fault.ts";
 import { type AttemptLog, createAttemptLog } from "./log/attempt-log.ts";
+import { createRedactor } from "./log/redactor.ts";
 import type { ChildPool } from "./module/child-pool.ts";
 import { startCommand } from "./command-run.ts";
 import { type MemoryWatch, startIdleLimit } from "./watches.ts";
@@ -39,18 +40,25 @@ export interface JobProcessDeps {
 
 export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): JobProcess {
   const log = createAttemptLog({ maxBytes: deps.logMaxBytes ?? LOG_MAX_BYTES, now: deps.now });
-  const progress = mergeProgress(PROGRESS_INTERVAL_MS, (report) => spec.onProgress?.(report));
+  const redactor = createRedactor(spec.settings?.secrets ?? []);
+  const progress = mergeProgress(PROGRESS_INTERVAL_MS, (report) => spec.onProgress?.(redactor.progress(report)));
   const idle = startIdleLimit(spec.idleTimeoutMs ?? Infinity, () => requestStop("idle"));
   const listener: RunListener = {
     line(source, line) {
       idle.touch();
-      log.write(source, line);
+      log.write(source, redactor.line(line));
     },
     progress(report) {
       idle.touch();
       progress.report(report);
     },
     alive: idle.touch,
+    async token(scopes) {
+      const refused = { refused: "This worker gives no tokens." };
+      const answer = over ? refused : ((await spec.askToken?.(scopes)) ?? refused);
+      if ("issued" in answer) redactor.add([answer.issued.token]);
+      return answer;
+    },
   };
   /** Fires when the attempt is to end for whatever reason: what has not begun does not begin. */
   const halt = new AbortController();
@@ -119,10 +127,12 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
     });
   }
 
+  noteSettings(log, spec);
   timers.push(setTimeout(() => requestStop("timeout"), spec.timeoutMs));
   const result = execute()
     // An error of the worker, not of the job. The contract is that a result never rejects.
     .catch((error: unknown) => failed("JobCrashed", `The worker lost sight of the job: ${messageOf(error)}`, true))
+    .then((ended) => redactor.result(ended))
     .then((ended) => {
       for (const timer of timers) clearTimeout(timer);
       idle.stop();
@@ -156,6 +166,13 @@ const MiB = 1024 * 1024;
 
 const whyNotStarted = (error: unknown): Interruption =>
   isMachineFault(error) ? interruptionOf(error) : { code: "ProcessNotStarted", message: messageOf(error) };
+
+/** So that it can be found out later with what a try ran. */
+function noteSettings(log: AttemptLog, { settings }: Pick<JobProcessSpec, "settings">): void {
+  const versions = Object.entries(settings?.versions ?? {});
+  if (versions.length === 0) return;
+  log.write("sys", `Settings: ${versions.map(([name, version]) => `${name} version ${version}`).join(", ")}.`);
+}
 
 /** The last line of a log says how the attempt ended. */
 function noteEnd(log: AttemptLog, ended: ProcessResult): void {

@@ -4,6 +4,8 @@ const KiB = 1024;
 
 /** A message from a child. The largest honest one carries an output of 30 KiB, escaped once more. */
 export const CONTROL_LINE_MAX_BYTES = 128 * KiB;
+/** Answers for a child that it has not read. A token has some kilobytes, and a job waits for its answers. */
+export const ANSWERS_MAX_BYTES = 256 * KiB;
 /** A longer line of output becomes several lines in the log. */
 export const LOG_LINE_MAX_BYTES = 16 * KiB;
 /** Progress is passed on ten times a second: faster than people read, slow enough to cost nothing. */

@@ -4,6 +4,7 @@ import { FAILURE_MESSAGE_MAX_LENGTH, FAILURE_STACK_MAX_LENGTH } from "../../core
 import type { Progress } from "../../core/job/job.ts";
 import { parseJson } from "../../core/json.ts";
 import { printable } from "../../core/text.ts";
+import type { AskToken } from "../identity/token-broker.ts";
 import type { Workspace } from "./files/workspace.ts";
 import type { LogSource } from "./log/attempt-log.ts";
 import type { ProcessExit } from "./os/spawner.ts";
@@ -19,6 +20,8 @@ export interface RunListener {
   readonly progress: (progress: Progress) => void;
   /** A sign of life, whatever it says. */
   readonly alive: () => void;
+  /** The job asks for a token. */
+  readonly token: AskToken;
 }
 
 export interface Run {

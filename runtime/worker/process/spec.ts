@@ -6,6 +6,8 @@ import type { JobCode, PackageCode } from "../../core/errors.ts";
 import type { Progress } from "../../core/job/job.ts";
 import type { JobEntry } from "../../core/package/manifest.ts";
 import type { Interruption } from "../attempt/machine-fault.ts";
+import type { AskToken } from "../identity/token-broker.ts";
+import type { GivenSettings } from "../settings/job-settings.ts";
 import type { Workspace } from "./files/workspace.ts";
 
 /** What the job knows about itself. */
@@ -56,6 +58,10 @@ interface CommonSpec {
   readonly memoryMb?: number | undefined;
   /** What the job gets to end by itself once it was asked to stop. Default: GRACE_DEFAULT_MS. */
   readonly graceMs?: number | undefined;
+  /** What the tenant has given to the package. Undefined: the package declares nothing. */
+  readonly settings?: GivenSettings | undefined;
+  /** Asked for each token that the job wants. Default: none is given. */
+  readonly askToken?: AskToken | undefined;
   /** At most ten calls a second, the latest progress wins; the last one comes before the result. Must not throw. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }

@@ -19,6 +19,7 @@ import { startTestApi } from "../../support/api/test-api.ts";
 import { jobRequestOf } from "../../support/api/submit-requests.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
+import { settingDrivers } from "../../support/api/setting-drivers.ts";
 import { webhookDrivers } from "../../support/api/webhook-drivers.ts";
 import { timerDrivers } from "../../support/api/timer-drivers.ts";
 import { JSON_TYPE, type WireRequest, del, get, openWire, post, put } from "../../support/api/wire.ts";
@@ -50,6 +51,8 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapPackages: (packages) => faulty(packages, dependencies),
   wrapTenants: (tenants) => faulty(tenants, dependencies),
   wrapWebhooks: (webhooks) => faulty(webhooks, dependencies),
+  wrapSettings: (settings) => faulty(settings, dependencies),
+  wrapIdentityGrants: (grants) => faulty(grants, dependencies),
   wrapTimers: (timers) => registration.wrapTimers(faulty(timers, dependencies)),
   now: () => new Date(Date.now() + (clockMs += clockStepMs)),
 });
@@ -364,6 +367,7 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     404: async () => del(`${(await tenantWithGrants()).tenant}/grants/${randomUUID()}`),
   },
   ...webhookDrivers(api),
+  ...settingDrivers(api),
   followEvents: {
     200: async () => ({ ...get(`/v1/events?jobId=${(await newJob()).jobId}`), firstPieceOnly: true }),
     404: () => get(`/v1/events?batchId=${NO_BATCH}`),

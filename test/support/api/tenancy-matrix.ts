@@ -147,6 +147,43 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
       return post(`${packagesOf(place)}/${packageName}/versions/${sha256}/restore`);
     }),
   ],
+  listSettings: [
+    list("manage", async (place) =>
+      get(`${packagesOf(place)}/${(await place.setting()).split("/")[0] ?? ""}/settings`),
+    ),
+  ],
+  putSetting: [
+    tenant("manage", (place) =>
+      send("PUT", `${packagesOf(place)}/mail.zip/settings/SMTP_HOST`, { value: "localhost" }),
+    ),
+  ],
+  deleteSetting: [
+    {
+      ...thing("manage", async (place) =>
+        remove(`${packagesOf(place)}/${(await place.setting()).replace("/", "/settings/")}`),
+      ),
+      consumes: true,
+    },
+  ],
+  listIdentityGrants: [
+    list("manage", async (place) => {
+      await place.identityPool();
+      return get(`/v1/tenants/${place.tenantName}/identities`);
+    }),
+  ],
+  putIdentityGrant: [
+    tenant("operate", ({ tenantName }) =>
+      send("PUT", `/v1/tenants/${tenantName}/identities/default`, { audiences: ["https://vault.azure.net"] }),
+    ),
+  ],
+  deleteIdentityGrant: [
+    {
+      ...thing("operate", async (place) =>
+        remove(`/v1/tenants/${place.tenantName}/identities/${await place.identityPool()}`),
+      ),
+      consumes: true,
+    },
+  ],
   listWebhooks: [
     list("manage", async (place) => {
       await place.webhook();

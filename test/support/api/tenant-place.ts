@@ -30,6 +30,10 @@ export interface Place {
   /** An older version of the package. */
   version(packageName: string): Promise<string>;
   webhook(): Promise<string>;
+  /** `{packageName}/{settingName}`, with a value. */
+  setting(): Promise<string>;
+  /** A pool whose identity the tenant's jobs may use. */
+  identityPool(): Promise<string>;
   /** `{packageName}/{timerName}`. */
   timer(): Promise<string>;
   /** A caller with a grant on the tenant. */
@@ -53,6 +57,8 @@ const ids = createIdSource({ now: systemClock.now, random32: () => randomBytes(4
 const hex = (bytes: number): string => randomBytes(bytes).toString("hex");
 const freshPackageName = (): string => `package-${hex(4)}.zip`;
 const freshWebhookName = (): string => `hook-${hex(4)}`;
+const freshSettingName = (): string => `${freshPackageName()}/S${hex(4).toUpperCase()}`;
+const freshPoolName = (): string => `pool-${hex(4)}`;
 const freshClientId = (): string => `order-${hex(4)}`;
 /** All of one length, so that a length reveals nothing. */
 export const freshTenantName = (): string => `t-${hex(6)}`;
@@ -86,6 +92,8 @@ export function emptyPlace(tenantName: string): Place {
     packageName: () => Promise.resolve(freshPackageName()),
     version: () => Promise.resolve(hex(32)),
     webhook: () => Promise.resolve(freshWebhookName()),
+    setting: () => Promise.resolve(freshSettingName()),
+    identityPool: () => Promise.resolve(freshPoolName()),
     timer: () => Promise.resolve(`${freshPackageName()}/Echo`),
     grantee: () => Promise.resolve(freshPrincipal()),
     spareTenant: () => Promise.resolve(freshTenantName()),
@@ -97,6 +105,12 @@ function remembering(tenantName: string, namer: Namer): Place {
   const note = async (naming: Promise<string>): Promise<string> => {
     const name = await naming;
     names.push(name);
+    return name;
+  };
+  /** Answers have its two parts apart. */
+  const noteParts = async (naming: Promise<string>): Promise<string> => {
+    const name = await naming;
+    names.push(...name.split("/"));
     return name;
   };
   return {
@@ -111,12 +125,9 @@ function remembering(tenantName: string, namer: Namer): Place {
     packageName: () => note(namer.packageName()),
     version: (packageName) => note(namer.version(packageName)),
     webhook: () => note(namer.webhook()),
-    timer: async () => {
-      const name = await namer.timer();
-      // Answers have its two parts apart.
-      names.push(...name.split("/"));
-      return name;
-    },
+    setting: () => noteParts(namer.setting()),
+    identityPool: () => note(namer.identityPool()),
+    timer: () => noteParts(namer.timer()),
     grantee: () => note(namer.grantee()),
     spareTenant: () => note(namer.spareTenant()),
   };
@@ -182,6 +193,19 @@ function realNamer(tenantName: string, { api, letters }: PlaceDeps): Namer {
       const webhookName = freshWebhookName();
       await api.webhooks.create(webhookOf({ tenantName, webhookName }));
       return webhookName;
+    },
+    async setting() {
+      const path = freshSettingName();
+      const [packageName = "", name = ""] = path.split("/");
+      const facts = { version: 1, value: undefined, secretId: "none", setAt: new Date(), setBy: "test" };
+      await api.settings.put({ tenantName, packageName, name, ...facts }, undefined);
+      return path;
+    },
+    async identityPool() {
+      const pool = freshPoolName();
+      const grant = { audiences: ["https://vault.azure.net"], grantedAt: new Date(), grantedBy: "test" };
+      await api.identityGrants.put({ tenantName, pool, ...grant });
+      return pool;
     },
     async timer() {
       const packageName = freshPackageName();

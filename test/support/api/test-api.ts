@@ -17,6 +17,8 @@ import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../../runtime/core/ports/key-store.ts";
 import type { PackageCatalog } from "../../../runtime/core/ports/package-store.ts";
+import type { IdentityGrantStore } from "../../../runtime/core/ports/identity-grant-store.ts";
+import type { SettingStore } from "../../../runtime/core/ports/setting-store.ts";
 import type { TenantStore } from "../../../runtime/core/ports/tenant-store.ts";
 import type { WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
@@ -103,6 +105,8 @@ export interface TestApiOptions {
   readonly wrapPackages?: (packages: PackageCatalog) => PackageCatalog;
   readonly wrapTenants?: (tenants: TenantStore) => TenantStore;
   readonly wrapWebhooks?: (webhooks: WebhookStore) => WebhookStore;
+  readonly wrapSettings?: (settings: SettingStore) => SettingStore;
+  readonly wrapIdentityGrants?: (grants: IdentityGrantStore) => IdentityGrantStore;
   /** Default: nothing is sent, and every test arrives. */
   readonly postWebhook?: Post;
   /** Default false. */
@@ -145,6 +149,8 @@ export async function startTestApi(
     wrapPackages = (inner) => inner,
     wrapTenants = (inner) => inner,
     wrapWebhooks = (inner) => inner,
+    wrapSettings = (inner) => inner,
+    wrapIdentityGrants = (inner) => inner,
     postWebhook = () => Promise.resolve({ answerCode: 200, answer: "thanks" }),
     allowLoopbackWebhooks = false,
     wrapTimers = (inner) => inner,
@@ -176,6 +182,8 @@ export async function startTestApi(
     packages: wrapPackages(kept.packages),
     tenants: wrapTenants(kept.tenants),
     webhooks: wrapWebhooks(kept.webhooks),
+    settings: wrapSettings(kept.settings),
+    identityGrants: wrapIdentityGrants(kept.identityGrants),
     timers: wrapTimers(kept.timers),
   };
   // Read only then: the SDKs take longer to load than most tests to run.

@@ -115,6 +115,9 @@ function buildRoutes(pool: string): Routes {
     timers: ask("timers"),
     webhooks: unasked("webhooks"),
     deliveries: unasked("deliveries"),
+    settings: unasked("settings"),
+    secrets: unasked("secrets"),
+    identityGrants: unasked("identityGrants"),
   };
   const queue = ask("queue");
   const now = (): Date => new Date();

@@ -120,6 +120,8 @@ export async function createFaultLab(services: Services, plan: FaultPlan): Promi
       packages: services.cache(ports.packages, join(home, "packages")),
       workspaces: createWorkspaces({ root: join(home, "attempts") }),
       processes: record.processes(processes),
+      tokens: { open: () => () => Promise.resolve({ refused: "No scenario asks for tokens." }) },
+      settings: { of: () => Promise.reject(new Error("No package of a scenario has settings.")) },
       share: createShare(),
       pool,
       slots,

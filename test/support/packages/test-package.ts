@@ -1,6 +1,6 @@
 /** Small job packages for tests, written by hand: what `jobyard pack` would make of a few lines of source. */
 import type { JsonSchema } from "../../../runtime/core/package/json-schema.ts";
-import type { ManifestTimer } from "../../../runtime/core/package/manifest.ts";
+import type { Manifest, ManifestTimer } from "../../../runtime/core/package/manifest.ts";
 import { buildZip, type ZipEntry } from "./zip-builder.ts";
 
 export interface TestPackage {
@@ -13,9 +13,18 @@ export interface TestPackage {
   readonly schemas?: Readonly<Record<string, JsonSchema>>;
   /** Each of a job type of the package. */
   readonly timers?: readonly ManifestTimer[];
+  /** Further fields of its manifest. */
+  readonly manifest?: Partial<Manifest>;
 }
 
-export function testPackage({ jobs, files = [], isolation = "process", schemas = {}, timers }: TestPackage): Buffer {
+export function testPackage({
+  jobs,
+  files = [],
+  isolation = "process",
+  schemas = {},
+  timers,
+  manifest: more,
+}: TestPackage): Buffer {
   const types = Object.keys(jobs);
   const manifest = {
     manifestVersion: 1,
@@ -28,6 +37,7 @@ export function testPackage({ jobs, files = [], isolation = "process", schemas =
       parameters: schemas[jobType],
     })),
     ...(timers && { timers }),
+    ...more,
   };
   const source = Object.entries(jobs).map(
     ([jobType, body]) => `export const ${jobType} = declare("${jobType}", async (job, context) => { ${body} });`,

@@ -3,10 +3,12 @@ import { randomBytes } from "node:crypto";
 import {
   createBatchStore,
   createDeliveryStore,
+  createIdentityGrantStore,
   createJobFiles,
   createJobStore,
   createKeyStore,
   createPackageCatalog,
+  createSettingStore,
   createTenantStore,
   createTimerStore,
   createWebhookStore,
@@ -15,8 +17,12 @@ import {
 } from "../../../runtime/azure/index.ts";
 import { readRow } from "../../../runtime/azure/tables/rows.ts";
 import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
+import { createMemorySecrets } from "./memory-settings.ts";
 import { testStorage } from "./test-storage.ts";
 import type { Stores } from "./memory-stores.ts";
+
+/** There is no emulator of Key Vault. The processes of a test share it, as they share Azurite. */
+const secrets = createMemorySecrets();
 
 /** Clients of their own, as those of another process. */
 export function createAzureStores(
@@ -35,6 +41,9 @@ export function createAzureStores(
     webhooks: createWebhookStore({ storage, deliveries }),
     deliveries,
     timers: createTimerStore({ storage }),
+    settings: createSettingStore({ storage }),
+    identityGrants: createIdentityGrantStore({ storage }),
+    secrets,
     files: createJobFiles({ storage }),
     rows: {
       async merge(table, keys, cells) {

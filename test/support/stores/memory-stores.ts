@@ -4,10 +4,13 @@
 import type { Cells, Row } from "../../../runtime/azure/tables/columns.ts";
 import type { RowKeys } from "../../../runtime/azure/tables/rows.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
+import type { IdentityGrantStore } from "../../../runtime/core/ports/identity-grant-store.ts";
 import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../../runtime/core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../../../runtime/core/ports/package-store.ts";
+import type { SecretStore } from "../../../runtime/core/ports/secret-store.ts";
+import type { SettingStore } from "../../../runtime/core/ports/setting-store.ts";
 import type { TenantStore } from "../../../runtime/core/ports/tenant-store.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
@@ -18,6 +21,7 @@ import { createMemoryFiles } from "./memory-files.ts";
 import { createMemoryJobs } from "./memory-jobs.ts";
 import { createMemoryKeys } from "./memory-keys.ts";
 import { createMemoryPackages } from "./memory-packages.ts";
+import { createMemoryIdentityGrants, createMemorySecrets, createMemorySettings } from "./memory-settings.ts";
 import { MemoryTable } from "./memory-table.ts";
 import { createMemoryTenants } from "./memory-tenants.ts";
 import { createMemoryTimers } from "./memory-timers.ts";
@@ -34,6 +38,9 @@ export interface Stores {
   readonly webhooks: WebhookStore;
   readonly deliveries: DeliveryStore;
   readonly timers: TimerStore;
+  readonly settings: SettingStore;
+  readonly secrets: SecretStore;
+  readonly identityGrants: IdentityGrantStore;
   readonly files: JobFiles;
   /** The rows themselves, as another release could read and write them. */
   readonly rows: RawRows;
@@ -59,6 +66,9 @@ export function createMemoryStores(): Stores {
     tenants: createMemoryTenants(tables.tenants),
     ...createMemoryWebhooks(tables.webhooks),
     timers: createMemoryTimers(tables.timers),
+    settings: createMemorySettings(tables.settings),
+    secrets: createMemorySecrets(),
+    identityGrants: createMemoryIdentityGrants(tables.settings),
     files: createMemoryFiles(),
     rows: {
       merge: (table, keys, cells) => {

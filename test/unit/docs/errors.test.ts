@@ -28,7 +28,14 @@ const ALL: readonly ErrorCode[] = [
 /** What is answered before an operation is found. */
 const OF_NO_OPERATION: readonly ErrorCode[] = ["RouteNotFound", "MethodNotAllowed"];
 const answered = new Set([...OF_NO_OPERATION, ...apiOperations.flatMap((one) => [...errorsOf(one).values()].flat())]);
-const ended = new Set<ErrorCode>([...JOB_CODES, ...PACKAGE_CODES, "WorkerLost", "TimerSkipped", "TimerMissed"]);
+const ended = new Set<ErrorCode>([
+  ...JOB_CODES,
+  ...PACKAGE_CODES,
+  "SettingMissing",
+  "WorkerLost",
+  "TimerSkipped",
+  "TimerMissed",
+]);
 
 /** Errors sent before the app handles the request. */
 const refusals: readonly { readonly code: string; readonly status: number }[] = [

@@ -20,6 +20,8 @@ import {
   tenantOf,
 } from "../../../runtime/azure/tables/tenant-store.ts";
 import * as timerRows from "../../../runtime/azure/tables/timer-store.ts";
+import * as identityRows from "../../../runtime/azure/tables/identity-grant-store.ts";
+import * as settingRows from "../../../runtime/azure/tables/setting-store.ts";
 import * as webhookRows from "../../../runtime/azure/tables/webhook-entity.ts";
 import { workerCells, workerKeys, workerOf } from "../../../runtime/azure/tables/worker-store.ts";
 import { countsOf, createWriterCounter } from "../../../runtime/azure/tables/writer-counter.ts";
@@ -164,6 +166,30 @@ const manifest: Manifest = {
       ...{ graceSeconds: 60, runOnDeploy: true, pool: "default", priority: "low" },
     },
   ],
+  settings: [
+    { name: "SMTP_HOST", optional: true, default: "localhost", description: "Where mail is sent from." },
+    { name: "API_KEY", secret: true },
+  ],
+  tokenAudiences: ["https://management.azure.com"],
+};
+
+const declared = [
+  { name: "API_KEY", secret: true, required: true },
+  { name: "SMTP_HOST", secret: false, required: false },
+];
+const setting = {
+  ...{ tenantName: "acme", packageName: "mail.zip", name: "SMTP_HOST", version: 3, setAt: AT, setBy: "ada" },
+  ...{ value: "mail.example.com", secretId: undefined },
+};
+const secret = { ...setting, name: "API_KEY", value: undefined, secretId: "jobyard-5b0c9a52" };
+const settingRow = (made: typeof setting | typeof secret) => ({
+  ...settingRows.settingKeys(made),
+  ...settingRows.settingCells(made),
+});
+
+const identity = {
+  ...{ tenantName: "acme", pool: "default", audiences: ["https://management.azure.com"] },
+  ...{ grantedAt: AT, grantedBy: "ada" },
 };
 
 const eventJob = { jobId: JOB_ID, jobName: "echo", jobType: "Echo", ring: 2, executions: 1 };
@@ -221,12 +247,17 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   manifest: {
     written: {
       full: checkManifest(manifest),
-      bare: checkManifest({ ...manifest, version: undefined, timers: undefined }),
+      bare: checkManifest({
+        ...manifest,
+        ...{ version: undefined, timers: undefined, settings: undefined, tokenAudiences: undefined },
+      }),
     },
     read: (written) => parseAcceptedManifest(Buffer.from(JSON.stringify(written))),
   },
   packageFacts: {
-    written: { full: metadataOf({ sha256: HASH, uploadedBy: "Ada Ü", jobTypes: ["A", "B"], timerCount: 2 }) },
+    written: {
+      full: metadataOf({ sha256: HASH, uploadedBy: "Ada Ü", jobTypes: ["A", "B"], timerCount: 2, settings: declared }),
+    },
     read: (written) => factsOf(written as Record<string, string>),
   },
   releasePointer: {
@@ -275,6 +306,10 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
     each(TENANT_ACCESS, (access) => ({ ...grantKeys(grant), ...grantCells({ ...grant, access }) })),
   ),
   webhook: row(webhookRows.webhookOf, { plain: webhookRow(webhook), rotated: webhookRow(rotated) }),
+  setting: row(settingRows.settingOf, { plain: settingRow(setting), secret: settingRow(secret) }),
+  identityGrant: row(identityRows.identityGrantOf, {
+    plain: { ...identityRows.identityGrantKeys(identity), ...identityRows.identityGrantCells(identity) },
+  }),
   delivery: row(webhookRows.webhookDeliveryOf, {
     tried: deliveryRow(tried),
     ...each(DELIVERY_STATES, (state) => deliveryRow({ ...delivery, state, nextTryAt: undefined })),

@@ -30,6 +30,8 @@ const context: JobContext = {
   progress: () => undefined,
   log: () => undefined,
   signal: new AbortController().signal,
+  settings: {},
+  credential: { getToken: () => Promise.reject(new Error("No identity.")) },
   services: { factor: 10 },
 };
 

@@ -25,6 +25,8 @@ export interface Workspace {
   readonly temporaryPath: string;
   /** Where commands find their parameters. */
   readonly parametersFile: string;
+  /** Where commands find their settings, if their package declares some. */
+  readonly settingsFile: string;
   /**
    * Where commands may leave their output: in a directory of its own, so that it can be written beside and moved there. The
    * directory is made for commands only.
@@ -110,6 +112,7 @@ export function createWorkspaces({ root, prefix = ATTEMPT_PREFIX }: WorkspacesCo
         outputPath: join(path, "output"),
         temporaryPath: join(path, "tmp"),
         parametersFile: join(path, "parameters.json"),
+        settingsFile: join(path, "settings.json"),
         resultFile: join(path, "result", "result.json"),
         async handOver(lease) {
           lease.keep();

@@ -19,8 +19,8 @@ const write = writeSync;
 const kill = process.kill.bind(process);
 const { pid } = process;
 
-/** Parameters are up to 1 MiB, escaped once more; our own worker wrote them, so this is no defence. */
-const COMMAND_MAX_BYTES = 32 * CONTROL_LINE_MAX_BYTES;
+/** Parameters are up to 1 MiB and settings nearly as much, escaped once more; our own worker wrote them, so this is no defence. */
+const COMMAND_MAX_BYTES = 64 * CONTROL_LINE_MAX_BYTES;
 
 export function openWorkerChannel(onCommand: (command: HostCommand) => void): WorkerChannel {
   const commands = new Socket({ fd: COMMANDS_DESCRIPTOR, readable: true, writable: false });

@@ -1,5 +1,6 @@
 /** The messages between a worker and the program in its child: one JSON object a line, on two pipes of their own. */
 import type { Stop } from "../run.ts";
+import type { TokenAnswer } from "../../identity/token-broker.ts";
 import type { JobFacts } from "../spec.ts";
 
 /** The child reads here. */
@@ -8,7 +9,7 @@ export const COMMANDS_DESCRIPTOR = 4;
 export const REPORTS_DESCRIPTOR = 3;
 
 /** Worker to child: one `run`, or one `share` and then any number of `run`. */
-export type HostCommand = ShareCommand | RunCommand | StopCommand | PingCommand;
+export type HostCommand = ShareCommand | RunCommand | StopCommand | PingCommand | TokenCommand;
 
 /** From now on the child serves many jobs of one package. */
 export interface ShareCommand {
@@ -29,6 +30,8 @@ export interface RunCommand {
   readonly packagePath: string;
   readonly workingPath: string;
   readonly outputPath: string;
+  /** Left out: the package declares none. In no parameters and no environment, which other code prints and inherits. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Not for a shared child, whose environment belongs to no job alone. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -37,6 +40,15 @@ export interface StopCommand {
   readonly type: "stop";
   readonly id: number;
   readonly reason: Stop;
+}
+
+/** The answer to "token". */
+export interface TokenCommand {
+  readonly type: "token";
+  /** The job. */
+  readonly id: number;
+  readonly request: number;
+  readonly answer: TokenAnswer;
 }
 
 /** A shared child answers as soon as it runs. */
@@ -63,9 +75,17 @@ export type JobReport =
   | { readonly type: "log"; readonly source: "log" | "err"; readonly text: string }
   /** Printed by a job of a shared child; not cut into lines yet. */
   | { readonly type: "print"; readonly source: "out" | "err"; readonly text: string }
+  | TokenReport
   /** A job of a shared child asks for its directories: from now on they are its own. */
   | { readonly type: "files" }
   | EndReport;
+
+/** The job asks for a token. */
+export interface TokenReport {
+  readonly type: "token";
+  readonly request: number;
+  readonly scopes: readonly string[];
+}
 
 /** How the job ended; the last report. `stopping`: it had been asked to stop before. */
 export type EndReport =

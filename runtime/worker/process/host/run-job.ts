@@ -2,7 +2,7 @@
 import { pathToFileURL } from "node:url";
 import { format } from "node:util";
 import type { Progress } from "../../../core/job/job.ts";
-import type { Job, JobContext, SetupContext } from "../../../job-sdk/index.ts";
+import type { Job, JobContext, JobCredential, SetupContext } from "../../../job-sdk/index.ts";
 import { PROGRESS_INTERVAL_MS } from "../process-limits.ts";
 import { type ProgressMerger, mergeProgress, presentable } from "../progress.ts";
 import { piecesOf } from "./channel.ts";
@@ -19,6 +19,7 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   /** Default: stacks are shown as they are. */
   readonly sources?: SourceLines | undefined;
+  readonly credential: JobCredential;
   readonly onPhase: (phase: JobPhase) => void;
   /** Called whenever the job asks for one of its directories. */
   readonly onFiles: () => void;
@@ -33,7 +34,7 @@ export interface RunOptions {
 /** Never rejects. Progress and log have been passed on when it resolves. */
 export async function runJob(
   command: RunCommand,
-  { report, signal, sources, onPhase, onFiles, setUp, load = loadModule, merge = atIntervals }: RunOptions,
+  { report, signal, sources, credential, onPhase, onFiles, setUp, load = loadModule, merge = atIntervals }: RunOptions,
 ): Promise<HostEnd> {
   onPhase("loading");
   const log = (...values: readonly unknown[]): void => sendLog(report, "log", format(...values));
@@ -54,7 +55,8 @@ export async function runJob(
     try {
       onPhase("setup");
       const { packagePath } = command;
-      const services = setup === undefined ? undefined : await setUp(setup, { packagePath, log });
+      const settings = Object.freeze({ ...command.settings });
+      const services = setup === undefined ? undefined : await setUp(setup, { packagePath, settings, log });
       signal.throwIfAborted();
       onPhase("run");
       const context: JobContext = {
@@ -74,6 +76,8 @@ export async function runJob(
         log,
         signal,
         trace: command.job.trace,
+        settings,
+        credential,
         services,
       };
       const written = writeOutput(await found.run(jobOf(command), context));

@@ -20,9 +20,11 @@ import { type JobPhase, stopReason, uncaughtEnd } from "./failure.ts";
 import type { HostCommand, HostEnd, RunCommand, ShareCommand } from "./messages.ts";
 import { type SetupFunction, runJob } from "./run-job.ts";
 import { type SourceLines, createSourceLines, showSourceLines } from "./source-lines.ts";
+import { type WorkerCredential, createWorkerCredential } from "./worker-credential.ts";
 
 interface RunningJob {
   readonly stop: AbortController;
+  readonly tokens: WorkerCredential;
   readonly printer: Printer;
   /** Fires if the job need not wait for the package's setup any more, which others may still need. */
   readonly leave: AbortController;
@@ -73,6 +75,9 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
         job?.stop.abort(reason);
         break;
       }
+      case "token":
+        jobs.get(command.id)?.tokens.answer(command.request, command.answer);
+        break;
       case "ping":
         channel.report({ type: "pong" });
     }
@@ -83,8 +88,13 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
     const scope: Scope = { id, closed: false };
     const stop = new AbortController();
     const printer = createPrinter((source, text) => channel.report({ type: "print", id, source, text }));
+    const tokens = createWorkerCredential((report) => {
+      if (scope.closed) throw new Error("The job has ended, and its credential with it.");
+      channel.report({ ...report, id });
+    });
     const job: RunningJob = {
       stop,
+      tokens,
       printer,
       leave: new AbortController(),
       phase: "loading",
@@ -107,6 +117,7 @@ export function prepareSharedJobs(channel: WorkerChannel, share: ShareCommand): 
         },
         signal: stop.signal,
         sources: lines,
+        credential: tokens.credential,
         onPhase: (now) => (job.phase = now),
         onFiles() {
           // The next job may have them.

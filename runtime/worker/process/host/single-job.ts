@@ -10,16 +10,19 @@
 import { getEventListeners } from "node:events";
 import { chdir, env } from "node:process";
 import { setImmediate } from "node:timers";
+import type { JobCredential } from "../../../job-sdk/index.ts";
 import type { WorkerChannel } from "./channel.ts";
 import { type JobPhase, stopReason, uncaughtEnd } from "./failure.ts";
 import type { HostCommand, HostEnd } from "./messages.ts";
 import { runJob } from "./run-job.ts";
 import { type SourceLines, createSourceLines, showSourceLines } from "./source-lines.ts";
+import { createWorkerCredential } from "./worker-credential.ts";
 
 const exit = process.exit.bind(process);
 
 export function prepareSingleJob(channel: WorkerChannel): (command: HostCommand) => void {
   const stop = new AbortController();
+  const tokens = createWorkerCredential((report) => channel.report(report));
   let phase: JobPhase | undefined;
   let sources: SourceLines | undefined;
   let hasEnded = false;
@@ -29,6 +32,8 @@ export function prepareSingleJob(channel: WorkerChannel): (command: HostCommand)
   return (command) => {
     if (command.type === "stop") {
       stop.abort(stopReason(command.reason));
+    } else if (command.type === "token") {
+      tokens.answer(command.request, command.answer);
     } else if (command.type === "run" && phase === undefined) {
       phase = "loading";
       // From here on the job's own work keeps the process alive.
@@ -42,6 +47,7 @@ export function prepareSingleJob(channel: WorkerChannel): (command: HostCommand)
         report: (report) => channel.report(report),
         signal: stop.signal,
         sources,
+        credential: keepingAlive(tokens.credential),
         onPhase: (now) => (phase = now),
         onFiles: () => undefined,
         setUp: (setup, context) => setup(context),
@@ -52,6 +58,22 @@ export function prepareSingleJob(channel: WorkerChannel): (command: HostCommand)
       });
     }
   };
+
+  /** While a token is awaited, only the channel keeps the process alive. */
+  function keepingAlive(credential: JobCredential): JobCredential {
+    let waitingCount = 0;
+    return {
+      async getToken(...request) {
+        channel.keepAlive(true);
+        waitingCount++;
+        try {
+          return await credential.getToken(...request);
+        } finally {
+          if (--waitingCount === 0) channel.keepAlive(false);
+        }
+      },
+    };
+  }
 
   function end(ended: HostEnd): void {
     if (hasEnded) return;

@@ -10,9 +10,16 @@ import {
   HOST_FAILURE_CODES,
   REPORTS_DESCRIPTOR,
 } from "../host/messages.ts";
+import { TOKEN_AUDIENCE_MAX_LENGTH } from "../../../core/limits.ts";
 import { readPaced, splitLines } from "../log/captured-output.ts";
 import { LaunchError, type LaunchedProcess, type Launcher } from "../os/launch.ts";
-import { CONTROL_LINE_MAX_BYTES, CONTROL_WINDOW_BYTES, READ_WINDOW_MS, START_TIMEOUT_MS } from "../process-limits.ts";
+import {
+  ANSWERS_MAX_BYTES,
+  CONTROL_LINE_MAX_BYTES,
+  CONTROL_WINDOW_BYTES,
+  READ_WINDOW_MS,
+  START_TIMEOUT_MS,
+} from "../process-limits.ts";
 import type { UserLease } from "../os/job-user.ts";
 
 export interface HostChildConfig {
@@ -103,6 +110,12 @@ const reports = z.discriminatedUnion("type", [
   z.object({ type: z.literal("progress"), id, fraction: z.number().exactOptional(), text: text.exactOptional() }),
   z.object({ type: z.literal("log"), id, source: z.enum(["log", "err"]), text }),
   z.object({ type: z.literal("print"), id, source: z.enum(["out", "err"]), text }),
+  z.object({
+    type: z.literal("token"),
+    id,
+    request: z.int(),
+    scopes: z.array(z.string().max(TOKEN_AUDIENCE_MAX_LENGTH + 20)).max(10),
+  }),
   z.object({ type: z.literal("files"), id }),
   z.object({ type: z.literal("returned"), id, output: text.exactOptional(), stopping: z.boolean() }),
   z.object({
@@ -143,7 +156,12 @@ function openControlChannel({ stdio }: LaunchedProcess, listener: () => ControlL
   const pace = { windowMs: READ_WINDOW_MS, windowBytes: CONTROL_WINDOW_BYTES };
 
   return {
-    send: (command) => outgoing.write(`${JSON.stringify(command)}\n`),
+    send(command) {
+      // It asks without an end and reads no answer: what waits for it must not fill the worker.
+      if (command.type === "token" && outgoing.writableLength > ANSWERS_MAX_BYTES)
+        fail("requests without reading answers");
+      else outgoing.write(`${JSON.stringify(command)}\n`);
+    },
     closed: readPaced(incoming, pace, (chunk) => lines.push(chunk)),
     destroy() {
       incoming.destroy();

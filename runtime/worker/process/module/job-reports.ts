@@ -1,6 +1,7 @@
 /** Checks what a child reports about one job, and passes it on. The job's code runs in the child, so no report is trusted. */
 import { OUTPUT_MAX_BYTES } from "../../../core/limits.ts";
 import type { EndReport, HostReport } from "../host/messages.ts";
+import type { TokenAnswer } from "../../identity/token-broker.ts";
 import { splitLines } from "../log/captured-output.ts";
 import { presentable } from "../progress.ts";
 import { LOG_LINE_MAX_BYTES } from "../process-limits.ts";
@@ -16,7 +17,11 @@ export interface JobReports {
   end(): { readonly ended: Ended; readonly stopping: boolean } | undefined;
 }
 
-export function createJobReports(listener: RunListener): JobReports {
+/** `answer` sends the answer to a request for a token back to the job. */
+export function createJobReports(
+  listener: RunListener,
+  answer: (request: number, answer: TokenAnswer) => void,
+): JobReports {
   const { promise: ended, resolve: resolveEnded } = Promise.withResolvers<undefined>();
   const lines = {
     out: splitLines(LOG_LINE_MAX_BYTES, (line) => listener.line("out", line)),
@@ -44,6 +49,9 @@ export function createJobReports(listener: RunListener): JobReports {
         case "print":
           listener.alive();
           lines[report.source].push(Buffer.from(report.text));
+          break;
+        case "token":
+          void listener.token(report.scopes).then((answered) => answer(report.request, answered));
           break;
         case "progress": {
           const progress = presentable(report);

@@ -23,7 +23,9 @@ export async function startModule(
     await endHostChild(child);
     throw error;
   }
-  const reports = createJobReports(listener);
+  const reports = createJobReports(listener, (request, answer) =>
+    channel.send({ type: "token", id: 0, request, answer }),
+  );
   const heap = createHeapErrorReader();
   let problem: string | undefined;
 
@@ -50,6 +52,7 @@ export async function startModule(
     packagePath: spec.packagePath,
     workingPath: spec.workspace.workingPath,
     outputPath: spec.workspace.outputPath,
+    ...(spec.settings && { settings: spec.settings.values }),
     environment: jobEnvironment(spec),
   });
 

@@ -193,6 +193,7 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
       case "log":
       case "print":
       case "files":
+      case "token":
       case "returned":
       case "failed":
         onJobReport(report.id ?? 0, report);
@@ -263,7 +264,9 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
   }
 
   async function start({ spec, entry, listener: jobListener, signal }: JobRequest): Promise<Run> {
-    const reports = createJobReports(jobListener);
+    const reports = createJobReports(jobListener, (request, answer) =>
+      host?.send({ type: "token", id, request, answer }),
+    );
     const member: Member = { reports, listener: jobListener, workspace: undefined, hasFiles: false };
     const id = join(member);
     try {
@@ -279,7 +282,8 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
       assertOpen();
       const code = { file: entry.file, ...(entry.export === undefined ? {} : { export: entry.export }), packagePath };
       const { workingPath, outputPath } = workspace;
-      send({ type: "run", id, job: spec.job, ...code, workingPath, outputPath });
+      const settings = spec.settings && { settings: spec.settings.values };
+      send({ type: "run", id, job: spec.job, ...code, workingPath, outputPath, ...settings });
       void reports.ended.then(() => leave(id));
       return createSharedRun({
         pid,

@@ -112,7 +112,7 @@ describe("access by the recorded assignments", () => {
   it("a stranger is denied everything", () => {
     const access = createAccess(() => estate);
     access.takeEffect();
-    expect(access.allows("nobody", "table", container(CONTAINERS.logs))).toBe(false);
+    expect(access.allows("nobody", "table.read", container(CONTAINERS.logs))).toBe(false);
     expect(access.denials.map(({ who }) => who)).toEqual(["nobody"]);
   });
 

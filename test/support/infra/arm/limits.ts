@@ -116,6 +116,12 @@ export const LIMITS: Readonly<Record<string, Limits>> = {
         }),
       ),
   },
+  "keyvault:Vault": {
+    vaultName: text(3, 24, /^(?!.*--)[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]$/),
+    "properties.softDeleteRetentionInDays": z.int().min(7).max(90),
+    "properties.networkAcls.virtualNetworkRules": z.array(z.unknown()).max(200),
+    "properties.networkAcls.ipRules": z.array(z.unknown()).max(1_000),
+  },
   "managedidentity:UserAssignedIdentity": { resourceName: text(3, 128, /^[A-Za-z0-9][\w-]*$/) },
   "monitor:ActionGroup": {
     actionGroupName: monitorName(),

@@ -58,6 +58,7 @@ async function run(root: string, leave: Parameters<JobRunner>[0], changes: Chang
     events: silentEvents,
     workspaces: createWorkspaces({ root }),
     packages: { acquire: () => Promise.resolve(lease) },
+    tokens: { open: () => () => Promise.resolve({ refused: "No tokens here." }) },
     processes: {
       start: ({ workspace }: { workspace?: Workspace }) => ({
         pid: undefined,

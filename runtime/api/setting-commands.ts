@@ -1,0 +1,112 @@
+/**
+ * Sets and removes settings of packages. A secret's value is kept first, then its row is written, then the value before it
+ * is removed: a row never names a value that is not there. A crash or an outage in between leaves a value that nothing names.
+ * Each change is one line of the log: who, what and which version, never the value.
+ */
+import { ConflictError, NotFoundError, UnavailableError, messageOf } from "../core/errors.ts";
+import { SETTINGS_MAX_COUNT } from "../core/limits.ts";
+import type { Logger } from "../core/logger.ts";
+import type { SecretStore } from "../core/ports/secret-store.ts";
+import type { Setting, SettingKey, SettingStore } from "../core/ports/setting-store.ts";
+import type { Clock } from "../core/clock.ts";
+
+export interface SettingCommandDeps {
+  readonly settings: SettingStore;
+  readonly secrets: SecretStore;
+  readonly now: Clock["now"];
+  readonly log: Logger;
+}
+
+export interface SetRequest extends SettingKey {
+  readonly value: string;
+  readonly secret: boolean;
+  readonly setBy: string;
+}
+
+export interface SettingCommands {
+  /** Throws ConflictError "TooManySettings", UnavailableError. */
+  set(request: SetRequest): Promise<Setting>;
+  /** Throws NotFoundError "SettingNotFound", UnavailableError. */
+  unset(key: SettingKey, by: string): Promise<void>;
+  /** Of a tenant that is deleted: a later one of the same name must not get them. */
+  removeTenant(tenantName: string, by: string): Promise<void>;
+}
+
+/** Each conflict is another write or removal of the same setting. */
+const CHANGE_TRIES = 10;
+
+export function createSettingCommands({ settings, secrets, now, log }: SettingCommandDeps): SettingCommands {
+  async function set({ value, secret, setBy, ...key }: SetRequest): Promise<Setting> {
+    await assertRoom(key);
+    const { tenantName: tenant, packageName, name } = key;
+    const secretId = secret ? await secrets.add(value, { tenant, package: packageName, setting: name }) : undefined;
+    const made = { ...key, value: secret ? undefined : value, secretId, setBy };
+    for (let tries = 0; tries < CHANGE_TRIES; tries++) {
+      const before = await settings.get(key);
+      const setting = { ...made, version: (before?.value.version ?? 0) + 1, setAt: now() };
+      if (!(await settings.put(setting, before?.etag))) {
+        // The answer to the write may have been lost.
+        const current = secretId === undefined ? undefined : await settings.get(key);
+        if (current === undefined || current.value.secretId !== secretId) continue;
+      }
+      noteChange("setting set", setting, setBy);
+      await forget(before?.value.secretId);
+      return setting;
+    }
+    await forget(secretId);
+    throw changedByOthers();
+  }
+
+  async function assertRoom(key: SettingKey): Promise<void> {
+    // Two requests at the same moment may exceed the limit by one. It exists against large numbers.
+    const given = await settings.of(key.tenantName, key.packageName);
+    if (given.length < SETTINGS_MAX_COUNT || given.some(({ name }) => name === key.name)) return;
+    throw new ConflictError("TooManySettings", `A package has at most ${SETTINGS_MAX_COUNT} settings.`);
+  }
+
+  async function unset(key: SettingKey, by: string): Promise<void> {
+    for (let tries = 0; tries < CHANGE_TRIES; tries++) {
+      const stored = await settings.get(key);
+      if (stored === undefined) throw noSuchSetting(key.name);
+      if (!(await settings.remove(key, stored.etag))) continue;
+      noteChange("setting removed", stored.value, by);
+      await forget(stored.value.secretId);
+      return;
+    }
+    throw changedByOthers();
+  }
+
+  /** The change itself is done, so it must not fail here. */
+  async function forget(secretId: string | undefined): Promise<void> {
+    if (secretId === undefined) return;
+    await secrets.remove(secretId).catch((error: unknown) => {
+      log.warn(
+        { secretId, error: messageOf(error) },
+        "the value of a secret that is not used any more could not be removed",
+      );
+    });
+  }
+
+  function noteChange(what: string, { tenantName, packageName, name, version, secretId }: Setting, by: string): void {
+    log.info({ tenantName, packageName, setting: name, version, secret: secretId !== undefined, by }, what);
+  }
+
+  return {
+    set,
+    unset,
+    async removeTenant(tenantName, by) {
+      for await (const { value, etag } of settings.ofTenant(tenantName)) {
+        if (await settings.remove(value, etag)) {
+          noteChange("setting removed", value, by);
+          await forget(value.secretId);
+        }
+      }
+    },
+  };
+}
+
+export const noSuchSetting = (name: string): NotFoundError =>
+  new NotFoundError("SettingNotFound", `There is no setting ${name}.`);
+
+const changedByOthers = (): UnavailableError =>
+  new UnavailableError("StorageUnavailable", "The setting changed during every attempt to write it. Retry later.");

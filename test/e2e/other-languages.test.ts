@@ -26,47 +26,50 @@ function code(language: string, containing: string): string {
   return found.code;
 }
 
-describe.skipIf(!hasProgram("python3", "--version"))("clients in Python (needs python3)", () => {
-  let home: TemporaryDirectory;
-  let desk: TemporaryDirectory;
-  let stack: LocalRun;
-  let env: NodeJS.ProcessEnv;
-  beforeAll(async () => {
-    [home, desk] = await Promise.all([temporaryDirectory(), temporaryDirectory()]);
-    stack = startLocal(home.path, WITH_TEST_PACKAGES);
-    const { api } = await clientOf(stack, home.path);
-    const authorize = signInAs(DEMO_APPLICATION, {
-      authority: api.authority,
-      caFile: join(home.path, "identity/ca.pem"),
+describe.skipIf(!hasProgram("python3", "-c", "import json, urllib.request"))(
+  "clients in Python (needs python3)",
+  () => {
+    let home: TemporaryDirectory;
+    let desk: TemporaryDirectory;
+    let stack: LocalRun;
+    let env: NodeJS.ProcessEnv;
+    beforeAll(async () => {
+      [home, desk] = await Promise.all([temporaryDirectory(), temporaryDirectory()]);
+      stack = startLocal(home.path, WITH_TEST_PACKAGES);
+      const { api } = await clientOf(stack, home.path);
+      const authorize = signInAs(DEMO_APPLICATION, {
+        authority: api.authority,
+        caFile: join(home.path, "identity/ca.pem"),
+      });
+      env = { ...process.env, JOBYARD_URL: api.url, TOKEN: (await authorize()).replace("Bearer ", "") };
     });
-    env = { ...process.env, JOBYARD_URL: api.url, TOKEN: (await authorize()).replace("Bearer ", "") };
-  });
-  afterAll(async () => {
-    stack.process.kill("SIGTERM");
-    expect(await stack.exited).toBe(0);
-    await Promise.all([home, desk].map((directory) => directory[Symbol.asyncDispose]()));
-  });
+    afterAll(async () => {
+      stack.process.kill("SIGTERM");
+      expect(await stack.exited).toBe(0);
+      await Promise.all([home, desk].map((directory) => directory[Symbol.asyncDispose]()));
+    });
 
-  /** Runs a program in Python and resolves with what it prints. */
-  async function python(name: string, program: string): Promise<string> {
-    await writeFile(join(desk.path, name), program);
-    const { stdout } = await run("python3", ["-B", name], { cwd: desk.path, env, timeout: 120_000 });
-    return stdout.trim();
-  }
+    /** Runs a program in Python and resolves with what it prints. */
+    async function python(name: string, program: string): Promise<string> {
+      await writeFile(join(desk.path, name), program);
+      const { stdout } = await run("python3", ["-B", name], { cwd: desk.path, env, timeout: 120_000 });
+      return stdout.trim();
+    }
 
-  it("submit a job and wait for it with the standard library alone", async () => {
-    expect(await python("submit.py", code("python", "urllib.request"))).toBe("succeeded {'year': 2025}");
-  });
+    it("submit a job and wait for it with the standard library alone", async () => {
+      expect(await python("submit.py", code("python", "urllib.request"))).toBe("succeeded {'year': 2025}");
+    });
 
-  it.skipIf(!hasGenerator)(`submit a job and wait for it with a generated client (needs ${GENERATOR})`, async () => {
-    const config = join(desk.path, `${GENERATOR}.yaml`);
-    await writeFile(config, code("yaml", "content_type_overrides"));
-    const document = `${env["JOBYARD_URL"] ?? ""}/openapi.json`;
-    const args = ["--url", document, "--meta", "none", "--config", config, "--output-path", "jobyard_client"];
-    await run(GENERATOR, ["generate", "--fail-on-warning", ...args], { cwd: desk.path, env, timeout: 120_000 });
-    expect(await python("generated.py", code("python", "jobyard_client"))).toBe("succeeded {'year': 2025}");
-  });
-});
+    it.skipIf(!hasGenerator)(`submit a job and wait for it with a generated client (needs ${GENERATOR})`, async () => {
+      const config = join(desk.path, `${GENERATOR}.yaml`);
+      await writeFile(config, code("yaml", "content_type_overrides"));
+      const document = `${env["JOBYARD_URL"] ?? ""}/openapi.json`;
+      const args = ["--url", document, "--meta", "none", "--config", config, "--output-path", "jobyard_client"];
+      await run(GENERATOR, ["generate", "--fail-on-warning", ...args], { cwd: desk.path, env, timeout: 120_000 });
+      expect(await python("generated.py", code("python", "jobyard_client"))).toBe("succeeded {'year': 2025}");
+    });
+  },
+);
 
 describe.skipIf(!hasProgram("dotnet", "--version"))("the sample in C# (needs dotnet)", () => {
   it("is published as one file, and runs with progress, an output and a failure for wrong parameters", async () => {

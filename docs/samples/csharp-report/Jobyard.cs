@@ -25,6 +25,9 @@ public sealed class Job
     /// <summary>What the submitter sent, parsed from JSON. Null: nothing.</summary>
     public JsonNode? Parameters { get; init; }
 
+    /// <summary>What the tenant has given to the package: settings and secrets by name.</summary>
+    public JsonNode? Settings { get; init; }
+
     /// <summary>The unpacked package: program and data files.</summary>
     public string PackagePath { get; init; } = ".";
 
@@ -55,6 +58,9 @@ public sealed class Job
 
     /// <summary>Different for every start of the job. Fence outside effects with it.</summary>
     public string ClaimId { get; init; } = "";
+
+    /// <summary>For runs of a timer: grows with each start of the timer.</summary>
+    public int? Fence { get; init; }
 
     /// <summary>The W3C traceparent of this try, if it is traced.</summary>
     public string? Trace { get; init; }
@@ -123,6 +129,10 @@ public static class Jobyard
         return new Job
         {
             Parameters = JsonNode.Parse(File.ReadAllText(file)),
+            // A package that declares no settings has no file.
+            Settings = Environment.GetEnvironmentVariable("JOBYARD_SETTINGS_FILE") is string settings
+                ? JsonNode.Parse(File.ReadAllText(settings))
+                : null,
             PackagePath = Variable("PACKAGE_PATH", here),
             WorkingPath = Variable("WORKING_PATH", here),
             OutputPath = Variable("OUTPUT_PATH", here),
@@ -135,6 +145,7 @@ public static class Jobyard
             Attempt = int.Parse(Variable("ATTEMPT", "1"), CultureInfo.InvariantCulture),
             Interruption = int.Parse(Variable("INTERRUPTION", "0"), CultureInfo.InvariantCulture),
             ClaimId = Variable("CLAIM_ID"),
+            Fence = int.TryParse(Variable("FENCE"), NumberStyles.None, CultureInfo.InvariantCulture, out var fence) ? fence : null,
             Trace = Environment.GetEnvironmentVariable("TRACEPARENT"),
             Stopping = stopping,
         };

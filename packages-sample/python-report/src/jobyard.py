@@ -17,9 +17,9 @@ import signal
 import sys
 import traceback
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Optional
+from typing import Any, Callable, Iterator, List, Mapping, Optional
 
 _DO_NOT_RETRY = 65
 _STOPPED = 128 + signal.SIGTERM
@@ -44,6 +44,8 @@ class Job:
 
     #: What the submitter sent, parsed from JSON.
     parameters: Any = None
+    #: What the tenant has given to the package: settings and secrets by name, as text.
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     #: The unpacked package: code and data files.
     package_path: Path = Path(".")
     #: An empty folder for temporary files: the current directory.
@@ -63,11 +65,13 @@ class Job:
     interruption: int = 0
     #: Different for every start of the job. Fence outside effects with it.
     claim_id: str = ""
+    #: For runs of a timer: grows with each start of the timer.
+    fence: Optional[int] = None
     #: The W3C `traceparent` of this try, if it is traced.
     trace: Optional[str] = None
     #: Whether the job must stop. For threads to look at: `Stopped` is raised in the main thread only.
     stopping: bool = False
-    _holds: int = 0
+    _holds: int = field(default=0, init=False, repr=False)
 
     def progress(self, fraction: float, text: str = "") -> None:
         """Reports a fraction from 0 to 1, and what the job does now."""
@@ -123,7 +127,9 @@ def _job_of_this_process() -> Job:
         sys.exit("This program is a job. Run it with `jobyard run`, or set the variables of docs/packages.md.")
     here = os.getcwd()
     return Job(
-        parameters=json.loads(Path(env["JOBYARD_PARAMETERS_FILE"]).read_text(encoding="utf-8")),
+        parameters=_json_of(env["JOBYARD_PARAMETERS_FILE"]),
+        # A package that declares no settings has no file.
+        settings=_json_of(env["JOBYARD_SETTINGS_FILE"]) if "JOBYARD_SETTINGS_FILE" in env else {},
         package_path=Path(env.get("JOBYARD_PACKAGE_PATH", here)),
         working_path=Path(env.get("JOBYARD_WORKING_PATH", here)),
         output_path=Path(env.get("JOBYARD_OUTPUT_PATH", here)),
@@ -136,8 +142,13 @@ def _job_of_this_process() -> Job:
         attempt=int(env.get("JOBYARD_ATTEMPT", "1")),
         interruption=int(env.get("JOBYARD_INTERRUPTION", "0")),
         claim_id=env.get("JOBYARD_CLAIM_ID", ""),
+        fence=int(env["JOBYARD_FENCE"]) if "JOBYARD_FENCE" in env else None,
         trace=env.get("TRACEPARENT"),
     )
+
+
+def _json_of(file: str) -> Any:
+    return json.loads(Path(file).read_text(encoding="utf-8"))
 
 
 def _write_result(output: Any) -> None:

@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parent.parent / "src"
 class Program:
     """A job in a process of its own, with the environment that a worker gives."""
 
-    def __init__(self, folder, work, parameters):
+    def __init__(self, folder, work, parameters, environment):
         self.folder = Path(folder)
         (self.folder / "parameters.json").write_text(json.dumps(parameters), encoding="utf-8")
         (self.folder / "job.py").write_text(
@@ -34,6 +34,7 @@ class Program:
                 "JOBYARD_RESULT_FILE": str(self.folder / "result.json"),
                 "JOBYARD_JOB_ID": "demo.b.00.j",
                 "JOBYARD_ATTEMPT": "2",
+                **environment,
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -64,14 +65,22 @@ class Run(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
 
-    def start(self, work, parameters=None):
-        return Program(self.folder, work, parameters)
+    def start(self, work, parameters=None, **environment):
+        return Program(self.folder, work, parameters, environment)
 
     def test_gives_the_job_its_request_and_keeps_what_it_returns(self):
-        program = self.start("return [job.parameters, job.job_id, job.attempt, job.trace]", {"name": "Größe 🙂"})
+        program = self.start("return [job.parameters, job.job_id, job.attempt, job.fence]", {"name": "Größe 🙂"}, JOBYARD_FENCE="7")
         self.assertEqual(program.end(), (0, "", ""))
-        self.assertEqual(program.result(), [{"name": "Größe 🙂"}, "demo.b.00.j", 2, None])
+        self.assertEqual(program.result(), [{"name": "Größe 🙂"}, "demo.b.00.j", 2, 7])
         self.assertEqual(sorted(os.listdir(self.folder)), ["job.py", "parameters.json", "result.json"])
+
+    def test_reads_the_settings_of_a_package_that_has_some(self):
+        file = Path(self.folder) / "settings.json"
+        file.write_text('{"API_KEY": "k"}', encoding="utf-8")
+        program = self.start("return dict(job.settings)", JOBYARD_SETTINGS_FILE=str(file))
+        self.assertEqual((program.end()[0], program.result()), (0, {"API_KEY": "k"}))
+        program = self.start("return dict(job.settings)")
+        self.assertEqual((program.end()[0], program.result()), (0, {}))
 
     def test_writes_no_result_for_none(self):
         program = self.start("return None")

@@ -13,7 +13,7 @@ import { clientOf } from "../../../test/support/test-packages.ts";
 
 const PACKAGE = join(import.meta.dirname, "../../python-report");
 
-describe.skipIf(!hasProgram("python3", "--version"))("python-report (needs python3)", () => {
+describe.skipIf(!hasProgram("python3", "-c", "import csv, decimal, json"))("python-report (needs python3)", () => {
   let home: TemporaryDirectory;
   let run: LocalRun;
   let client: JobServiceClient;

@@ -124,7 +124,7 @@ public static class Jobyard
     private static Job JobOfThisProcess(CancellationToken stopping)
     {
         var file = Environment.GetEnvironmentVariable("JOBYARD_PARAMETERS_FILE")
-            ?? throw new NonRetryableException("This program is a job. Run it with `jobyard run`, or set the variables of docs/packages.md.");
+            ?? throw new NonRetryableException("This program is a job. Run it with `jobyard run`.");
         var here = Environment.CurrentDirectory;
         return new Job
         {
@@ -145,7 +145,7 @@ public static class Jobyard
             Attempt = int.Parse(Variable("ATTEMPT", "1"), CultureInfo.InvariantCulture),
             Interruption = int.Parse(Variable("INTERRUPTION", "0"), CultureInfo.InvariantCulture),
             ClaimId = Variable("CLAIM_ID"),
-            Fence = int.TryParse(Variable("FENCE"), NumberStyles.None, CultureInfo.InvariantCulture, out var fence) ? fence : null,
+            Fence = int.TryParse(Variable("FENCE"), CultureInfo.InvariantCulture, out var fence) ? fence : null,
             Trace = Environment.GetEnvironmentVariable("TRACEPARENT"),
             Stopping = stopping,
         };

@@ -3,9 +3,11 @@ using System.Text.Json.Nodes;
 
 return await Jobyard.RunAsync(async job =>
 {
-    var text = job.Parameters is JsonObject parameters && parameters["text"] is JsonValue value && value.TryGetValue(out string? given)
-        ? given
-        : throw new NonRetryableException("text: expected a text.");
+    var parameter = (job.Parameters as JsonObject)?["text"] as JsonValue;
+    if (parameter is null || !parameter.TryGetValue(out string? text))
+    {
+        throw new NonRetryableException("text: expected a text.");
+    }
 
     var counts = new SortedDictionary<string, int>(StringComparer.Ordinal);
     var words = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);

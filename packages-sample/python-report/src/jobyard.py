@@ -80,7 +80,7 @@ class Job:
 
     @contextmanager
     def uninterrupted(self) -> Iterator[None]:
-        """Holds `Stopped` back until the end of the block, for steps that must not be torn. Keep it under ten seconds."""
+        """Holds `Stopped` back until the end of the block, for steps that must not be torn. At most ten seconds."""
         self._holds += 1
         try:
             yield
@@ -100,8 +100,8 @@ class Job:
 def run(work: Callable[[Job], Any]) -> None:
     """Runs the job of this process and ends the process.
 
-    What `work` returns becomes the output, as JSON; None: no output. An exception fails the job. The traceback is written
-    to its log, and its last line becomes the message of the failure.
+    What `work` returns becomes the output, as JSON; None: no output. An exception fails the job. The traceback is
+    written to its log, and its last line becomes the message of the failure.
     """
     # Without this, lines would wait in a buffer until the end, and the encoding would depend on the machine.
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)

@@ -69,7 +69,8 @@ class Run(unittest.TestCase):
         return Program(self.folder, work, parameters, environment)
 
     def test_gives_the_job_its_request_and_keeps_what_it_returns(self):
-        program = self.start("return [job.parameters, job.job_id, job.attempt, job.fence]", {"name": "Größe 🙂"}, JOBYARD_FENCE="7")
+        work = "return [job.parameters, job.job_id, job.attempt, job.fence]"
+        program = self.start(work, {"name": "Größe 🙂"}, JOBYARD_FENCE="7")
         self.assertEqual(program.end(), (0, "", ""))
         self.assertEqual(program.result(), [{"name": "Größe 🙂"}, "demo.b.00.j", 2, 7])
         self.assertEqual(sorted(os.listdir(self.folder)), ["job.py", "parameters.json", "result.json"])

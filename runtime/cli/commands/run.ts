@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { JobFailedError } from "../../core/errors.ts";
 import { TIMEOUT_DEFAULT_MS } from "../../core/limits.ts";
 import type { ArtifactContent } from "../../core/ports/job-files.ts";
@@ -14,6 +14,7 @@ import { createJobProcesses } from "../../worker/process/job-processes.ts";
 import type { ProcessResult } from "../../worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../worker/process/files/workspace.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
+import { INSPECT_PORT, inspectHints } from "../dev/inspect-hints.ts";
 import { parametersIn } from "../input.ts";
 import { type Surroundings, type Terminal, jsonResult } from "../terminal.ts";
 import { systemClock } from "../../core/clock.ts";
@@ -22,6 +23,8 @@ interface RunOptions {
   readonly type?: string;
   readonly parameters?: string;
   readonly out?: string;
+  /** True: at the usual port. */
+  readonly inspect?: number | true;
   readonly json?: true;
 }
 
@@ -47,7 +50,9 @@ async function runIn(root: string, path: string, options: RunOptions, around: Su
   const job = findJob(manifest, jobType);
   const isTimer = manifest.timers?.some(({ timerName }) => timerName === jobType) ?? false;
   const parameters = given ?? (isTimer ? manualTrigger(new Date()) : "null");
+  const inspect = inspectionOf(options, path, manifest.name, around);
   const processes = createJobProcesses({
+    inspect,
     root,
     hostEntry: await bundleHost(root),
     spares: 0,
@@ -148,6 +153,14 @@ function describe(result: ProcessResult, { paint }: Terminal): string {
     case "not-started":
       return `${paint("red", result.kind)}  ${result.message}`;
   }
+}
+
+/** For a ZIP it is unknown where its sources are. */
+function inspectionOf({ inspect }: RunOptions, path: string, name: string, { terminal }: Surroundings) {
+  if (inspect === undefined) return undefined;
+  const port = inspect === true ? INSPECT_PORT : inspect;
+  for (const line of inspectHints(port)) terminal.error(line);
+  return { port, sources: path.endsWith(".zip") ? {} : { [name]: resolve(path) } };
 }
 
 async function zipOf(path: string, terminal: Terminal): Promise<Uint8Array> {

@@ -1,7 +1,13 @@
 /** Commands about packages: creating and trying them locally, publishing and managing them on the service. */
-import { JSON_OPTION, limit, LOCAL, REMOTE, TENANT, type ArgumentSpec, type CommandSpec } from "../command-spec.ts";
+import { JSON_OPTION, limit, LOCAL, REMOTE, TENANT, type ArgumentSpec, type CommandSpec, type OptionSpec } from "../command-spec.ts";
 
 const PACKAGE: ArgumentSpec = { name: "<package>", text: "its name, with or without .zip" };
+
+const INSPECT: OptionSpec = {
+  flags: "--inspect [port]",
+  text: "wait for a debugger at the first line of each job, without limits of time (default port: 9229)",
+  number: [1, 65_535],
+};
 
 const PUBLISHED: CommandSpec = {
   name: "packages",
@@ -58,6 +64,7 @@ export const PACKAGES: readonly CommandSpec[] = [
       `run greetings --type Greetings --parameters '{"name":"world"}'`,
       "run greetings/dist/greetings.zip --out results",
       "run reports --type nightly   # a timer, once and now",
+      "run greetings --inspect      # with a debugger"
     ],
     arguments: [{ name: "<package>", text: "its directory, or a ZIP packed for this machine" }],
     options: [
@@ -68,6 +75,7 @@ export const PACKAGES: readonly CommandSpec[] = [
         text: "any JSON, or @file (default: null; for a timer, as for a run now)",
       },
       { flags: "--out <directory>", text: "copy its artifacts to this directory" },
+      INSPECT,
       { flags: "--json", text: "print the result as JSON and the log to standard error" },
     ],
     load: async () => (await import("../commands/run.ts")).run,

@@ -26,7 +26,7 @@ import { followProgress } from "./progress.ts";
 export interface ExecutionDeps extends CollectDeps {
   readonly packages: Pick<PackageCache, "acquire">;
   readonly workspaces: Pick<Workspaces, "create">;
-  readonly processes: Pick<JobProcesses, "start">;
+  readonly processes: Pick<JobProcesses, "start"> & Partial<Pick<JobProcesses, "inspects">>;
   readonly files: CollectDeps["files"] & Pick<JobFiles, "getParameters">;
   readonly events: JobEvents;
   readonly unreadable: Pick<Unreadable, "note">;
@@ -111,7 +111,8 @@ async function executeClaimed(context: ExecutionContext, deps: ExecutionDeps): P
   using prepared = await inSpan("package", {}, () => retryWhileLocked("fetching the package", prepare, patience));
   const { hash, job } = prepared;
   // A job that was interrupted often may be one that ends its process without a trace.
-  const shares = job.isolation === "reuse" && start.interruptions < REUSE_ALONE_AFTER_INTERRUPTIONS;
+  const mayShare = job.isolation === "reuse" && deps.processes.inspects !== true;
+  const shares = mayShare && start.interruptions < REUSE_ALONE_AFTER_INTERRUPTIONS;
   await using own = shares ? undefined : await openWorkspace(deps.workspaces, log);
   if (own !== undefined) await prepared.copyTo(own.packagePath, lost);
   const getParameters = () => deps.files.getParameters(jobId);

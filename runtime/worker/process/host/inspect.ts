@@ -1,0 +1,78 @@
+/**
+ * Stops a job for a debugger at the first line of its author's code, and not in ours. Only for the local system. The
+ * packages that it loads get a `debugger` statement in front of that line, and source maps that name the author's files.
+ */
+import { registerHooks } from "node:module";
+import { posix } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { SOURCE_MAP_MARK } from "../../../core/package/source-map-mark.ts";
+import type { InspectCommand } from "./messages.ts";
+
+const HOST = "127.0.0.1";
+
+/** Blocks until a debugger is there. Node prints its address, which is then in the job's log. Throws Error. */
+export function waitForDebugger({ port, sourceFolder }: InspectCommand, packagePath: string): void {
+  // Only here, because every other job starts faster without it.
+  const inspector = process.getBuiltinModule("node:inspector");
+  inspector.open(port, HOST);
+  if (inspector.url() === undefined)
+    throw new Error(`Port ${port} is in use, so no debugger can reach this job. Choose another one with --inspect.`);
+  const folder = `${pathToFileURL(packagePath).href}/`;
+  registerHooks({
+    load(url, context, nextLoad) {
+      const loaded = nextLoad(url, context);
+      if (!url.startsWith(folder) || url.includes("/node_modules/")) return loaded;
+      if (loaded.format !== "module" || loaded.source === undefined || loaded.source === null) return loaded;
+      const text =
+        typeof loaded.source === "string" ? loaded.source : Buffer.from(loaded.source as Uint8Array).toString();
+      const path = fileURLToPath(url).slice(fileURLToPath(folder).length);
+      const source = withSourceFolder(withDebuggerStatement(text), path, sourceFolder);
+      return { ...loaded, source };
+    },
+  });
+  inspector.waitForDebugger();
+}
+
+/** The bundler begins the code of each module with its path in a comment. Of the author's are those below the package. */
+const MODULE_COMMENT = /^\/\/ (\S.*)$/;
+const FOREIGN = /^(?:\.\.\/|(?:.*\/)?node_modules\/|jobyard[-:])/;
+
+/** Stops once in a process, whatever is loaded first: a package can have several files. No line moves. */
+const STOP =
+  'if (!globalThis[Symbol.for("jobyard.stopped")]) { globalThis[Symbol.for("jobyard.stopped")] = true; debugger; } ';
+
+/** In front of the first line of the author's code that runs, which no import does. */
+export function withDebuggerStatement(code: string): string {
+  const lines = code.split("\n");
+  let isAuthors = false;
+  let isImport = false;
+  for (const [index, line] of lines.entries()) {
+    const path = MODULE_COMMENT.exec(line)?.[1];
+    if (path !== undefined) {
+      isAuthors = !FOREIGN.test(path);
+      continue;
+    }
+    isImport ||= /^import\b/.test(line);
+    if (isAuthors && !isImport && line.trim() !== "") {
+      lines[index] = `${STOP}${line}`;
+      return lines.join("\n");
+    }
+    if (line.endsWith(";")) isImport = false;
+  }
+  return code;
+}
+
+/** With the author's own files as sources of the map, so that breakpoints in an editor are found. */
+export function withSourceFolder(code: string, path: string, sourceFolder: string | undefined): string {
+  const start = code.lastIndexOf(SOURCE_MAP_MARK);
+  if (start < 0 || sourceFolder === undefined) return code;
+  const map = JSON.parse(Buffer.from(code.slice(start + SOURCE_MAP_MARK.length), "base64").toString()) as {
+    sources: readonly string[];
+  };
+  const folder = `${pathToFileURL(sourceFolder).href}/`;
+  const sources = map.sources.map((source) => {
+    const file = posix.join(posix.dirname(path), source);
+    return FOREIGN.test(file) ? source : new URL(encodeURI(file), folder).href;
+  });
+  return `${code.slice(0, start)}${SOURCE_MAP_MARK}${Buffer.from(JSON.stringify({ ...map, sources })).toString("base64")}\n`;
+}

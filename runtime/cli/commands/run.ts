@@ -14,7 +14,7 @@ import { createJobProcesses } from "../../worker/process/job-processes.ts";
 import type { ProcessResult } from "../../worker/process/spec.ts";
 import { createWorkspaces, type Workspace } from "../../worker/process/files/workspace.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
-import { INSPECT_PORT, inspectHints } from "../dev/inspect-hints.ts";
+import { INSPECT_PORT, inspectHints } from "../dev/hints.ts";
 import { parametersIn } from "../input.ts";
 import { type Surroundings, type Terminal, jsonResult } from "../terminal.ts";
 import { systemClock } from "../../core/clock.ts";

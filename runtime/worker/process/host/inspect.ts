@@ -22,9 +22,8 @@ export function waitForDebugger({ port, sourceFolder }: InspectCommand, packageP
     load(url, context, nextLoad) {
       const loaded = nextLoad(url, context);
       if (!url.startsWith(folder) || url.includes("/node_modules/")) return loaded;
-      if (loaded.format !== "module" || loaded.source === undefined || loaded.source === null) return loaded;
-      const text =
-        typeof loaded.source === "string" ? loaded.source : Buffer.from(loaded.source as Uint8Array).toString();
+      if (loaded.format !== "module" || loaded.source === undefined) return loaded;
+      const text = typeof loaded.source === "string" ? loaded.source : new TextDecoder().decode(loaded.source);
       const path = fileURLToPath(url).slice(fileURLToPath(folder).length);
       const source = withSourceFolder(withDebuggerStatement(text), path, sourceFolder);
       return { ...loaded, source };

@@ -107,7 +107,7 @@ async function main(): Promise<void> {
     admin = await localClient(stack, ADMIN_APPLICATION);
     await announce(stack, home, options);
     const client = await localClient(stack, DEMO_APPLICATION);
-    report.step(`Running at ${stack.apiUrl} with ${counted(options.workers, "worker")}`);
+    report.step(`Running at ${stack.apiUrl} with ${counted(workersOf(options), "worker")}`);
     if (options.dev !== undefined) {
       await aborted(signal);
       await stop(0);
@@ -191,7 +191,7 @@ function startLocalStack(
     packageAnswerMs: options.dev === undefined ? undefined : 0,
     apiPort: options.port,
     identityPort: options.identityPort,
-    pools: new Map([[DEFAULT_POOL, inspect === undefined ? options.workers : 1], ...options.pool]),
+    pools: new Map([[DEFAULT_POOL, workersOf(options)], ...options.pool]),
     slots: inspect === undefined ? availableParallelism() : 1,
     lockMs: parseLockMs(process.env),
     drainMs: DRAIN_MS,
@@ -256,6 +256,9 @@ function sentenceOf(error: unknown): string {
     error instanceof PortTakenError;
   return isPlain ? error.message : explain(error);
 }
+
+/** One job at a time has the debugger's port. */
+const workersOf = ({ dev, workers }: StartOptions): number => (dev?.inspect === undefined ? workers : 1);
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 

@@ -49,8 +49,9 @@ async function work(
   const { client, running } = system;
   const cwd = process.cwd();
   const closing = new AbortController();
+  const isOver = (): boolean => closing.signal.aborted;
   const tell = (event: DevEvent): void => {
-    const text = json === true ? jsonLine(asJson(event)) : asText(event, { paint: terminal.paint, cwd });
+    const text = json === true ? jsonLine(asJson(event)) : asText(event, { ...around.terminal, cwd });
     if (text !== undefined) terminal.out(text);
   };
   const notice = (problem: unknown): void => {
@@ -66,7 +67,7 @@ async function work(
   /** What is opened after the end is closed at once. */
   const keep = (open: { close(): void } | undefined): void => {
     if (open !== undefined) toClose.push(open);
-    if (closing.signal.aborted) open?.close();
+    if (isOver()) open?.close();
   };
 
   async function run(): Promise<void> {
@@ -78,13 +79,17 @@ async function work(
       tell,
       onProblem: notice,
     });
+    if (isOver()) {
+      feed.close();
+      return;
+    }
     for (const [directory, builder] of builders) {
       // Before the first version is packed, so that no save is overlooked.
       const onChange = ({ savedAt = Date.now() }): void => void builder.build(savedAt);
       keep(await watchFolder({ directory, onChange, onProblem: notice }));
     }
     await Promise.all(all.map((builder) => builder.build()));
-    if (closing.signal.aborted) return;
+    if (isOver()) return;
     keep(readKeys(around, onKey(feed)));
     const published = all.flatMap((builder) => builder.published ?? []);
     for (const line of devHints({ folders, published, running })) terminal.error(line);

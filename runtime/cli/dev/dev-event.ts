@@ -4,6 +4,7 @@
  */
 import type { JobEvents, JobView } from "../../client/index.ts";
 import { printable } from "../../core/text.ts";
+import { wrapped } from "../../local/demo/report.ts";
 import { counted, showDuration, showState } from "../command.ts";
 import type { Terminal } from "../terminal.ts";
 import { clickable, frameAt, placesIn, showPlace, type SourcePlace } from "./code-frame.ts";
@@ -73,7 +74,7 @@ export function asJson(event: DevEvent): object {
   }
 }
 
-export interface TextDeps extends Pick<Terminal, "paint"> {
+export interface TextDeps extends Pick<Terminal, "paint" | "columns"> {
   readonly cwd: string;
 }
 
@@ -109,11 +110,15 @@ export function asText(event: DevEvent, deps: TextDeps): string | undefined {
 }
 
 const shortHash = (sha256: string): string => sha256.slice(0, 8);
+/** Broken at words to fit the terminal. */
+const indented = (text: string, { columns }: TextDeps): string =>
+  wrapped(text, columns - INDENT.length).replaceAll(/^/gm, INDENT);
+const INDENT = "  ";
 const lastOf = (path: string): string => path.split("/").at(-1) ?? path;
 
 function showProblem({ message, place }: Problem, deps: TextDeps): readonly string[] {
-  if (place === undefined) return [`  ${message}`];
-  return [`  ${deps.paint("cyan", showPlace(place, deps.cwd))}`, `  ${message}`, ...frameAt(place, deps)];
+  if (place === undefined) return [indented(message, deps)];
+  return [`  ${deps.paint("cyan", showPlace(place, deps.cwd))}`, indented(message, deps), ...frameAt(place, deps)];
 }
 
 /** More errors than a screen has room for are counted. */
@@ -130,7 +135,7 @@ function showTypes(folder: string, errors: readonly Problem[], deps: TextDeps): 
       .slice(0, TYPE_ERRORS_SHOWN)
       .flatMap(({ message, place }) => [
         ...(place === undefined ? [] : [`  ${paint("cyan", showPlace(place, deps.cwd))}`]),
-        `  ${message.replaceAll("\n", "\n  ")}`,
+        indented(message, deps),
       ]),
     ...(rest > 0 ? [`  … and ${rest} more`] : []),
   ].join("\n");
@@ -195,7 +200,7 @@ function showFailure(failure: ShownFailure | undefined, folder: string, deps: Te
   const { code, message, stack = "" } = failure;
   const [place] = placesIn(`${message}\n${stack}`, folder);
   return [
-    `  ${code}: ${message}`,
+    indented(`${code}: ${message}`, deps),
     ...(stack === ""
       ? []
       : clickable(stack, { folder, cwd: deps.cwd })

@@ -1,6 +1,7 @@
 /** The folders of packages that a user names, each with the package's own name. */
 import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { messageOf } from "../../core/errors.ts";
 import { UsageError } from "../exit-codes.ts";
 
 export interface PackageFolder {
@@ -9,13 +10,19 @@ export interface PackageFolder {
   readonly name: string;
 }
 
-/** Each folder, or the packages in it. Throws UsageError or PackError, which say what is missing. */
+/** Each folder, or the packages in it. Throws UsageError, which says what is missing. */
 export async function packageFolders(given: readonly string[]): Promise<readonly PackageFolder[]> {
   // Loaded here, because it takes longer than other commands run.
   const { readPackageJson } = await import("../../package/build/package-json.ts");
   const directories = new Set((await Promise.all(given.map(foldersIn))).flat());
   const found: PackageFolder[] = [];
-  for (const directory of directories) found.push({ directory, name: (await readPackageJson(directory)).name });
+  for (const directory of directories) {
+    const { name } = await readPackageJson(directory).catch((error: unknown) => {
+      // It names the file, and not which of several.
+      throw new UsageError(`In ${directory}: ${messageOf(error)}`, { cause: error });
+    });
+    found.push({ directory, name });
+  }
   for (const { name, directory } of found) {
     const twin = found.find((other) => other.name === name && other.directory !== directory);
     if (twin !== undefined) {

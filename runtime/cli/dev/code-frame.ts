@@ -53,7 +53,11 @@ export function shortPath(file: string, cwd: string): string {
 const PLACE = /(?<=^|[\s(])((?:[^\s():]+\/)?[^\s():/]+\.[cm]?[jt]sx?):(\d+):(\d+)/g;
 
 /** The places of a package's files in a text, first one first. `has`: whether the folder has this file. */
-export function placesIn(text: string, folder: string, has = existsSync): readonly SourcePlace[] {
+export function placesIn(
+  text: string,
+  folder: string,
+  has: (file: string) => boolean = existsSync,
+): readonly SourcePlace[] {
   return [...text.matchAll(PLACE)].flatMap(([, path = "", line, column]) => {
     const file = isAbsolute(path) ? path : join(folder, path);
     const isOwn = file.startsWith(`${folder}/`) && !file.includes("/node_modules/") && has(file);
@@ -62,7 +66,11 @@ export function placesIn(text: string, folder: string, has = existsSync): readon
 }
 
 /** With paths that are relative to the current folder instead of the package's. */
-export const clickable = (text: string, { folder, cwd }: { folder: string; cwd: string }, has = existsSync): string =>
+export const clickable = (
+  text: string,
+  { folder, cwd }: { folder: string; cwd: string },
+  has: (file: string) => boolean = existsSync,
+): string =>
   text.replace(PLACE, (all, path: string, line: string, column: string) =>
     isAbsolute(path) || !has(join(folder, path)) ? all : `${shortPath(join(folder, path), cwd)}:${line}:${column}`,
   );

@@ -84,8 +84,8 @@ export async function followJobs(deps: JobFeedDeps): Promise<JobFeed> {
     const first = await job.first;
     if (first === undefined) return;
     const { folder } = first;
-    const others = [...jobs.values()].filter((other) => other.log !== undefined && other !== job).length;
-    const about = { folder, isOneOfMany: others > 0 };
+    const others = (): number => [...jobs.values()].filter((other) => other.log !== undefined && other !== job).length;
+    const about = { folder, isOneOfMany: others() > 0 };
     switch (event.eventType) {
       case "jobQueued":
       case "jobProgressed":
@@ -94,7 +94,7 @@ export async function followJobs(deps: JobFeedDeps): Promise<JobFeed> {
         return;
       case "jobStarted":
         await job.log?.finish();
-        if (others >= FOLLOWED_MAX) return;
+        if (others() >= FOLLOWED_MAX) return;
         tell({ eventType: "job", event, ...about });
         job.log = followLog(event, folder);
         return;

@@ -32,8 +32,11 @@ export function waitForDebugger({ port, sourceFolder }: InspectCommand, packageP
   inspector.waitForDebugger();
 }
 
-/** The bundler begins the code of each module with its path in a comment. Of the author's are those below the package. */
-const MODULE_COMMENT = /^\/\/ (\S.*)$/;
+/**
+ * The bundler begins the code of each module with its path in a comment. Of the author's are those below the package, and
+ * files that were not bundled.
+ */
+const MODULE_COMMENT = /^\/\/ (\S.*\.(?:[cm]?[jt]sx?|json)|jobyard[-:]\S*)$/;
 const FOREIGN = /^(?:\.\.\/|(?:.*\/)?node_modules\/|jobyard[-:])/;
 
 /** Stops once in a process, whatever is loaded first: a package can have several files. No line moves. */
@@ -43,7 +46,7 @@ const STOP =
 /** In front of the first line of the author's code that runs, which no import does. */
 export function withDebuggerStatement(code: string): string {
   const lines = code.split("\n");
-  let isAuthors = false;
+  let isAuthors = !lines.some((line) => MODULE_COMMENT.test(line));
   let isImport = false;
   for (const [index, line] of lines.entries()) {
     const path = MODULE_COMMENT.exec(line)?.[1];
@@ -51,12 +54,12 @@ export function withDebuggerStatement(code: string): string {
       isAuthors = !FOREIGN.test(path);
       continue;
     }
-    isImport ||= /^import\b/.test(line);
-    if (isAuthors && !isImport && line.trim() !== "") {
+    isImport ||= /^\s*import\b/.test(line);
+    if (isAuthors && !isImport && !/^\s*(?:\/[/*]|\*|$)/.test(line)) {
       lines[index] = `${STOP}${line}`;
       return lines.join("\n");
     }
-    if (line.endsWith(";")) isImport = false;
+    if (/["'];?\s*$/.test(line)) isImport = false;
   }
   return code;
 }

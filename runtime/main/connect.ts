@@ -94,7 +94,10 @@ export async function connect(
     batches: createBatchStore({ storage }),
     keys: createKeyStore({ storage }),
     queue: createJobQueue({ bus: connectServiceBus(connections.serviceBus) }),
-    packages: createPackageCatalog({ storage, settlesMs: packageAnswerMs === 0 ? 0 : packageAnswerMs + CLOCKS_DIFFER_MS }),
+    packages: createPackageCatalog({
+      storage,
+      settlesMs: packageAnswerMs === 0 ? 0 : packageAnswerMs + CLOCKS_DIFFER_MS,
+    }),
     files: createJobFiles({ storage }),
     workers: createWorkerStore({ storage }),
     tenants: createTenantStore({ storage }),

@@ -44,7 +44,7 @@ export const showPlace = ({ file, line, column }: SourcePlace, cwd: string): str
   `${shortPath(file, cwd)}:${line}:${column}`;
 
 /** Relative to the current folder, unless it is far away from it. */
-export function shortPath(file: string, cwd: string): string {
+function shortPath(file: string, cwd: string): string {
   const path = relative(cwd, file);
   return path.startsWith("../../..") ? file : path;
 }

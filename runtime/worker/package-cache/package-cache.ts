@@ -120,8 +120,7 @@ export function createPackageCache(deps: PackageCacheDeps): PackageCache {
     }
   }
 
-  const isFresh = ({ askedAt }: { readonly askedAt: number }): boolean =>
-    monotonicNow() - askedAt < answerForMs;
+  const isFresh = ({ askedAt }: { readonly askedAt: number }): boolean => monotonicNow() - askedAt < answerForMs;
 
   /** The version to use, held. */
   async function newest(tenantName: string, packageName: string, signal?: AbortSignal): Promise<Version> {

@@ -5,7 +5,7 @@
 import { registerHooks } from "node:module";
 import { posix } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { SOURCE_MAP_MARK } from "../../../core/package/source-map-mark.ts";
+import { SDK_SOURCE, SOURCE_MAP_MARK } from "../../../core/package/source-map-mark.ts";
 import type { InspectCommand } from "./messages.ts";
 
 const HOST = "127.0.0.1";
@@ -37,7 +37,8 @@ export function waitForDebugger({ port, sourceFolder }: InspectCommand, packageP
  * files that were not bundled.
  */
 const MODULE_COMMENT = /^\/\/ (\S.*\.(?:[cm]?[jt]sx?|json)|jobyard[-:]\S*)$/;
-const FOREIGN = /^(?:\.\.\/|(?:.*\/)?node_modules\/|jobyard[-:])/;
+const FOREIGN = /^(?:\.\.\/|(?:.*\/)?node_modules\/|jobyard-entry:)/;
+const isForeign = (path: string): boolean => path === SDK_SOURCE || FOREIGN.test(path);
 
 /** Stops once in a process, whatever is loaded first: a package can have several files. No line moves. */
 const STOP =
@@ -51,7 +52,7 @@ export function withDebuggerStatement(code: string): string {
   for (const [index, line] of lines.entries()) {
     const path = MODULE_COMMENT.exec(line)?.[1];
     if (path !== undefined) {
-      isAuthors = !FOREIGN.test(path);
+      isAuthors = !isForeign(path);
       continue;
     }
     isImport ||= /^\s*import\b/.test(line);
@@ -74,7 +75,8 @@ export function withSourceFolder(code: string, path: string, sourceFolder: strin
   const folder = `${pathToFileURL(sourceFolder).href}/`;
   const sources = map.sources.map((source) => {
     const file = posix.join(posix.dirname(path), source);
-    return FOREIGN.test(file) ? source : new URL(encodeURI(file), folder).href;
+    // A file beside the package has no path of this machine in the map.
+    return isForeign(file) || file.startsWith("…/") ? source : new URL(encodeURI(file), folder).href;
   });
   return `${code.slice(0, start)}${SOURCE_MAP_MARK}${Buffer.from(JSON.stringify({ ...map, sources })).toString("base64")}\n`;
 }

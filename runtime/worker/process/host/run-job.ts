@@ -7,6 +7,7 @@ import { mergeProgress, presentable } from "../progress.ts";
 import { piecesOf } from "./channel.ts";
 import { type JobPhase, describeThrown } from "./failure.ts";
 import { type FoundDefinition, findDefinition } from "./find-definition.ts";
+import { waitForDebugger } from "./inspect.ts";
 import type { HostEnd, JobReport, RunCommand } from "./messages.ts";
 import { writeOutput } from "./write-output.ts";
 
@@ -90,6 +91,7 @@ type NotFound = Exclude<FoundDefinition, { found: unknown }>;
 
 async function load(command: RunCommand): Promise<Loaded | NotFound> {
   const { file, packagePath, job } = command;
+  if (command.inspect !== undefined) waitForDebugger(command.inspect, packagePath);
   const exports = await importModule(packagePath, file);
   const found = findDefinition(exports, { jobType: job.jobType, exportName: command.export, file });
   if ("code" in found) return found;

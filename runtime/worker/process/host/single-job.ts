@@ -13,7 +13,6 @@ import { setImmediate } from "node:timers";
 import type { WorkerChannel } from "./channel.ts";
 import { type JobPhase, stopReason, uncaughtEnd } from "./failure.ts";
 import type { HostCommand, HostEnd } from "./messages.ts";
-import { waitForDebugger } from "./inspect.ts";
 import { runJob } from "./run-job.ts";
 
 const exit = process.exit.bind(process);
@@ -35,7 +34,6 @@ export function prepareSingleJob(channel: WorkerChannel): (command: HostCommand)
       // The child's own environment and directory, from the job it has been given; settings of a worker are none here.
       Object.assign(env, command.environment);
       chdir(command.workingPath);
-      if (command.inspect !== undefined) waitForDebugger(command.inspect, command.packagePath);
       void runJob(command, {
         report: (report) => channel.report(report),
         signal: stop.signal,

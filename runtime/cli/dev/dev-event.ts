@@ -191,7 +191,7 @@ const nameOf = ({ jobType, jobName }: { readonly jobType: string; readonly jobNa
 interface ShownFailure {
   readonly code: string;
   readonly message: string;
-  readonly stack?: string;
+  readonly stack?: string | undefined;
 }
 
 /** The message, the frames of the author's code, and the lines around the first one. */

@@ -74,8 +74,9 @@ async function work(
     feed = await followJobs({
       client,
       tenantName: DEMO_TENANT,
-      folderOf: (packageName) => [...builders].find(([, { published }]) => published?.packageName === packageName)?.[0],
-      hasType: (jobType) => all.some(({ published }) => published?.jobTypes.includes(jobType)),
+      folderOf: (packageName) => folders.find(({ name }) => `${name}.zip` === packageName)?.directory,
+      // Before its first version is packed, a package can have any type: jobs of the time before may run already.
+      hasType: (jobType) => all.some(({ published }) => published?.jobTypes.includes(jobType) ?? true),
       tell,
       onProblem: notice,
     });

@@ -64,7 +64,7 @@ export async function firstOf<T>(items: AsyncIterable<T>, limit: number): Promis
   return found;
 }
 
-export function showState({ paint }: Terminal, state: JobState): string {
+export function showState({ paint }: Pick<Terminal, "paint">, state: JobState): string {
   switch (state) {
     case "succeeded":
       return paint("green", state);

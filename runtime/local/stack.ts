@@ -6,6 +6,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { JobServiceClient } from "../client/index.ts";
 import { DEFAULT_POOL, busTopology } from "../core/deployment/topology.ts";
+import type { InspectSettings } from "../core/settings/worker-settings.ts";
 import type { Environment } from "../core/settings/environment.ts";
 import { SETTING } from "../core/settings/names.ts";
 import { type Home } from "./home.ts";
@@ -28,6 +29,10 @@ export interface StackOptions {
   readonly lockMs: number;
   /** Time for running jobs to end when the stack stops. */
   readonly drainMs: number;
+  /** How long workers use what storage has said about a package. Default: the programs' own default. */
+  readonly packageAnswerMs?: number | undefined;
+  /** Jobs stop for a debugger. Needs one worker with one slot. */
+  readonly inspect?: InspectSettings | undefined;
   /** How far ahead ticks of timers are sent. Default: the API's own default. */
   readonly tickHorizonSeconds?: number;
   /** Settings of API and workers that say where they send telemetry. Default: nowhere. */
@@ -154,7 +159,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ]);
     const issuer = { authority: String(issuerReady["authority"]), caFile: String(issuerReady["caFile"]) };
     const serviceBus = String(busReady["connectionString"]);
-    const connections = {
+    const common = {
+      ...(options.packageAnswerMs !== undefined && { [SETTING.packageAnswerMs]: String(options.packageAnswerMs) }),
+      ...options.telemetry,
       [SETTING.storageConnectionString]: storage,
       [SETTING.serviceBusConnectionString]: serviceBus,
       [SETTING.serviceBusAdminConnectionString]: String(busReady["adminConnectionString"]),
@@ -171,8 +178,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         [SETTING.jobIdentity]: environment[SETTING.jobIdentity] ?? "az",
         [SETTING.drainSeconds]: String(Math.ceil(options.drainMs / 1_000)),
         [SETTING.lockSeconds]: String(options.lockMs / 1_000),
+        ...(options.inspect !== undefined && { [SETTING.inspect]: JSON.stringify(options.inspect) }),
       };
-      await supervisor.start(program(workerId, "worker", [], { ...connections, ...options.telemetry, ...settings }));
+      await supervisor.start(program(workerId, "worker", [], { ...common, ...settings }));
     };
     const apiSettings = {
       // Receivers under development run here too. Only this machine reaches the API.
@@ -195,9 +203,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     };
     const startApi = (name: string, index: number) => {
       const own = { [SETTING.instanceId]: name, [SETTING.apiPort]: index === 0 ? port : "0" };
-      return supervisor.start(
-        program(name, "api", [], { ...connections, ...options.telemetry, ...apiSettings, ...own }),
-      );
+      return supervisor.start(program(name, "api", [], { ...common, ...apiSettings, ...own }));
     };
     const [[apiReady]] = await Promise.all([
       up("api", Promise.all(apis.map(startApi))),

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_POOL } from "../core/deployment/topology.ts";
 import { POOL_NAME_PATTERN } from "../core/job/ids.ts";
 import { API_PORT_DEFAULT } from "../core/settings/api-settings.ts";
+import type { InspectSettings } from "../core/settings/worker-settings.ts";
 import { type Environment, SettingsError } from "../core/settings/environment.ts";
 import { wholeNumber } from "../platform/whole-number.ts";
 
@@ -22,6 +23,14 @@ export interface StartOptions {
   readonly pool: ReadonlyMap<string, number>;
   /** Folder of the data. */
   readonly home: string;
+  /** It runs for `jobyard dev`. */
+  readonly dev: DevSettings | undefined;
+}
+
+/** What `jobyard dev` starts the system with: no samples, and no packages but those that it publishes itself. */
+export interface DevSettings {
+  /** Jobs stop for a debugger, so there is one worker with one slot. */
+  readonly inspect?: InspectSettings | undefined;
 }
 
 /** The issuer's default port. If the API uses any port, so does the issuer. */
@@ -43,7 +52,10 @@ function poolOption(text: string, pools: ReadonlyMap<string, number>): ReadonlyM
 }
 
 /** The options as parsed by commander. */
-type ReadOptions = Omit<StartOptions, "home" | "identityPort"> & { readonly identityPort?: number };
+type ReadOptions = Omit<StartOptions, "home" | "identityPort" | "dev"> & {
+  readonly identityPort?: number;
+  readonly dev?: string;
+};
 
 /** Prints and exits for `--help` and for unknown options. Throws SettingsError. */
 export function readStartOptions(args: readonly string[], env: Environment, defaultHome: string): StartOptions {
@@ -71,7 +83,13 @@ export function readStartOptions(args: readonly string[], env: Environment, defa
   const home = env["JOBYARD_HOME"] ?? defaultHome;
   if (home.trim() === "")
     throw new SettingsError("JOBYARD_HOME is empty. Unset it, or set it to the folder for the data.");
-  return { ...options, demo: options.demo, identityPort, home: resolve(home) };
+  return {
+    ...options,
+    demo: options.demo,
+    identityPort,
+    home: resolve(home),
+    dev: options.dev === undefined ? undefined : (JSON.parse(options.dev) as DevSettings),
+  };
 }
 
 const startCommand = (): Command =>
@@ -110,6 +128,7 @@ const startCommand = (): Command =>
         `port of the token issuer (default: ${IDENTITY_PORT_DEFAULT}, or any with --port 0)`,
       ).argParser(wholeNumber(0, PORT_MAX)),
     )
+    .addOption(new Option("--dev <json>", "for jobyard dev").hideHelp())
     // Checked after parsing, for better messages.
     .allowExcessArguments(true)
     .addHelpText("after", `\nData is stored in .jobyard, or in the folder JOBYARD_HOME.`);

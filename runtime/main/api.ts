@@ -65,6 +65,7 @@ async function start(exits: Exits): Promise<Service> {
   const unreadable = createUnreadable({ monotonicNow, log });
   const services = await connect(settings.connection, {
     writerId: settings.instanceId,
+    packageAnswerMs: settings.packageAnswerMs,
     onServiceTime: serviceClock.hear,
   });
   const { queue, lease } = services;

@@ -28,6 +28,7 @@ import {
   createWebhookStore,
   createWorkerStore,
 } from "../azure/index.ts";
+import { PACKAGE_ANSWER_FOR_MS, PACKAGE_SETTLES_MS } from "../core/limits.ts";
 import type { ReleaseSettings } from "../core/settings/machine-settings.ts";
 import type { Logger } from "../core/logger.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
@@ -84,11 +85,16 @@ export interface Services {
 export interface ConnectOptions extends StorageOptions {
   /** Identifies this process in counter rows. The same after a restart, and used by one process at a time. */
   readonly writerId: string;
+  /** How long workers use an answer about a package. */
+  readonly packageAnswerMs: number;
 }
+
+/** Two machines do not measure the same time for an answer. */
+const CLOCKS_DIFFER_MS = PACKAGE_SETTLES_MS - PACKAGE_ANSWER_FOR_MS;
 
 export async function connect(
   settings: ConnectionSettings,
-  { writerId, onServiceTime }: ConnectOptions,
+  { writerId, packageAnswerMs, onServiceTime }: ConnectOptions,
 ): Promise<Services> {
   const connections = await connectionsOf(settings);
   const storage = connectStorage(connections.storage, { ...(onServiceTime && { onServiceTime }) });
@@ -98,7 +104,10 @@ export async function connect(
     batches: createBatchStore({ storage }),
     keys: createKeyStore({ storage }),
     queue: createJobQueue({ bus: connectServiceBus(connections.serviceBus) }),
-    packages: createPackageCatalog({ storage }),
+    packages: createPackageCatalog({
+      storage,
+      settlesMs: packageAnswerMs === 0 ? 0 : packageAnswerMs + CLOCKS_DIFFER_MS,
+    }),
     files: createJobFiles({ storage }),
     workers: createWorkerStore({ storage }),
     tenants: createTenantStore({ storage }),

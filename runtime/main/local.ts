@@ -13,6 +13,7 @@ import { announceTimers, runningJobs, showJobs } from "../local/demo/show-jobs.t
 import { type Home, HomeInUseError, openHome } from "../local/home.ts";
 import { PortTakenError, assertFree } from "../local/ports.ts";
 import { readIfThere, writePrivateFile } from "../local/private-file.ts";
+import { removeRunning, writeRunning } from "../local/running-file.ts";
 import { ADMIN_APPLICATION, DEMO_APPLICATION, seedTenants } from "../local/identity/principals.ts";
 import { type Stack, type StackOptions, type StackPart, localClient, startStack } from "../local/stack.ts";
 import { startLocalTelemetry, type LocalTelemetry } from "../local/telemetry/local-telemetry.ts";
@@ -60,6 +61,7 @@ async function main(): Promise<void> {
     if (signal.aborted && admin !== undefined) await tellWhatRuns(admin, report);
     await stack?.stop();
     await telemetry?.close();
+    if (home !== undefined) await removeRunning(home.directory);
     home?.release();
     if (signal.aborted) report.step(`Stopped. Data stays${home === undefined ? "" : ` in ${home.directory}`}.`);
     process.exit(exitCode);
@@ -76,6 +78,8 @@ async function main(): Promise<void> {
   process.on("SIGTERM", onSignal);
   // The terminal was closed.
   process.on("SIGHUP", onSignal);
+  // `jobyard dev`, which started this process, is gone.
+  process.on("disconnect", onSignal);
 
   try {
     const options = readStartOptions(process.argv.slice(2), process.env, DEFAULT_HOME);
@@ -101,8 +105,13 @@ async function main(): Promise<void> {
     const parts = { home, telemetry: telemetry.settings };
     stack = await startLocalStack(parts, options, report, AbortSignal.any([signal, broken.signal]));
     admin = await localClient(stack, ADMIN_APPLICATION);
+    await announce(stack, home, options);
     const client = await localClient(stack, DEMO_APPLICATION);
-    report.step(`Running at ${stack.apiUrl} with ${counted(options.workers, "worker")}`);
+    report.step(`Running at ${stack.apiUrl} with ${counted(workersOf(options), "worker")}`);
+    if (options.dev !== undefined) {
+      await aborted(signal);
+      await stop(0);
+    }
     const packages = await packing;
     if (packages.length > 0) {
       await publishPackages(packages, client);
@@ -129,7 +138,8 @@ async function main(): Promise<void> {
 }
 
 /** The packages in `packages/`, the samples, and those given by option. Throws PackError. */
-async function packAll({ demo, packages }: StartOptions): Promise<readonly PackedPackage[]> {
+async function packAll({ demo, packages, dev }: StartOptions): Promise<readonly PackedPackage[]> {
+  if (dev !== undefined) return [];
   const platform = currentPlatform();
   const built = (demo === false ? [OWN] : [OWN, SAMPLES]).filter((folder) => existsSync(folder));
   const more = packages.filter((folder) => !built.includes(folder) && !built.includes(dirname(folder)));
@@ -140,6 +150,12 @@ async function packAll({ demo, packages }: StartOptions): Promise<readonly Packe
   ]);
   assertNamesDiffer(packed.flat());
   return packed.flat();
+}
+
+/** Says where the system is: to commands of the same user, and to `jobyard dev` if that has started it. */
+async function announce({ apiUrl, issuer }: Stack, { directory }: Home, { dev }: StartOptions): Promise<void> {
+  await writeRunning(directory, { apiUrl, issuer, inspectPort: dev?.inspect?.port });
+  process.send?.({ type: "ready" });
 }
 
 /** Lists the running jobs before the workers stop. */
@@ -166,13 +182,17 @@ function startLocalStack(
   signal: AbortSignal,
 ): Promise<Stack> {
   const startedAt = performance.now();
+  const inspect = options.dev?.inspect;
   return startStack({
     ...parts,
     signal,
+    inspect,
+    // Whoever saves a file waits for the next job to run it.
+    packageAnswerMs: options.dev === undefined ? undefined : 0,
     apiPort: options.port,
     identityPort: options.identityPort,
-    pools: new Map([[DEFAULT_POOL, options.workers], ...options.pool]),
-    slots: availableParallelism(),
+    pools: new Map([[DEFAULT_POOL, workersOf(options)], ...options.pool]),
+    slots: inspect === undefined ? availableParallelism() : 1,
     lockMs: parseLockMs(process.env),
     drainMs: DRAIN_MS,
     launcher: join(import.meta.dirname, "start.mjs"),
@@ -236,6 +256,9 @@ function sentenceOf(error: unknown): string {
     error instanceof PortTakenError;
   return isPlain ? error.message : explain(error);
 }
+
+/** One job at a time has the debugger's port. */
+const workersOf = ({ dev, workers }: StartOptions): number => (dev?.inspect === undefined ? workers : 1);
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 

@@ -77,7 +77,10 @@ async function start(exits: Exits): Promise<Service> {
     random: Math.random,
     log,
   });
-  const connected = await connect(settings.connection, { writerId: settings.workerId });
+  const connected = await connect(settings.connection, {
+    writerId: settings.workerId,
+    packageAnswerMs: settings.packageAnswerMs,
+  });
   const { batches, timers, queue, packages, files, workers, eventPublisher } = connected;
   const jobs = measureConflicts(connected.jobs, metrics);
 
@@ -98,6 +101,7 @@ async function start(exits: Exits): Promise<Service> {
     store: packages,
     directory: join(settings.directory, "packages"),
     platform: currentPlatform(),
+    answerForMs: settings.packageAnswerMs,
     monotonicNow,
     onLease: (outcome) => metrics.packageLookups.add(1, { pool, outcome }),
   });
@@ -178,13 +182,14 @@ async function start(exits: Exits): Promise<Service> {
 }
 
 const processConfig = (
-  { directory, slots, jobUser }: WorkerSettings,
+  { directory, slots, jobUser, inspect }: WorkerSettings,
   hostEntry: string,
   users: JobUserChoice | undefined,
 ): JobProcessesConfig => ({
   root: directory,
   hostEntry,
   users,
+  inspect,
   spares: sparesOf(slots, jobUser, users),
   environment: {
     PATH,

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { JobFailedError } from "../../core/errors.ts";
 import { TIMEOUT_DEFAULT_MS } from "../../core/limits.ts";
@@ -19,6 +19,7 @@ import type { GivenSettings } from "../../worker/settings/job-settings.ts";
 import { createWorkspaces, type Workspace } from "../../worker/process/files/workspace.ts";
 import { framesOf } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
+import { INSPECT_PORT, inspectHints } from "../dev/hints.ts";
 import { jsonIn, parametersIn } from "../input.ts";
 import { type Surroundings, type Terminal, jsonResult } from "../terminal.ts";
 
@@ -27,6 +28,8 @@ interface RunOptions {
   readonly parameters?: string;
   readonly settings?: string;
   readonly out?: string;
+  /** True: at the usual port. */
+  readonly inspect?: number | true;
   readonly json?: true;
 }
 
@@ -53,7 +56,9 @@ async function runIn(root: string, path: string, options: RunOptions, around: Su
   const isTimer = manifest.timers?.some(({ timerName }) => timerName === jobType) ?? false;
   const settings = manifest.settings && localSettings(manifest.settings, await settingsIn(options.settings, around));
   const parameters = given ?? (isTimer ? manualTrigger(new Date()) : "null");
+  const inspect = inspectionOf(options, path, manifest.name, around);
   const processes = createJobProcesses({
+    inspect,
     root,
     hostEntry: await hostFile(root),
     spares: 0,
@@ -176,6 +181,14 @@ function describe(result: ProcessResult, { paint }: Terminal): string {
     case "not-started":
       return `${paint("red", result.kind)}  ${result.message}`;
   }
+}
+
+/** For a ZIP it is unknown where its sources are. */
+function inspectionOf({ inspect }: RunOptions, path: string, name: string, { terminal }: Surroundings) {
+  if (inspect === undefined) return undefined;
+  const port = inspect === true ? INSPECT_PORT : inspect;
+  for (const line of inspectHints(port)) terminal.error(line);
+  return { port, sources: path.endsWith(".zip") ? {} : { [name]: resolve(path) } };
 }
 
 async function zipOf(path: string, terminal: Terminal): Promise<Uint8Array> {

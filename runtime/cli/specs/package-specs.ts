@@ -1,7 +1,22 @@
 /** Commands about packages: creating and trying them locally, publishing and managing them on the service. */
-import { JSON_OPTION, limit, LOCAL, REMOTE, TENANT, type ArgumentSpec, type CommandSpec } from "../command-spec.ts";
+import {
+  JSON_OPTION,
+  limit,
+  LOCAL,
+  REMOTE,
+  TENANT,
+  type ArgumentSpec,
+  type CommandSpec,
+  type OptionSpec,
+} from "../command-spec.ts";
 
 const PACKAGE: ArgumentSpec = { name: "<package>", text: "its name, with or without .zip" };
+
+const INSPECT: OptionSpec = {
+  flags: "--inspect [port]",
+  text: "wait for a debugger at the first line of each job, without limits of time (default port: 9229)",
+  number: [1, 65_535],
+};
 
 const PUBLISHED: CommandSpec = {
   name: "packages",
@@ -67,6 +82,7 @@ export const PACKAGES: readonly CommandSpec[] = [
       `run greetings --type Greetings --parameters '{"name":"world"}'`,
       "run greetings/dist/greetings.zip --out results",
       "run reports --type nightly   # a timer, once and now",
+      "run greetings --inspect      # with a debugger",
     ],
     arguments: [{ name: "<package>", text: "its directory, or a ZIP packed for this machine" }],
     options: [
@@ -78,9 +94,28 @@ export const PACKAGES: readonly CommandSpec[] = [
       },
       { flags: "--settings <file>", text: "JSON file with its settings and secrets, by name" },
       { flags: "--out <directory>", text: "copy its artifacts to this directory" },
+      INSPECT,
       { flags: "--json", text: "print the result as JSON and the log to standard error" },
     ],
     load: async () => (await import("../commands/run.ts")).run,
+  },
+  {
+    name: "dev",
+    summary: "Publish packages to the local system at every save, and follow their jobs.",
+    examples: ["dev packages/greetings", "dev packages", "dev packages/greetings --inspect"],
+    arguments: [{ name: "<folders...>", text: "directories of packages, or of several packages each" }],
+    options: [
+      ...LOCAL,
+      INSPECT,
+      { flags: "--port <port>", text: "port of the API, if it starts the system (default: 7070)", number: [0, 65_535] },
+      {
+        flags: "--identity-port <port>",
+        text: "port of the token issuer (default: 7443, or any with --port 0)",
+        number: [0, 65_535],
+      },
+      { flags: "--json", text: "print an object for each event: packages, types, jobs and their logs" },
+    ],
+    load: async () => (await import("../commands/dev.ts")).dev,
   },
   {
     name: "pack",

@@ -22,6 +22,7 @@ import {
   parseEventLevel,
   parseLockMs,
   parseLogLevel,
+  parsePackageAnswerMs,
   parsePools,
 } from "./service-settings.ts";
 
@@ -36,6 +37,8 @@ export interface ApiSettings {
   readonly pools: readonly string[];
   /** Lock duration of the job queues, as they were created: how long the claims of a silent worker count. */
   readonly lockMs: number;
+  /** How long workers use what storage has said about a package. */
+  readonly packageAnswerMs: number;
   /** The tenant that gets the job packages released with the API; undefined: none. */
   readonly packagesTenant: string | undefined;
   /** Whether subscriptions of timers are made while the API runs. */
@@ -76,6 +79,7 @@ export const parseApiSettings = (env: Environment): ApiSettings => ({
   instanceId: env[SETTING.instanceId] ?? "api",
   pools: parsePools(env),
   lockMs: parseLockMs(env),
+  packageAnswerMs: parsePackageAnswerMs(env),
   packagesTenant: parsePackagesTenant(env),
   timerRegistration: onOrOff(env, SETTING.timerRegistration),
   tickHorizonMs: parseTickHorizon(env),

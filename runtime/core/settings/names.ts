@@ -68,6 +68,16 @@ export const SETTING = {
   /** Folder for package cache and workspaces. Required. */
   workerDirectory: "JOBYARD_WORKER_DIRECTORY",
   /**
+   * For workers of the local system alone: jobs stop for a debugger, as JSON {"port":9229,"sources":{"name.zip":"/folder"}}.
+   * Default: none does.
+   */
+  inspect: "JOBYARD_INSPECT",
+  /**
+   * Milliseconds for which a worker uses what storage has said about a package. The same for API and workers. Default 1000;
+   * 0: it asks before every job.
+   */
+  packageAnswerMs: "JOBYARD_PACKAGE_ANSWER_MS",
+  /**
    * Users that jobs run as, others than the worker's; it needs the right to become them. Linux only. `name-*`: all users
    * `name-1`, `name-2` and so on, each for one job at a time; at least one a slot. `name`: one user for all jobs. Default:
    * the worker's own.

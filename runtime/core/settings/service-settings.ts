@@ -2,7 +2,7 @@
 import { DEFAULT_POOL } from "../deployment/topology.ts";
 import { EVENT_LEVELS, type EventLevel } from "../job/events.ts";
 import { POOL_NAME_PATTERN } from "../job/ids.ts";
-import { LOCK_MS } from "../limits.ts";
+import { LOCK_MS, PACKAGE_ANSWER_FOR_MS } from "../limits.ts";
 import { type Environment, SettingsError, integer, optional, required } from "./environment.ts";
 import { SETTING } from "./names.ts";
 
@@ -16,6 +16,10 @@ const LOCK_SECONDS_MAX = 300;
 /** Lock duration of the job queues: used by workers, and to create the local queues. */
 export const parseLockMs = (env: Environment): number =>
   1_000 * integer(env, SETTING.lockSeconds, { min: 1, max: LOCK_SECONDS_MAX, fallback: LOCK_MS / 1_000 });
+
+/** How long workers use an answer about a package, and so how long a publish waits. */
+export const parsePackageAnswerMs = (env: Environment): number =>
+  integer(env, SETTING.packageAnswerMs, { min: 0, max: PACKAGE_ANSWER_FOR_MS, fallback: PACKAGE_ANSWER_FOR_MS });
 
 export function parseLogLevel(env: Environment): LogLevel {
   const text = env[SETTING.logLevel] ?? "info";

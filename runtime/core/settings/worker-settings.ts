@@ -1,7 +1,9 @@
 /** The settings of a worker process. */
+import * as z from "zod";
 import type { EventLevel } from "../job/events.ts";
 import { DEFAULT_WEIGHTS, type PriorityWeights } from "../job/priority.ts";
 import { DEFAULT_POOL } from "../deployment/topology.ts";
+import { isLoopback } from "../loopback.ts";
 import {
   type ConnectionSettings,
   type LogLevel,
@@ -10,8 +12,9 @@ import {
   parseEventLevel,
   parseLockMs,
   parseLogLevel,
+  parsePackageAnswerMs,
 } from "./service-settings.ts";
-import { type Environment, SettingsError, integer, optional, required } from "./environment.ts";
+import { type Environment, SettingsError, integer, isSet, optional, required } from "./environment.ts";
 import { SETTING } from "./names.ts";
 
 export interface WorkerSettings {
@@ -30,6 +33,10 @@ export interface WorkerSettings {
   readonly jobIdentity: JobIdentity;
   /** Lock duration of the pool's queues, as they were created. */
   readonly lockMs: number;
+  /** How long an answer of storage about a package is used. */
+  readonly packageAnswerMs: number;
+  /** Jobs stop for a debugger. Only on the local system. */
+  readonly inspect: InspectSettings | undefined;
   /** How often each priority is looked at first. */
   readonly weights: PriorityWeights;
   /** Version of the code, shown with the worker. */
@@ -37,6 +44,14 @@ export interface WorkerSettings {
   /** Which events are published. */
   readonly events: EventLevel;
   readonly logLevel: LogLevel;
+}
+
+/** How a debugger reaches a job. */
+export interface InspectSettings {
+  /** On 127.0.0.1. One job at a time has it. */
+  readonly port: number;
+  /** The folders with the sources of packages, by the packages' names. */
+  readonly sources: Readonly<Record<string, string>>;
 }
 
 const DRAIN_SECONDS_DEFAULT = 300;
@@ -57,6 +72,8 @@ export const parseWorkerSettings = (env: Environment): WorkerSettings => ({
   jobUser: optional(env, SETTING.jobUser),
   jobIdentity: parseJobIdentity(env),
   lockMs: parseLockMs(env),
+  packageAnswerMs: parsePackageAnswerMs(env),
+  inspect: parseInspect(env),
   weights: parseWeights(env),
   version: env[SETTING.version] ?? "local",
   events: parseEventLevel(env),
@@ -80,6 +97,32 @@ function parseJobIdentity(env: Environment): JobIdentity {
   if (text === "az" || text === "fake" || text === "none") return { kind: text };
   if (CLIENT_ID.test(text)) return { kind: "managed", clientId: text };
   throw new SettingsError(`${SETTING.jobIdentity} must be a client id, az, fake or none, not "${text}".`);
+}
+
+const inspectSchema = z.strictObject({
+  port: z.int().min(1).max(65_535),
+  sources: z.record(z.string(), z.string()),
+});
+
+/**
+ * Throws SettingsError unless storage and jobs are this machine's and user's: who reaches the port can run any code as the
+ * job.
+ */
+function parseInspect(env: Environment): InspectSettings | undefined {
+  const text = optional(env, SETTING.inspect);
+  if (text === undefined) return undefined;
+  const host = URL.parse(/BlobEndpoint=([^;]+)/.exec(env[SETTING.storageConnectionString] ?? "")?.[1] ?? "")?.hostname;
+  if (!isLoopback(host ?? "") || isSet(env, SETTING.jobUser) || isSet(env, SETTING.metadataUrl)) {
+    throw new SettingsError(`${SETTING.inspect} is for workers of the local system, and this is none.`);
+  }
+  if (integer(env, SETTING.slots, { min: 1, max: SLOTS_MAX, fallback: 1 }) > 1) {
+    throw new SettingsError(`${SETTING.inspect} needs ${SETTING.slots}=1: one job at a time has the port.`);
+  }
+  try {
+    return inspectSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new SettingsError(`${SETTING.inspect} is not {"port":…,"sources":{…}}.`, { cause });
+  }
 }
 
 const WEIGHT_MAX = 1_000;

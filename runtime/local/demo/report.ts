@@ -150,7 +150,7 @@ const hintsFor = ({ apiUrl, caFile, tenantName, hasSamples }: HintFacts): readon
 ];
 
 /** Wraps text at word boundaries. A longer word, such as a path, is not broken. */
-const wrapped = (text: string, width: number): string =>
+export const wrapped = (text: string, width: number): string =>
   text
     .split("\n")
     .map((line) => wrappedLine(line, width))

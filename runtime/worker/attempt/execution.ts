@@ -28,7 +28,7 @@ import { followProgress } from "./progress.ts";
 export interface ExecutionDeps extends CollectDeps {
   readonly packages: Pick<PackageCache, "acquire">;
   readonly workspaces: Pick<Workspaces, "create">;
-  readonly processes: Pick<JobProcesses, "start">;
+  readonly processes: Pick<JobProcesses, "start"> & Partial<Pick<JobProcesses, "inspects">>;
   readonly settings: JobSettings;
   readonly tokens: TokenBroker;
   readonly files: CollectDeps["files"] & Pick<JobFiles, "getParameters">;
@@ -119,7 +119,8 @@ async function executeClaimed(context: ExecutionContext, deps: ExecutionDeps): P
   const getSettings = declared && (() => deps.settings.of(request, declared));
   const settings = getSettings && (await retryWhileLocked("fetching settings", getSettings, patience));
   // A job that was interrupted often may be one that ends its process without a trace.
-  const shares = job.isolation === "reuse" && start.interruptions < REUSE_ALONE_AFTER_INTERRUPTIONS;
+  const mayShare = job.isolation === "reuse" && deps.processes.inspects !== true;
+  const shares = mayShare && start.interruptions < REUSE_ALONE_AFTER_INTERRUPTIONS;
   await using own = shares ? undefined : await openWorkspace(deps.workspaces, log);
   if (own !== undefined) await prepared.copyTo(own.packagePath, lost);
   const getParameters = () => deps.files.getParameters(jobId);

@@ -27,6 +27,8 @@ export interface PackageCacheDeps {
   /** Packages made for another one are refused. */
   readonly platform: PackagePlatform;
   readonly monotonicNow: Clock["monotonicNow"];
+  /** How long an answer of the store is used. Default: PACKAGE_ANSWER_FOR_MS. */
+  readonly answerForMs?: number;
   /** Default: PACKAGE_CACHE_MAX_VERSIONS. Versions in use do not count as removable, so there may be more. */
   readonly maxVersions?: number;
   /** Called for every lease. `miss`: its version was downloaded for it. */
@@ -85,7 +87,8 @@ interface Question {
 const VERSION_DIRECTORY = /^(?:unpacking-)?[0-9a-f]{64}$/;
 
 export function createPackageCache(deps: PackageCacheDeps): PackageCache {
-  const { store, directory, platform, monotonicNow, maxVersions = PACKAGE_CACHE_MAX_VERSIONS } = deps;
+  const { store, directory, platform, monotonicNow } = deps;
+  const { answerForMs = PACKAGE_ANSWER_FOR_MS, maxVersions = PACKAGE_CACHE_MAX_VERSIONS } = deps;
   /** By hash, the least recently used first. */
   const versions = new Map<string, Version>();
   /** Both by tenant and package. */
@@ -117,8 +120,7 @@ export function createPackageCache(deps: PackageCacheDeps): PackageCache {
     }
   }
 
-  const isFresh = ({ askedAt }: { readonly askedAt: number }): boolean =>
-    monotonicNow() - askedAt < PACKAGE_ANSWER_FOR_MS;
+  const isFresh = ({ askedAt }: { readonly askedAt: number }): boolean => monotonicNow() - askedAt < answerForMs;
 
   /** The version to use, held. */
   async function newest(tenantName: string, packageName: string, signal?: AbortSignal): Promise<Version> {

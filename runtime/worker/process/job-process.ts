@@ -6,6 +6,7 @@
 import { InvariantError, isSystemError, messageOf } from "../../core/errors.ts";
 import { GRACE_DEFAULT_MS, LOG_MAX_BYTES } from "../../core/limits.ts";
 import { type Interruption, interruptionOf, isMachineFault } from "../attempt/machine-fault.ts";
+import type { InspectSettings } from "../../core/settings/worker-settings.ts";
 import { type AttemptLog, createAttemptLog } from "./log/attempt-log.ts";
 import { createRedactor } from "./log/redactor.ts";
 import type { ChildPool } from "./module/child-pool.ts";
@@ -33,6 +34,8 @@ export interface JobProcessDeps {
   /** What every child sees of the worker's environment. */
   readonly environment: Readonly<Record<string, string>> & { readonly PATH: string };
   readonly now: Clock["now"];
+  /** Jobs of modules stop for a debugger, and have no limits of time. */
+  readonly inspect?: InspectSettings | undefined;
   readonly logMaxBytes?: number | undefined;
   /** How long it took until the job's code ran. */
   readonly onStarted?: ((ms: number) => void) | undefined;
@@ -42,7 +45,9 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
   const log = createAttemptLog({ maxBytes: deps.logMaxBytes ?? LOG_MAX_BYTES, now: deps.now });
   const redactor = createRedactor(spec.settings?.secrets ?? []);
   const progress = mergeProgress(PROGRESS_INTERVAL_MS, (report) => spec.onProgress?.(redactor.progress(report)));
-  const idle = startIdleLimit(spec.idleTimeoutMs ?? Infinity, () => requestStop("idle"));
+  // A job that stands at a breakpoint does nothing wrong.
+  const isTimed = deps.inspect === undefined || spec.entry.kind === "command";
+  const idle = startIdleLimit((isTimed ? spec.idleTimeoutMs : undefined) ?? Infinity, () => requestStop("idle"));
   const listener: RunListener = {
     line(source, line) {
       idle.touch();
@@ -128,7 +133,7 @@ export function startJobProcess(spec: JobProcessSpec, deps: JobProcessDeps): Job
   }
 
   noteSettings(log, spec);
-  timers.push(setTimeout(() => requestStop("timeout"), spec.timeoutMs));
+  if (isTimed) timers.push(setTimeout(() => requestStop("timeout"), spec.timeoutMs));
   const result = execute()
     // An error of the worker, not of the job. The contract is that a result never rejects.
     .catch((error: unknown) => failed("JobCrashed", `The worker lost sight of the job: ${messageOf(error)}`, true))

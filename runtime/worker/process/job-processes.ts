@@ -8,6 +8,7 @@ import {
   REUSE_MAX_JOBS,
   REUSE_MAX_JOBS_AT_ONCE,
 } from "../../core/limits.ts";
+import type { InspectSettings } from "../../core/settings/worker-settings.ts";
 import { createChildPool } from "./module/child-pool.ts";
 import { type SharedEnvironment, sharedEnvironment } from "./environment.ts";
 import { startGuardian } from "./os/guardian.ts";
@@ -45,11 +46,15 @@ export interface JobProcessesConfig {
   readonly memoryMb?: number | undefined;
   /** Told for each job how long it took until its code ran. */
   readonly onStarted?: ((ms: number) => void) | undefined;
+  /** Each job of a module stops for a debugger, in a process of its own and without limits of time. Default: none does. */
+  readonly inspect?: InspectSettings | undefined;
   /** Of processes that serve many jobs. Defaults: REUSE_… */
   readonly reuse?: Partial<ReuseLimits> | undefined;
 }
 
 export interface JobProcesses {
+  /** Whether jobs stop for a debugger, so that each needs a process of its own. */
+  readonly inspects: boolean;
   /**
    * Kills what a crashed worker with this root left running. Call before the first `start`, and before sweeping
    * workspaces.
@@ -113,10 +118,12 @@ export function createJobProcesses(config: JobProcessesConfig): JobProcesses {
     now: systemClock.now,
     logMaxBytes: config.logMaxBytes,
     onStarted: config.onStarted,
+    inspect: config.inspect,
   };
   const running = new Set<JobProcess>();
 
   return {
+    inspects: config.inspect !== undefined,
     async sweep() {
       await launcher.sweep();
       await users.settled();

@@ -19,6 +19,12 @@ describe("npm start", () => {
     expect(read(["--demo"]).demo).toBe(true);
   });
 
+  it("accepts what jobyard dev starts it with, and names it in no help", () => {
+    const inspect = { port: 9229, sources: { "a.zip": "/a" } };
+    expect(read(["--dev", JSON.stringify({ inspect })]).dev).toEqual({ inspect });
+    expect(read([]).dev).toBeUndefined();
+  });
+
   it.each([
     [
       "the same port twice",

@@ -34,6 +34,15 @@ export interface RunCommand {
   readonly settings?: Readonly<Record<string, string>>;
   /** Not for a shared child, whose environment belongs to no job alone. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** The job waits for a debugger. Said by the worker's settings, never by data of a job. */
+  readonly inspect?: InspectCommand;
+}
+
+export interface InspectCommand {
+  /** On 127.0.0.1. */
+  readonly port: number;
+  /** The package's folder on this machine, where a debugger finds the sources. */
+  readonly sourceFolder?: string;
 }
 
 export interface StopCommand {

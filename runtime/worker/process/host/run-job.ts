@@ -8,6 +8,7 @@ import { type ProgressMerger, mergeProgress, presentable } from "../progress.ts"
 import { piecesOf } from "./channel.ts";
 import { type JobPhase, describeThrown, failedWith } from "./failure.ts";
 import { type FoundDefinition, findDefinition } from "./find-definition.ts";
+import { waitForDebugger } from "./inspect.ts";
 import type { HostEnd, JobReport, RunCommand } from "./messages.ts";
 import type { SourceLines } from "./source-lines.ts";
 import { writeOutput } from "./write-output.ts";
@@ -98,6 +99,7 @@ type NotFound = Exclude<FoundDefinition, { found: unknown }>;
 
 async function loadModule(command: RunCommand): Promise<Loaded | NotFound> {
   const { file, packagePath, job } = command;
+  if (command.inspect !== undefined) waitForDebugger(command.inspect, packagePath);
   const exports = await importModule(packagePath, file);
   const found = findDefinition(exports, { jobType: job.jobType, exportName: command.export, file });
   if ("code" in found) return found;

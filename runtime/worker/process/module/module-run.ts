@@ -1,18 +1,27 @@
 /** Runs a Node module of a package in a child host of its own. */
 import type { ModuleEntry } from "../../../core/package/manifest.ts";
+import type { InspectSettings } from "../../../core/settings/worker-settings.ts";
 import { captureOutput } from "../log/captured-output.ts";
 import type { ChildPool } from "./child-pool.ts";
 import { jobEnvironment } from "../environment.ts";
 import { endHostChild } from "./host-child.ts";
+import type { InspectCommand } from "../host/messages.ts";
 import { createJobReports } from "./job-reports.ts";
 import { type Run, type RunListener, crashed, createHeapErrorReader, failed } from "../run.ts";
 import type { OwnProcessSpec } from "../spec.ts";
+
+export interface ModuleContext {
+  readonly children: ChildPool;
+  readonly listener: RunListener;
+  readonly signal: AbortSignal;
+  readonly inspect?: InspectSettings | undefined;
+}
 
 /** Throws LaunchError, or the signal's reason if it fires before the job was handed over. */
 export async function startModule(
   spec: OwnProcessSpec,
   entry: ModuleEntry,
-  { children, listener, signal }: { children: ChildPool; listener: RunListener; signal: AbortSignal },
+  { children, listener, signal, inspect }: ModuleContext,
 ): Promise<Run> {
   const child = await children.take(signal);
   const { process, channel, listen } = child;
@@ -54,6 +63,7 @@ export async function startModule(
     outputPath: spec.workspace.outputPath,
     ...(spec.settings && { settings: spec.settings.values }),
     environment: jobEnvironment(spec),
+    ...(inspect === undefined ? {} : { inspect: inspectCommand(inspect, spec.job.jobProcessorPackageName) }),
   });
 
   return {
@@ -80,3 +90,8 @@ export async function startModule(
     },
   };
 }
+
+const inspectCommand = ({ port, sources }: InspectSettings, packageName: string): InspectCommand => {
+  const folder = sources[packageName];
+  return { port, ...(folder === undefined ? {} : { sourceFolder: folder }) };
+};

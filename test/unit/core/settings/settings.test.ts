@@ -32,6 +32,7 @@ describe("settings", () => {
       instanceId: "api",
       pools: ["default"],
       lockMs: 60_000,
+      packageAnswerMs: 1_000,
       events: "all",
       allowLoopbackWebhooks: false,
       timerRegistration: true,
@@ -69,6 +70,42 @@ describe("settings", () => {
   ])("an unusable setting is refused by name: %j", (env, message) => {
     expect(() => parseWorkerSettings(env)).toThrow(SettingsError);
     expect(() => parseWorkerSettings(env)).toThrow(message);
+  });
+
+  describe("a debugger for jobs", () => {
+    const storage = "BlobEndpoint=http://127.0.0.1:10000/local;";
+    const inspect = '{"port":9229,"sources":{"greet.zip":"/work/greet"}}';
+    const laptop = { ...worker, [SETTING.storageConnectionString]: storage, [SETTING.inspect]: inspect };
+
+    it("is there for a worker of the local system, and for no other by default", () => {
+      expect(parseWorkerSettings(laptop).inspect).toEqual({ port: 9229, sources: { "greet.zip": "/work/greet" } });
+      expect(parseWorkerSettings(worker).inspect).toBeUndefined();
+    });
+
+    it.each<[string, Environment, RegExp]>([
+      [
+        "with a managed identity",
+        {
+          [SETTING.storageAccount]: "acc",
+          [SETTING.serviceBusNamespace]: "ns.servicebus.windows.net",
+          [SETTING.storageConnectionString]: undefined,
+          [SETTING.serviceBusConnectionString]: undefined,
+        },
+        /this is none/,
+      ],
+      [
+        "with storage of another machine",
+        { [SETTING.storageConnectionString]: "BlobEndpoint=https://acc.blob.core.windows.net;" },
+        /this is none/,
+      ],
+      ["with users for jobs", { [SETTING.jobUser]: "job-*" }, /this is none/],
+      ["on a scale set", { [SETTING.metadataUrl]: "http://169.254.169.254" }, /this is none/],
+      ["with several slots", { [SETTING.slots]: "2" }, /JOBYARD_SLOTS=1/],
+      ["that is no JSON", { [SETTING.inspect]: "9229x" }, /JOBYARD_INSPECT is not/],
+    ])("is refused for a worker %s", (_what, changes, message) => {
+      expect(() => parseWorkerSettings({ ...laptop, ...changes })).toThrow(message);
+      expect(() => parseWorkerSettings({ ...laptop, ...changes })).toThrow(SettingsError);
+    });
   });
 
   it("settings name the authority that callers sign in to", () => {

@@ -81,10 +81,11 @@ function testClock() {
 const cacheIn = (
   { path }: TemporaryDirectory,
   store: Pick<PackageStore, "fetch">,
-  { maxVersions = 20, clock = testClock() } = {},
+  { maxVersions = 20, answerForMs = PACKAGE_ANSWER_FOR_MS, clock = testClock() } = {},
 ): PackageCache => {
   const { monotonicNow } = clock;
-  return createPackageCache({ store, directory: join(path, "cache"), platform: LINUX, maxVersions, monotonicNow });
+  const directory = join(path, "cache");
+  return createPackageCache({ store, directory, platform: LINUX, maxVersions, answerForMs, monotonicNow });
 };
 
 const cached = async ({ path }: TemporaryDirectory): Promise<string[]> => readdir(join(path, "cache"));
@@ -148,6 +149,18 @@ describe("createPackageCache", () => {
     clock.pass(PACKAGE_ANSWER_FOR_MS);
     expect((await cache.acquire("demo", "sample")).hash).toBe(second.hash);
     expect(counts).toEqual({ asked: 3, downloads: 2 });
+  });
+
+  it("asks before every run if answers are not used", async () => {
+    await using root = await temporaryDirectory();
+    const { store, counts, put } = fakeStore();
+    const cache = cacheIn(root, store, { answerForMs: 0 });
+    for (const content of ["1", "2"]) {
+      put("demo/sample", packageZip(content));
+      const { directory } = await cache.acquire("demo", "sample");
+      expect(await readFile(join(directory, "a.mjs"), "utf8")).toBe(content);
+    }
+    expect(counts).toEqual({ asked: 2, downloads: 2 });
   });
 
   it("an answer counts from its question, however late it comes", async () => {

@@ -11,6 +11,7 @@ import { DEMO_TENANT, fetchArtifacts, publishPackages, runDemo, sampleJobs } fro
 import { createReport, type Report } from "../local/demo/report.ts";
 import { announceTimers, runningJobs, showJobs } from "../local/demo/show-jobs.ts";
 import { type Home, HomeInUseError, openHome } from "../local/home.ts";
+import { DEFAULT_HOME, LAUNCHER } from "../local/launcher.ts";
 import { PortTakenError, assertFree } from "../local/ports.ts";
 import { readIfThere, writePrivateFile } from "../local/private-file.ts";
 import { removeRunning, writeRunning } from "../local/running-file.ts";
@@ -28,7 +29,6 @@ const ROOT = join(import.meta.dirname, "../..");
 /** One's own packages. */
 const OWN = join(ROOT, "packages");
 const SAMPLES = join(ROOT, "packages-sample");
-const DEFAULT_HOME = join(ROOT, ".jobyard");
 /** If the programs have just ended, no second try is needed. */
 const HOME_WAIT_MS = 5_000;
 /** Time for running jobs to end after Ctrl-C. The others run again at the next start. */
@@ -195,7 +195,7 @@ function startLocalStack(
     slots: inspect === undefined ? availableParallelism() : 1,
     lockMs: parseLockMs(process.env),
     drainMs: DRAIN_MS,
-    launcher: join(import.meta.dirname, "start.mjs"),
+    launcher: LAUNCHER,
     environment: process.env,
     onRestart: (name, how) => report.notice(`${name} ended (${how}). Restarting it.`),
     onReady: (part) => report.step(`${PARTS[part]} (${((performance.now() - startedAt) / 1_000).toFixed(1)} s)`),

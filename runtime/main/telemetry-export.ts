@@ -91,11 +91,7 @@ export async function prepareExport(settings: TelemetrySettings, resource: Resou
 }
 
 async function otlpExporters({ endpoint, headers }: OtlpSettings): Promise<Exporters> {
-  const [{ OTLPTraceExporter }, { OTLPMetricExporter }, { OTLPLogExporter }] = await Promise.all([
-    import("@opentelemetry/exporter-trace-otlp-http"),
-    import("@opentelemetry/exporter-metrics-otlp-http"),
-    import("@opentelemetry/exporter-logs-otlp-http"),
-  ]);
+  const { OTLPLogExporter, OTLPMetricExporter, OTLPTraceExporter } = await import("./otlp-exporters.ts");
   const to = (signal: string) => ({
     url: `${endpoint}/v1/${signal}`,
     headers: { ...headers },

@@ -2,12 +2,13 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { symlinkSync } from "node:fs";
-import { readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { readFile, readdir, realpath, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../support/docs/document-tables.ts";
 import { packJobyard } from "../support/packages/packed-jobyard.ts";
 import { runCli } from "../support/processes/cli-process.ts";
+import { startDev } from "../support/processes/dev-run.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
 
 const ANSWER_WITHIN_MS = 20_000;
@@ -93,4 +94,30 @@ it("runs the job in the local system", async () => {
     run("npm", "run", "types");
     expect(run("npm", "test")).toMatch(/4 passed/);
   });
+
+  it(
+    "jobyard dev starts the system, and a saved change runs",
+    async () => {
+      const command = await realpath(join(folder, "node_modules/.bin/jobyard"));
+      const env = { HOME: desk.path };
+      await using dev = startDev([".", "--port", "0", "--identity-port", "0"], env, folder, command);
+      await dev.says(/✓ greet\.zip published/);
+      await dev.says(/Watching greet/);
+      const signIn = ["login", apiOf(dev.output()), "--local"];
+      expect((await runCli(signIn, { env, cwd: folder })).code).toBe(0);
+      const submit = ["submit", "--type", "Greet", "--package", "greet.zip", "--parameters", '{"name":"Ada"}'];
+      expect((await runCli(submit, { env, cwd: folder })).code).toBe(0);
+      await dev.says(/✓ Greet succeeded/);
+      const source = join(folder, "src/greet.ts");
+      await writeFile(source, (await readFile(source, "utf8")).replace('log("greeting"', 'log("hello"'));
+      await dev.says(/✓ greet\.zip published/);
+      dev.press("r");
+      await dev.says(/│ hello Ada for the 1 time/);
+      dev.press("q");
+      expect(await dev.exited).toBe(0);
+    },
+    LIMIT_MS,
+  );
 });
+
+const apiOf = (told: string): string => /Running at (http:\/\/\S+)/.exec(told)?.[1] ?? "";

@@ -183,7 +183,8 @@ Check every change with \`npx tsc\`, \`npm test\` and \`${runLine(created)}\`.
 - \`jobType\`, \`retry\`, \`timeoutMs\`, \`cron\` and other options must be literals or constants: packing reads them without running
   the code.
 - Files that a job reads must be listed in package.json under \`"jobyard": { "files": ["data"] }\`. Find them with \`packagePath\`.
-- Do not read settings or secrets from \`process.env\`: the environment of a job has none.
+- Declare settings and secrets with \`defineSettings\`, and read them with \`settings.of(context)\`. The environment of a job has
+  none.
 - Test with \`runJob\` of \`jobyard/testing\`. It takes \`parameters\`, \`files\`, \`services\`, \`signal\` and gives \`outcome\`, \`output\`,
   \`failure\`, \`progress\`, \`log\` and \`artifacts\`. Do not write a context by hand.
 `;

@@ -130,7 +130,7 @@ function showTypes(folder: string, errors: readonly Problem[], deps: TextDeps): 
   if (errors.length === 0) return `${paint("green", "✓")} ${name} has no type errors any more`;
   const rest = errors.length - TYPE_ERRORS_SHOWN;
   return [
-    `${paint("yellow", "!")} ${name} has ${counted(errors.length, "type error")}. It is published all the same.`,
+    `${paint("yellow", "!")} ${name} has ${counted(errors.length, "type error")}. Types alone do not hold up a version.`,
     ...errors
       .slice(0, TYPE_ERRORS_SHOWN)
       .flatMap(({ message, place }) => [

@@ -3,11 +3,11 @@
  * which ends with it. All calls to it go through the client.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { JobServiceClient } from "../../client/index.ts";
 import type { InspectSettings } from "../../core/settings/worker-settings.ts";
 import { DEMO_APPLICATION } from "../../local/identity/principals.ts";
+import { DEFAULT_HOME, LAUNCHER } from "../../local/launcher.ts";
 import { type Running, readRunning } from "../../local/running-file.ts";
 import { localClient } from "../../local/stack.ts";
 import { InterruptedError, UsageError } from "../exit-codes.ts";
@@ -31,18 +31,14 @@ export interface LocalSystemOptions {
   readonly inspect: InspectSettings | undefined;
 }
 
-const ROOT = join(import.meta.dirname, "../../..");
-const LAUNCHER = join(ROOT, "runtime/main/start.mjs");
 /** A stack that was killed leaves its file behind, so its API is asked. */
 const ANSWER_WITHIN_MS = 2_000;
 
 /** Its programs tell on standard error how far they are. Throws UsageError, InterruptedError. */
 export async function openLocalSystem(options: LocalSystemOptions, around: Surroundings): Promise<LocalSystem> {
-  const home = resolve(around.env["JOBYARD_HOME"] ?? join(ROOT, ".jobyard"));
+  const home = resolve(around.env["JOBYARD_HOME"] ?? DEFAULT_HOME);
   const there = await readRunning(home);
   if (there !== undefined && (await answers(there))) return joinSystem(there, options);
-  if (!existsSync(LAUNCHER))
-    throw new UsageError(`No local system runs in ${home}, and this jobyard cannot start one: it is not a clone.`);
   const child = launch(home, options, around);
   const ended = new Promise<void>((done) => child.once("exit", () => done()));
   const stop = async (): Promise<void> => {

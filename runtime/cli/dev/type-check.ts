@@ -19,7 +19,9 @@ export interface TypeCheckDeps {
   readonly onProblem: (message: string) => void;
 }
 
-const CHECKER = join(import.meta.dirname, "type-checker.ts");
+/** Beside this file's code in the built package. */
+const SHIPPED_CHECKER = join(import.meta.dirname, "type-checker.mjs");
+const CHECKER = existsSync(SHIPPED_CHECKER) ? SHIPPED_CHECKER : join(import.meta.dirname, "type-checker.ts");
 /** Saved code is packed and run first. */
 const NICENESS = 10;
 

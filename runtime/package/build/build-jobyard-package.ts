@@ -128,6 +128,7 @@ async function buildPrograms(outdir: string): Promise<void> {
         jobyard: "runtime/cli/jobyard.mjs",
         start: "runtime/main/start.mjs",
         testing: ENTRIES.testing,
+        "type-checker": "runtime/cli/dev/type-checker.ts",
       },
       outdir,
       splitting: true,

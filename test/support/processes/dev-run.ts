@@ -2,11 +2,14 @@
 import { spawn } from "node:child_process";
 import { LAUNCHER } from "./cli-process.ts";
 
+/** Longer than any wait on a busy machine. */
+const SAYS_WITHIN_MS = 90_000;
+
 export interface DevRun extends AsyncDisposable {
   readonly pid: number;
   /** All it has told so far, on both streams. */
   readonly output: () => string;
-  /** Resolves as soon as it tells this after the last thing that was waited for; rejects when it ends first. */
+  /** Resolves as soon as it tells this after the last thing that was waited for; rejects when it ends first or takes too long. */
   says(pattern: RegExp): Promise<RegExpExecArray>;
   press(key: string): void;
   kill(signal: NodeJS.Signals): void;
@@ -14,8 +17,14 @@ export interface DevRun extends AsyncDisposable {
   readonly exited: Promise<number | null>;
 }
 
-export function startDev(args: readonly string[], env: Readonly<Record<string, string>>, cwd: string): DevRun {
-  const child = spawn(process.execPath, [LAUNCHER, "dev", ...args], {
+/** `launcher`: the file of the command `jobyard`. */
+export function startDev(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  cwd: string,
+  launcher = LAUNCHER,
+): DevRun {
+  const child = spawn(process.execPath, [launcher, "dev", ...args], {
     cwd,
     env: { PATH: process.env["PATH"] ?? "", NO_COLOR: "1", ...env },
     stdio: ["pipe", "pipe", "pipe"],
@@ -40,9 +49,13 @@ export function startDev(args: readonly string[], env: Readonly<Record<string, s
     exited,
     says: (pattern) =>
       new Promise((resolve, reject) => {
+        const late = setTimeout(() => {
+          reject(new Error(`It did not say ${String(pattern)} in time:\n${output.slice(seen)}`));
+        }, SAYS_WITHIN_MS);
         const look = (): void => {
           const match = pattern.exec(output.slice(seen));
           if (match === null) return;
+          clearTimeout(late);
           listeners.delete(look);
           seen += match.index + match[0].length;
           resolve(match);

@@ -64,7 +64,7 @@ describe("what dev tells of a package", () => {
     const errors = [1, 2, 3, 4, 5, 6, 7].map((line) => ({ message: `TS1: wrong ${line}`, place: place(line) }));
     const shown = text({ eventType: "typesChecked", folder: "/work/greet", errors });
     expect(shown?.split("\n").slice(0, 3)).toEqual([
-      "! greet has 7 type errors. It is published all the same.",
+      "! greet has 7 type errors. Types alone do not hold up a version.",
       "  greet/a.ts:1:1",
       "  TS1: wrong 1",
     ]);

@@ -4,7 +4,6 @@ import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
-import { JobFailedError } from "../../core/errors.ts";
 import { TIMEOUT_DEFAULT_MS } from "../../core/limits.ts";
 import { type ManifestSetting, declaredSetting, missingSettings } from "../../core/package/manifest-settings.ts";
 import type { ArtifactContent } from "../../core/ports/job-files.ts";

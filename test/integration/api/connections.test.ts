@@ -10,8 +10,8 @@ import { eventually } from "../../support/eventually.ts";
 import { holdConnections, watchConnections } from "../../support/network/half-open-client.ts";
 import type { TestApi } from "../../support/api/test-api.ts";
 
-/** Short enough for a test, long enough for an answer to be read first. */
-const LIMITS = { headersTimeoutMs: 300, requestTimeoutMs: 300, lingerMs: 20, stalledMs: 5_000 };
+/** Short enough for a test, long enough for a busy machine to answer and for the answer to be read first. */
+const LIMITS = { headersTimeoutMs: 1_000, requestTimeoutMs: 1_000, lingerMs: 20, stalledMs: 5_000 };
 
 const STALLING = { ...LIMITS, stalledMs: 100 };
 

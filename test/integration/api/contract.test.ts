@@ -1,5 +1,5 @@
 /** Drives every operation to every status its document promises, and has each answer judged by that document. */
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { identifyAs, LOCAL_CALLER, type Identify } from "../../../runtime/api/auth/caller.ts";
 import {
@@ -8,7 +8,7 @@ import {
   UnauthenticatedError,
   UnavailableError,
 } from "../../../runtime/core/errors.ts";
-import { BATCH_COMMAND_MAX_MS, PACKAGE_MAX_BYTES, REQUEST_BODY_MAX_BYTES } from "../../../runtime/core/limits.ts";
+import { BATCH_COMMAND_MAX_MS, REQUEST_BODY_MAX_BYTES } from "../../../runtime/core/limits.ts";
 import type { Operation } from "../../support/api/contract.ts";
 import { faulty, type FaultSwitch } from "../../support/faults/faulty.ts";
 import { letterQueue } from "../../support/bus/letter-queue.ts";
@@ -17,8 +17,8 @@ import { registrationDrivers } from "../../support/api/registration-drivers.ts";
 import { claimAndEnd, claimRow } from "../../support/stores/row-moves.ts";
 import { startTestApi } from "../../support/api/test-api.ts";
 import { jobRequestOf } from "../../support/api/submit-requests.ts";
-import { testPackage } from "../../support/packages/test-package.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
+import { ECHO, packageDrivers, packagePath } from "../../support/api/package-drivers.ts";
 import { settingDrivers } from "../../support/api/setting-drivers.ts";
 import { webhookDrivers } from "../../support/api/webhook-drivers.ts";
 import { timerDrivers } from "../../support/api/timer-drivers.ts";
@@ -79,8 +79,6 @@ async function repeated(path: string, body: object): Promise<WireRequest> {
   return post(path, body, headers);
 }
 
-const putZip = (path: string, zip: Uint8Array): WireRequest => put(path, zip, "application/zip");
-
 async function newBatch(tenantName = freshTenant()): Promise<string> {
   return (await api.post("/v1/batches", { tenantName, batchName: "A batch" })).body.batchId;
 }
@@ -120,18 +118,6 @@ async function closedBatch(): Promise<{ readonly tenantName: string; readonly ba
   await api.post(`/v1/batches/${batchId}/close`);
   return { tenantName, batchId };
 }
-
-const ECHO = testPackage({ jobs: { Echo: "return {};" } });
-const packagePath = (tenantName: string): string => `/v1/tenants/${tenantName}/packages/echo.zip`;
-
-/** The path of a package with an older version, and that version. */
-async function publishedTwice(): Promise<{ readonly path: string; readonly older: string }> {
-  const path = packagePath(freshTenant());
-  await api.put(path, ECHO);
-  await api.put(path, testPackage({ jobs: { Echo: "return { output: 2 };" } }));
-  return { path, older: createHash("sha256").update(ECHO).digest("hex") };
-}
-const published = async (): Promise<string> => (await publishedTwice()).path;
 
 async function knownWorker(): Promise<string> {
   const worker = workerOf({ workerId: `w-${randomUUID()}` });
@@ -272,50 +258,7 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     404: () => ({ method: "DELETE", path: "/v1/dead-letters/jobs-default-normal/4711" }),
     409: async () => ({ method: "DELETE", path: letters.add((await runningJob()).jobId) }),
   },
-  listPackages: {
-    200: async () => {
-      const tenantName = freshTenant();
-      for (const name of ["a.zip", "b.zip"]) await api.put(`/v1/tenants/${tenantName}/packages/${name}`, ECHO);
-      return get(`/v1/tenants/${tenantName}/packages?pageSize=1`);
-    },
-  },
-  getPackage: {
-    200: async () => get(await published()),
-    404: () => get(packagePath(freshTenant())),
-  },
-  putPackage: {
-    200: () => putZip(packagePath(freshTenant()), ECHO),
-    404: () => putZip(packagePath("foreign"), ECHO),
-    409: () => putZip(packagePath(freshTenant()), registration.crowdedOut()),
-    413: () => ({
-      method: "PUT",
-      path: packagePath(freshTenant()),
-      headers: { "content-type": "application/zip" },
-      announcedBytes: PACKAGE_MAX_BYTES + 1,
-    }),
-    422: () => putZip(packagePath(freshTenant()), ECHO.subarray(0, 100)),
-  },
-  deletePackage: {
-    204: async () => del(await published()),
-    404: () => del(packagePath(freshTenant())),
-  },
-  listPackageJobs: {
-    200: async () => get(`${await published()}/jobs`),
-    404: () => get(`${packagePath(freshTenant())}/jobs`),
-  },
-  listPackageVersions: {
-    200: async () => get(`${await published()}/versions`),
-    404: () => get(`${packagePath(freshTenant())}/versions`),
-  },
-  restorePackageVersion: {
-    200: async () => {
-      const { path, older } = await publishedTwice();
-      return post(`${path}/versions/${older}/restore`);
-    },
-    404: async () => post(`${await published()}/versions/${"0".repeat(64)}/restore`),
-    409: async () => post(await registration.restoring(api.packages, "crowd")),
-    422: async () => post(await registration.restoring(api.packages, "pool")),
-  },
+  ...packageDrivers(api, registration),
   ...timers.operations,
   listWorkers: {
     200: async () => {

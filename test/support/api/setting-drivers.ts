@@ -2,18 +2,11 @@
 import { SETTINGS_MAX_COUNT } from "../../../runtime/core/limits.ts";
 import { freshTenant } from "../stores/test-storage.ts";
 import type { TestApi } from "./test-api.ts";
-import type { WireRequest } from "./wire.ts";
+import { type WireRequest, del, get, put as putText } from "./wire.ts";
 
 type Driver = () => WireRequest | Promise<WireRequest>;
 
-const get = (path: string): WireRequest => ({ method: "GET", path });
-const del = (path: string): WireRequest => ({ method: "DELETE", path });
-const put = (path: string, body: object): WireRequest => ({
-  method: "PUT",
-  path,
-  headers: { "content-type": "application/json" },
-  body: JSON.stringify(body),
-});
+const put = (path: string, body: object): WireRequest => putText(path, JSON.stringify(body));
 
 const GRANT = { audiences: ["https://vault.azure.net"] };
 const settingsOf = (tenantName: string): string => `/v1/tenants/${tenantName}/packages/mail.zip/settings`;

@@ -16,10 +16,10 @@ const LONG =
   process.env["TEST_BREADTH"] === "full"
     ? []
     : [
-        "runtime/local/bus/test/integration/{chaos,package,python}.test.ts",
+        "runtime/local/bus/test/integration/{access,chaos,package,python}.test.ts",
         "packages-sample/test/unit/programs.test.ts",
         "test/infra/{bundles,graph,github-deployer}.test.ts",
-        "test/integration/azure/{counters,job-queue}.test.ts",
+        "test/integration/azure/{counters,group-commit,job-queue,worker-store}.test.ts",
         "test/integration/client/notifications-under-faults.test.ts",
         "test/integration/events/{api-processes,failures}.test.ts",
         "test/integration/faults/{real-services,timers}.test.ts",
@@ -27,12 +27,14 @@ const LONG =
         "test/integration/packaging/libraries.test.ts",
         "test/integration/release/{machine,programs}.test.ts",
         "test/integration/releases/side-by-side.test.ts",
-        "test/integration/telemetry/{ill-collectors,log-shipping,metrics-after-kills}.test.ts",
+        "test/integration/telemetry/{ill-collectors,log-shipping,metrics,metrics-after-kills,trace-contexts}.test.ts",
+        "test/integration/testing/start-jobyard.test.ts",
         "test/integration/timers/takeover.test.ts",
         "test/integration/worker/machine/scale-set.test.ts",
-        "test/integration/worker/{file-calls,operations}.test.ts",
+        "test/integration/worker/{file-calls,operations,operations-per-job}.test.ts",
+        "test/unit/main/orphans.test.ts",
         "test/unit/package/build/jobyard-package.test.ts",
-        "test/unit/worker/process/{limits,shared/shared-endings}.test.ts",
+        "test/unit/worker/process/{files/remove-tree,limits,shared/shared-endings}.test.ts",
       ];
 
 export default defineConfig({

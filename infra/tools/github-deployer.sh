@@ -168,7 +168,7 @@ for who in "$principal ServicePrincipal" "$me User"; do
   ensure_role 'Storage Blob Data Contributor' "$resource/Microsoft.Storage/storageAccounts/$account" "${who% *}" "${who#* }"
   ensure_role 'Key Vault Crypto User' "$resource/Microsoft.KeyVault/vaults/$vault" "${who% *}" "${who#* }"
 done
-for provider in Compute Insights ManagedIdentity Network OperationalInsights ServiceBus Storage Web; do
+for provider in Compute Insights KeyVault ManagedIdentity Network OperationalInsights ServiceBus Storage Web; do
   state=$(az provider show --namespace "Microsoft.$provider" --query registrationState --output tsv)
   [ "$state" = Registered ] || change az provider register --namespace "Microsoft.$provider"
 done

@@ -166,6 +166,7 @@ describe.skipIf(!hasProgram("tmux", "-V"))("a terminal of 80 columns (needs tmux
       "  failed Year end 2003 of the northern division",
       `         ${ids[3]!}`,
       "         The ledger of the third year does not balance, see the report.",
+      expect.stringMatching(/^ {9}at \S+ \(main\.mjs:\d+:\d+\)$/) as string,
       "20 jobs: 19 succeeded, 1 failed, 0 canceled",
       "exit code 5",
     ]);

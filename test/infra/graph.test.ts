@@ -90,6 +90,7 @@ describe("the program in Pulumi's own loader", () => {
     };
     const protectedTypes = new Set(graph.registrations.filter(({ protect }) => protect).map(({ type }) => type));
     expect([...protectedTypes].sort()).toEqual([
+      "azure-native:keyvault:Vault",
       "azure-native:resources:ResourceGroup",
       "azure-native:servicebus:Namespace",
       "azure-native:servicebus:Queue",

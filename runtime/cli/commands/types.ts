@@ -1,5 +1,6 @@
 /** `jobyard types`: writes TypeScript types of a tenant's published jobs, for programs in other repositories. */
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { connect, counted, type RemoteOptions, show, tenantOf } from "../command.ts";
 import { type PublishedPackage, typesOf } from "../schema-types.ts";
 import type { Surroundings } from "../terminal.ts";
@@ -23,6 +24,7 @@ export async function types(options: TypesOptions, around: Surroundings): Promis
     show(terminal, options, { packages }, () => text.trimEnd());
     return;
   }
+  await mkdir(dirname(options.out), { recursive: true });
   await writeFile(options.out, text);
   terminal.error(`${options.out}: ${counted(packages.length, "package")} of ${tenantName}.`);
 }

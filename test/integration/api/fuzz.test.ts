@@ -19,7 +19,7 @@ import { artifactContent } from "../../support/api/artifact-content.ts";
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_260_301);
 /** Over the adapters and Azurite, which take five times as long, a share: those hold for all that reaches them. */
 const IS_SHARE = breadth(true, process.env["API_STORES"] === "azure");
-const REQUESTS = Number(process.env["FUZZ_REQUESTS"] ?? (IS_SHARE ? 600 : 5_200));
+const REQUESTS = Number(process.env["FUZZ_REQUESTS"] ?? (IS_SHARE ? 600 : 6_000));
 const CONNECTIONS = 8;
 
 /** Each publication brings its timer back. */
@@ -30,11 +30,14 @@ const VERSIONS = ["1", "2"].map((output) =>
   }),
 );
 
+const SETTINGS = ["API_KEY", "SMTP_HOST"];
 const PACKAGE_NAMES = Array.from({ length: 8 }, (_, i) => `echo-${i}.zip`);
 
 async function publishAll(api: TestApi, tenantName: string): Promise<void> {
   for (const name of PACKAGE_NAMES) {
-    for (const zip of VERSIONS) await api.put(`/v1/tenants/${tenantName}/packages/${name}`, zip);
+    const path = `/v1/tenants/${tenantName}/packages/${name}`;
+    for (const zip of VERSIONS) await api.put(path, zip);
+    for (const setting of SETTINGS) await api.put(`${path}/settings/${setting}`, { value: "given" });
   }
 }
 
@@ -110,6 +113,9 @@ async function samplesOf(api: TestApi, addLetter: (jobId: string) => string) {
     jobProcessorPackageName: ["echo.zip"],
     publishLater: [true],
     pool: ["default"],
+    settingName: SETTINGS,
+    value: ["a value", "another"],
+    audiences: [["https://vault.azure.net"], []],
     webhookName: ["hook-0", "hook-1", "hook-2", "new"],
     cron: ["0 0 4 * * *", "00:10:00", "0 0 4"],
     timeZone: ["Europe/Vienna", "UTC", "BST"],
@@ -162,6 +168,9 @@ it("holds against requests of every kind", async () => {
       }
       if (operation.operationId === "deletePackage" && answer.status === 204) {
         for (const zip of VERSIONS) await api.put(request.path, zip);
+      }
+      if (operation.operationId === "deleteSetting" && answer.status === 204) {
+        await api.put(request.path, { value: "given" });
       }
       if (operation.operationId === "deleteWebhook" && answer.status === 204) {
         await api.put(request.path, { url: "https://hooks.example.com/" });

@@ -46,7 +46,12 @@ describe("the end of one job of a shared process", () => {
       output: String(waiting.process.pid),
     });
     const failed = await lab.share(shared, "fail");
-    expect(await failed.result).toEqual({ kind: "failed", code: "JobFailed", message: "no ledger", retryable: false });
+    expect(await failed.result).toMatchObject({
+      kind: "failed",
+      code: "JobFailed",
+      message: "no ledger",
+      retryable: false,
+    });
     expect(failed.log()).toContain("NonRetryableError: no ledger");
     expect(isAlive(waiting.process.pid!)).toBe(true);
     waiting.process.cancel("cancel");
@@ -171,7 +176,7 @@ describe("what ends a shared process", () => {
       const names = ["culprit", ...Array<string>(bystanders).fill("wait")];
       const [culprit, ...others] = await together(bodies, names, before);
       process.kill(culprit!.process.pid!, "SIGUSR2");
-      expect(await culprit!.result).toEqual(failure);
+      expect(await culprit!.result).toMatchObject(failure);
       for (const other of others) {
         expect(await other.result).toEqual(INTERRUPTED);
         expect(other.log()).toContain("another job in it left it unusable");

@@ -23,8 +23,7 @@ export interface Report {
 /** Grants that a rehearsal does not use although they are correct, with the reason. */
 const REASONS: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
   { pattern: /-publish-telemetry$/, reason: "The rehearsal has no Application Insights." },
-  { pattern: /-(?:set|read)-secrets$/, reason: "The rehearsal has no Key Vault, and its packages no settings." },
-  { pattern: /-read-table-settings$/, reason: "The rehearsal's packages have no settings." },
+  { pattern: /-(?:set|read)-secrets$/, reason: "The rehearsal has no Key Vault." },
 ];
 
 export function unusedGrants(names: readonly string[], partial: boolean): readonly UnusedGrant[] {

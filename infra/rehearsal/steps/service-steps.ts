@@ -43,6 +43,8 @@ export const packages: Step<Rehearsal> = {
       await until("the deployed packages are published", 60, async () => (await publishedNames(rehearsal)).length > 0);
     }
     await client.management.publishPackage(tenantName, WORK_PACKAGE, workPackage);
+    // Without it no job of the package is accepted.
+    await client.management.putSetting(tenantName, WORK_PACKAGE, "REHEARSAL", { value: "ready" });
   },
 };
 

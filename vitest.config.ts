@@ -27,14 +27,14 @@ const LONG =
         "test/integration/packaging/libraries.test.ts",
         "test/integration/release/{machine,programs}.test.ts",
         "test/integration/releases/side-by-side.test.ts",
-        "test/integration/telemetry/{ill-collectors,log-shipping,metrics,metrics-after-kills,trace-contexts}.test.ts",
+        "test/integration/telemetry/*.test.ts",
         "test/integration/testing/start-jobyard.test.ts",
         "test/integration/timers/takeover.test.ts",
         "test/integration/worker/machine/scale-set.test.ts",
         "test/integration/worker/{file-calls,operations,operations-per-job}.test.ts",
         "test/unit/main/orphans.test.ts",
         "test/unit/package/build/jobyard-package.test.ts",
-        "test/unit/worker/process/{files/remove-tree,limits,shared/shared-endings}.test.ts",
+        "test/unit/worker/process/{files/remove-tree,limits,os/job-users,shared/shared-endings}.test.ts",
       ];
 
 export default defineConfig({

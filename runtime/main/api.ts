@@ -20,7 +20,6 @@ import { isLoopback, localOnly, pagesOf } from "../core/loopback.ts";
 import { type ApiSettings, parseApiSettings } from "../core/settings/api-settings.ts";
 import { SettingsError } from "../core/settings/environment.ts";
 import { SETTING } from "../core/settings/names.ts";
-import { parseTelemetrySettings } from "../core/settings/telemetry-settings.ts";
 import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
@@ -29,11 +28,8 @@ import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeTimers, composeWebhooks } from "./compose-api.ts";
 import { connect } from "./connect.ts";
-import { createLogger } from "./logger.ts";
-import { shipTo } from "./log-shipping.ts";
+import { observe } from "./observe.ts";
 import { type Exits, type Service, runService } from "./service-process.ts";
-import { startTelemetry } from "./telemetry.ts";
-import { measureProcess } from "./process-metrics.ts";
 import { waitsForAnotherRun } from "../timers/run/next-run.ts";
 import { withTimerBatches } from "../timers/run/timer-runs.ts";
 
@@ -46,16 +42,7 @@ async function start(exits: Exits): Promise<Service> {
   const settings = readSettings();
   const { pools, traffic, lockMs, allowLoopbackWebhooks: allowLoopback } = settings;
   const { logLevel: level, version, instanceId: instance } = settings;
-  const names = { service: "jobyard-api", version, instance };
-  const telemetry = await startTelemetry({ settings: parseTelemetrySettings(process.env), ...names });
-  const log = createLogger({ level, ...names, onLine: telemetry.logs && shipTo(telemetry.logs) });
-  telemetry.reportTo(log, systemClock.monotonicNow);
-  exits.lastWords(async (error) => {
-    if (error !== undefined) log.error({ err: error }, "the process ends by an error");
-    await telemetry.close();
-  });
-  const { metrics } = telemetry;
-  const stopMeasuring = measureProcess(metrics);
+  const { log, metrics, metricsText } = await observe({ service: "jobyard-api", level, version, instance }, exits);
 
   // Clocks, ids, storage, broker.
   const { now, monotonicNow } = systemClock;
@@ -128,7 +115,7 @@ async function start(exits: Exits): Promise<Service> {
     authFacts: auth.facts,
     readiness: composeReadiness({ services, pools, clock, log }),
     metrics,
-    metricsText: () => telemetry.metricsText(),
+    metricsText,
     unreadable,
     traffic,
     pools,
@@ -201,7 +188,6 @@ async function start(exits: Exits): Promise<Service> {
       ]);
       await Promise.race([closing, sleep(CLOSE_AFTER_MS, closed.signal)]);
       closed.abort();
-      stopMeasuring();
     },
   };
 }

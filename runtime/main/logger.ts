@@ -18,7 +18,7 @@ export interface LoggerOptions {
   /** This process among those of its service. */
   readonly instance: string;
   /** Of a worker. */
-  readonly pool?: string;
+  readonly pool?: string | undefined;
   /** Gets each line after it was written, without secrets. Must not throw. */
   readonly onLine?: ((line: string) => void) | undefined;
   /** Default: standard output, written at once, so that no line is lost when the process exits. */

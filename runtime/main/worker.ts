@@ -8,7 +8,6 @@ import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
 import { measureConflicts } from "../lifecycle/measured-jobs.ts";
 import { createShare } from "../core/job/priority.ts";
-import { parseTelemetrySettings } from "../core/settings/telemetry-settings.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings/worker-settings.ts";
 import { createUnreadable } from "../core/unreadable.ts";
 import { WorkerFault } from "../worker/attempt/machine-fault.ts";
@@ -26,11 +25,8 @@ import { createTokenBroker } from "../worker/identity/token-broker.ts";
 import { startWorker } from "../worker/worker.ts";
 import { connect, connectReleases } from "./connect.ts";
 import { jobCredential } from "./job-credential.ts";
-import { createLogger } from "./logger.ts";
-import { shipTo } from "./log-shipping.ts";
+import { observe } from "./observe.ts";
 import { type Exits, ownerPatience, runService, type Service } from "./service-process.ts";
-import { startTelemetry } from "./telemetry.ts";
-import { measureProcess } from "./process-metrics.ts";
 import { systemClock } from "../core/clock.ts";
 
 /** Children kept ready. More would only use memory, because a machine starts only a few at a time. */
@@ -43,16 +39,10 @@ async function start(exits: Exits): Promise<Service> {
   const settings = parseWorkerSettings(process.env);
   const machineSettings = parseWorkerMachineSettings(process.env);
   const { logLevel: level, version, workerId: instance, pool } = settings;
-  const names = { service: "jobyard-worker", version, instance, pool };
-  const telemetry = await startTelemetry({ settings: parseTelemetrySettings(process.env), ...names });
-  const log = createLogger({ level, ...names, onLine: telemetry.logs && shipTo(telemetry.logs) });
-  telemetry.reportTo(log, systemClock.monotonicNow);
-  exits.lastWords(async (error) => {
-    if (error !== undefined) log.error({ err: error }, "the process ends by an error");
-    await telemetry.close();
-  });
-  const { metrics } = telemetry;
-  const stopMeasuring = measureProcess(metrics);
+  const { log, metrics, metricsText } = await observe(
+    { service: "jobyard-worker", level, version, instance, pool },
+    exits,
+  );
   // First of all, because the cleanup below ends everything that runs in it.
   const owned = await ownFolder({ ...ownerPatience, directory: settings.directory });
   let ending = false;
@@ -67,7 +57,7 @@ async function start(exits: Exits): Promise<Service> {
     ...settings,
     unreadable,
     settings: machineSettings,
-    metrics: { text: () => telemetry.metricsText(), token: await newMetricsToken(settings.directory) },
+    metrics: { text: metricsText, token: await newMetricsToken(settings.directory) },
     connectReleases,
     connectScaleSet: (scaleSet) => connectScaleSet(scaleSet, { monotonicNow, log }),
     path: PATH,
@@ -175,7 +165,6 @@ async function start(exits: Exits): Promise<Service> {
       await processes.close();
       await publisher.close();
       await queue.close();
-      stopMeasuring();
       owned.release();
     },
   };

@@ -19,7 +19,8 @@ export interface SettingCommandDeps {
 
 export interface SetRequest extends SettingKey {
   readonly value: string;
-  readonly secret: boolean;
+  /** Undefined: as it is now; a new one is none. */
+  readonly secret: boolean | undefined;
   readonly setBy: string;
 }
 
@@ -39,21 +40,25 @@ export function createSettingCommands({ settings, secrets, now, log }: SettingCo
   async function set({ value, secret, setBy, ...key }: SetRequest): Promise<Setting> {
     await assertRoom(key);
     const { tenantName: tenant, packageName, name } = key;
-    const secretId = secret ? await secrets.add(value, { tenant, package: packageName, setting: name }) : undefined;
-    const made = { ...key, value: secret ? undefined : value, secretId, setBy };
     for (let tries = 0; tries < CHANGE_TRIES; tries++) {
       const before = await settings.get(key);
-      const setting = { ...made, version: (before?.value.version ?? 0) + 1, setAt: now() };
+      const isSecret = secret ?? before?.value.secretId !== undefined;
+      const secretId = isSecret ? await secrets.add(value, { tenant, package: packageName, setting: name }) : undefined;
+      const kept = { value: isSecret ? undefined : value, secretId };
+      const setting = { ...key, ...kept, setBy, version: (before?.value.version ?? 0) + 1, setAt: now() };
       if (!(await settings.put(setting, before?.etag))) {
         // The answer to the write may have been lost.
         const current = secretId === undefined ? undefined : await settings.get(key);
-        if (current === undefined || current.value.secretId !== secretId) continue;
+        if (current === undefined || current.value.secretId !== secretId) {
+          // Another write may have replaced the row and removed this value meanwhile: the next try keeps a new one.
+          await forget(secretId);
+          continue;
+        }
       }
       noteChange("setting set", setting, setBy);
       await forget(before?.value.secretId);
       return setting;
     }
-    await forget(secretId);
     throw changedByOthers();
   }
 
@@ -95,12 +100,19 @@ export function createSettingCommands({ settings, secrets, now, log }: SettingCo
     set,
     unset,
     async removeTenant(tenantName, by) {
-      for await (const { value, etag } of settings.ofTenant(tenantName)) {
-        if (await settings.remove(value, etag)) {
+      for (let tries = 0; tries < CHANGE_TRIES; tries++) {
+        let changedCount = 0;
+        for await (const { value, etag } of settings.ofTenant(tenantName)) {
+          if (!(await settings.remove(value, etag))) {
+            changedCount++;
+            continue;
+          }
           noteChange("setting removed", value, by);
           await forget(value.secretId);
         }
+        if (changedCount === 0) return;
       }
+      throw changedByOthers();
     },
   };
 }

@@ -86,13 +86,27 @@ export const showInstant = (instant: string | undefined): string =>
 /** Time between two instants, for people; a dash without an end. */
 export function showDuration(from: string, to: string | undefined): string {
   if (to === undefined) return "-";
-  const seconds = Math.max(0, Date.parse(to) - Date.parse(from)) / 1_000;
-  if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const minutes = Math.floor(seconds / 60);
-  return minutes < 60
-    ? `${minutes} min ${Math.floor(seconds % 60)} s`
-    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return showSeconds(Math.max(0, Date.parse(to) - Date.parse(from)) / 1_000);
 }
+
+/** 4.2 ms, 820 ms, 4.25 s, 30 s, 3 min 5 s, 2 h 5 min. */
+export function showSeconds(seconds: number): string {
+  if (seconds > 0 && seconds < 0.9995) {
+    return `${seconds < 0.00995 ? (seconds * 1_000).toFixed(1) : Math.round(seconds * 1_000)} ms`;
+  }
+  if (seconds < 59.95) return `${Number.isInteger(seconds) ? seconds : seconds.toFixed(seconds < 9.995 ? 2 : 1)} s`;
+  const whole = Math.round(seconds);
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return [`${minutes} min`, ...(whole % 60 === 0 ? [] : [`${whole % 60} s`])].join(" ");
+  return [`${Math.floor(minutes / 60)} h`, ...(minutes % 60 === 0 ? [] : [`${minutes % 60} min`])].join(" ");
+}
+
+/** In exactly so many columns. */
+export const fit = (text: string, width: number): string => cut(text, width).padEnd(width);
+
+/** In at most so many columns, with a mark where it was cut. */
+export const cut = (text: string, width: number): string =>
+  text.length > width ? `${text.slice(0, width - 1)}…` : text;
 
 export function showBytes(bytes: number): string {
   const mebibytes = bytes / 1024 / 1024;

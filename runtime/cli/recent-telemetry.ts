@@ -6,6 +6,7 @@ import { readTelemetryFile } from "../local/telemetry/telemetry-file.ts";
 import { UsageError } from "./exit-codes.ts";
 import { signInFile } from "./sign-in-file.ts";
 import type { Surroundings } from "./terminal.ts";
+import { DEFAULT_HOME } from "../local/launcher.ts";
 
 export interface RecentTelemetry {
   /** Where programs of this machine send their telemetry. */
@@ -62,9 +63,9 @@ const gone = (home: string, cause: unknown): JobServiceError =>
     cause,
   });
 
-/** The folder of `npm start`: as named, or of the sign-in with `login --local`, or in this folder. */
+/** The folder of `npm start`: as named, or of the sign-in with `login --local`, or where `jobyard dev` looks for it. */
 async function homeOf(env: Surroundings["env"]): Promise<string> {
   if (env["JOBYARD_HOME"]) return env["JOBYARD_HOME"];
   const { caFile } = (await signInFile(env).read()) ?? {};
-  return caFile === undefined ? ".jobyard" : join(dirname(caFile), "..");
+  return caFile === undefined ? DEFAULT_HOME : join(dirname(caFile), "..");
 }

@@ -14,15 +14,3 @@ function barOf(number: number, top: number): string {
   const height = Math.ceil((Math.min(number, top) / top) * (BARS.length - 1));
   return BARS[height] ?? "";
 }
-
-/** 4.2 ms, 820 ms, 4.25 s, 30 s, 3 min 5 s, 2 h 5 min. */
-export function showSeconds(seconds: number): string {
-  if (seconds > 0 && seconds < 0.9995) {
-    return `${seconds < 0.00995 ? (seconds * 1_000).toFixed(1) : Math.round(seconds * 1_000)} ms`;
-  }
-  if (seconds < 59.95) return `${Number.isInteger(seconds) ? seconds : seconds.toFixed(seconds < 9.995 ? 2 : 1)} s`;
-  const whole = Math.round(seconds);
-  const minutes = Math.floor(whole / 60);
-  if (minutes < 60) return [`${minutes} min`, ...(whole % 60 === 0 ? [] : [`${whole % 60} s`])].join(" ");
-  return [`${Math.floor(minutes / 60)} h`, ...(minutes % 60 === 0 ? [] : [`${minutes % 60} min`])].join(" ");
-}

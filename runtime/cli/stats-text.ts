@@ -1,7 +1,8 @@
 /** The statistics of the last hour as text: a table of job types and one of worker pools, with sparklines. */
 import type { GroupView, MeasureView } from "../local/telemetry/recent-metrics.ts";
 import type { StatsView } from "../local/telemetry/receiver.ts";
-import { showSeconds, sparkline } from "./sparkline.ts";
+import { fit, showSeconds } from "./command.ts";
+import { sparkline } from "./sparkline.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Width where nothing limits it. */
@@ -94,8 +95,5 @@ export function statsText(stats: StatsView, { columns, paint }: Pick<Terminal, "
 }
 
 const line = (parts: readonly string[]): string => parts.join(" ".repeat(GAP)).trimEnd();
-
-const fit = (text: string, width: number): string =>
-  text.length > width ? `${text.slice(0, width - 1)}…` : text.padEnd(width);
 
 const timeText = (instant: string): string => instant.slice(11, 19);

@@ -3,7 +3,8 @@
  * colour.
  */
 import type { Span } from "../local/telemetry/otlp-json.ts";
-import { showSeconds } from "./sparkline.ts";
+import { wrapped } from "../local/demo/report.ts";
+import { cut, fit, showSeconds } from "./command.ts";
 import type { Terminal } from "./terminal.ts";
 
 type Screen = Pick<Terminal, "columns" | "paint">;
@@ -52,7 +53,12 @@ export function waterfall(received: readonly Span[], screen: Screen): string {
     const red = (text: string): string => (isFailed ? screen.paint("red", text) : text);
     const text = `${red(name)}${gap}${fit(span.service, serviceWidth)}${gap}${red(bar)}${gap}${time}`;
     if (!isFailed) return [text];
-    return [text, ...wrapped(span.error ?? "", columns - under.length - 2).map((part) => `${under}  ${red(part)}`)];
+    return [
+      text,
+      ...wrapped(oneLine(span.error), columns - under.length - 2)
+        .split("\n")
+        .map((part) => `${under}  ${red(part)}`),
+    ];
   };
 
   const scale = ["0", showSeconds(totalMs / 2_000), showSeconds(totalMs / 1_000)];
@@ -133,17 +139,4 @@ function spread([left = "", middle = "", right = ""]: readonly string[], width: 
   return `${before}${right.padStart(width - before.length)}`;
 }
 
-function wrapped(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  let last = "";
-  for (const word of text.trim().split(/\s+/)) {
-    if (last !== "" && last.length + 1 + word.length > width) {
-      lines.push(last);
-      last = word;
-    } else last = last === "" ? word : `${last} ${word}`;
-  }
-  return [...lines, last];
-}
-
-const cut = (text: string, width: number): string => (text.length > width ? `${text.slice(0, width - 1)}…` : text);
-const fit = (text: string, width: number): string => cut(text, width).padEnd(width);
+const oneLine = (text: string): string => text.trim().replace(/\s+/g, " ");

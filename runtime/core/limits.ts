@@ -3,7 +3,7 @@
  * with an error that names the field and the limit; nothing is cut off silently.
  *
  * The chapters follow a job: names, submits, commands and pages, followed logs, traffic, events, webhooks, timers, attempts,
- * locks, packages, output, processes, machines, releases. docs/http-api.md, docs/packages.md and docs/running-jobs.md show
+ * locks, packages, settings, identities, output, processes, machines, releases. docs/http-api.md, docs/packages.md and docs/running-jobs.md show
  * some of them; a test holds their tables against this file.
  */
 
@@ -316,8 +316,10 @@ export const SCHEMA_MAX_DEPTH = 48;
  * Work that one job's parameters may cost the API: so many keywords, and so many more for each byte of them. An honest schema
  * needs one or two a byte. Beyond that the parameters are judged only when the job runs.
  */
-export const SCHEMA_STEPS_BASE = 2_000;
+export const SCHEMA_STEPS_BASE = 10_000;
 export const SCHEMA_STEPS_PER_BYTE = 10;
+/** However many bytes there are: other requests wait meanwhile. Some tens of milliseconds. */
+export const SCHEMA_STEPS_MAX = 1_000_000;
 /** Versions of packages whose schemas the API keeps in memory. */
 export const KNOWN_SCHEMAS_MAX_COUNT = 200;
 /** Versions of a package that are kept beside the current one. */

@@ -19,7 +19,9 @@ export function createSecretFiles(directory: string): SecretStore {
     try {
       return await work();
     } catch (error) {
-      throw new UnavailableError("SecretsUnavailable", `The folder of secrets cannot be used: ${messageOf(error)}`);
+      throw new UnavailableError("SecretsUnavailable", `The folder of secrets cannot be used: ${messageOf(error)}`, {
+        cause: error,
+      });
     }
   }
 

@@ -52,7 +52,6 @@ import type { ConnectionSettings, SecretSettings } from "../core/settings/servic
 import { systemClock } from "../core/clock.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { NO_SECRETS } from "../core/ports/secret-store.ts";
-import { createSecretFiles } from "../local/secret-files.ts";
 
 export interface Services {
   readonly jobs: JobStore;
@@ -174,8 +173,11 @@ function storageUrls(account: string): { readonly tablesUrl: string; readonly bl
 
 async function secretStoreOf(settings: SecretSettings | undefined): Promise<SecretStore> {
   if (settings === undefined) return NO_SECRETS;
-  if (settings.kind === "directory") return createSecretFiles(settings.directory);
-  // Loaded only when needed, because a laptop starts faster without it.
+  // Loaded only when needed: a deployment has no local code, and a laptop starts faster without the other.
+  if (settings.kind === "directory") {
+    const { createSecretFiles } = await import("../local/secret-files.ts");
+    return createSecretFiles(settings.directory);
+  }
   const { createKeyVaultSecrets } = await import("../azure/vault/key-vault-secrets.ts");
   return createKeyVaultSecrets({ vaultUrl: settings.vaultUrl, credential: await azureCredential() });
 }

@@ -73,7 +73,6 @@ function createSweeper(deps: SweeperDeps): Sweeper {
     const swept = await sweepBatches(deps, { thorough, endedBatches });
     const { bellsSent, handedBack, canceled, pools, isIdle } = swept;
     const shown = gauges.show(swept.queuedCounts, swept.silentCounts);
-    if (current % AGES_EVERY === 0) gauges.showAges(await queueAges.look(new Set([...deps.pools, ...shown.keys()])));
     let deadLettersRemoved = 0;
     // A dead letter matters while its job is open.
     for (const pool of isIdle && !thorough ? [] : new Set([DEFAULT_POOL, ...pools])) {
@@ -90,6 +89,7 @@ function createSweeper(deps: SweeperDeps): Sweeper {
     // Last, because nothing depends on it.
     const keysRemoved = await keySweep.sweep();
     if (keysRemoved > 0) deps.log.info({ keysRemoved }, "expired keys removed");
+    if (current % AGES_EVERY === 0) gauges.showAges(await queueAges.look(new Set([...deps.pools, ...shown.keys()])));
     if (bellsSent + handedBack + canceled + deadLettersRemoved > 0) {
       deps.log.warn({ bellsSent, handedBack, canceled, deadLettersRemoved }, "sweep repaired");
     }

@@ -56,7 +56,7 @@ export const boot: Step<Rehearsal> = {
 export const sampleJobs: Step<Rehearsal> = {
   name: "samples",
   title:
-    "A job of each sample runs as another user than the worker, with log and artifacts, and is retried if it fails.",
+    "Jobs of samples run as another user than the worker, with a setting, log and artifacts, and are retried if they fail.",
   needs: ["boot"],
   machines: true,
   async run(rehearsal) {
@@ -86,7 +86,7 @@ export const sampleJobs: Step<Rehearsal> = {
   },
 };
 
-/** A job of each sample: its type, its package, its parameters. */
+/** Jobs of samples that need nothing else: type, package, parameters. */
 const SAMPLE_JOBS: readonly (readonly [string, string, object])[] = [
   ["FinancialYearEnd", "financial-year-end.zip", { year: 2025 }],
   ["Documents", "documents.zip", { date: "2026-01-31", from: 1, count: 3 }],

@@ -62,18 +62,18 @@ const putSetting = ({ packages, settingCommands }: SettingOperationDeps) =>
     summary: "Set a setting of a package",
     description:
       "Jobs that start later get the value, within 10 seconds. The value of a secret can be replaced and used, and never " +
-      "read again. A setting that the package declares as a secret is kept as one, whatever the request says.",
+      "read again. A setting that the package declares as a secret is kept as one, whatever the request says. Without `secret`, another one is kept as before.",
     needs: "manage",
     params: settingParams,
     body: jsonBody(putSettingSchema),
     responses: { 200: { description: "The setting with its new version.", schema: settingViewSchema } },
     errors: ["TenantNotFound", "TooManySettings", "SecretsUnavailable"],
-    async handle({ caller, params, body: { value, secret = false } }) {
+    async handle({ caller, params, body: { value, secret } }) {
       const { tenantName, packageName, settingName: name } = params;
       if (!caller.mayUse(tenantName)) throw noSuchTenant(tenantName);
       const declared = (await packages.get(tenantName, packageName))?.settings?.find((one) => one.name === name);
       const key = { tenantName, packageName, name };
-      const isSecret = secret || declared?.secret === true;
+      const isSecret = declared?.secret === true || secret;
       const made = await settingCommands.set({ ...key, value, secret: isSecret, setBy: caller.name });
       return { status: 200, body: settingView(key, declared, made) };
     },

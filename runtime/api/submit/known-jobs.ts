@@ -1,7 +1,8 @@
 /**
- * Checks that the package of a job exists, has its job type and takes its parameters, and that the tenant has given the settings that
- * it needs, so that a mistake is refused at submit and does not become a failed job. Answers of the catalog are kept for a short time. A kept answer can accept a job but never refuses one, because
- * the package may have been published since.
+ * Checks that the package of a job exists, has its job type and takes its parameters, and that the tenant has given the
+ * settings that it needs, so that a mistake is refused at submit and does not become a failed job. Answers of the catalog are
+ * kept for a short time. A kept answer can accept a job but never refuses one, because the package may have been published
+ * since.
  */
 import { closestName } from "../../core/text.ts";
 import {

@@ -13,6 +13,9 @@ const NAME = /^[a-z][a-z0-9-]*$/;
 const VENDOR = "vendor";
 const PLACEHOLDER = /^@your-scope\//;
 
+/** `--no`: no package of this name from the public registry. */
+const JOBYARD = "npx --no jobyard";
+
 interface InitOptions {
   readonly timer?: true;
   readonly from?: string;
@@ -52,17 +55,19 @@ export async function init(options: InitOptions, { terminal }: Surroundings, giv
     await copyFile(source.tarball, join(directory, VENDOR, basename(source.tarball)));
   }
   const { jobType } = created;
-  const zip = `${given}/dist/${name}.zip`;
+  // In a clone commands run at its root, elsewhere in the package's folder.
+  const folder = source.isInClone ? given : ".";
+  const zip = source.isInClone ? `${given}/dist/${name}.zip` : `dist/${name}.zip`;
   const parameters = isTimer ? "" : ` --parameters '{"name":"world"}'`;
-  const install = source.isInClone ? "npm install" : `npm install --prefix ${given}`;
   show(terminal, options, { directory, name, jobType, files: Object.keys(files) }, () =>
     [
       `Made ${given} with the ${isTimer ? "timer" : "job"} ${jobType}. Next:`,
-      `  ${install}`,
-      `  jobyard run ${given} --type ${jobType}${parameters}`,
-      `  jobyard pack ${given}`,
-      `  jobyard publish ${zip}`,
-      ...(isTimer ? [] : [`  jobyard submit --type ${jobType} --package ${name}.zip${parameters} --wait`]),
+      ...(source.isInClone ? [] : [`  cd ${given}`]),
+      "  npm install",
+      `  ${JOBYARD} run ${folder} --type ${jobType}${parameters}`,
+      `  ${JOBYARD} pack ${folder}`,
+      `  ${JOBYARD} publish ${zip}`,
+      ...(isTimer ? [] : [`  ${JOBYARD} submit --type ${jobType} --package ${name}.zip${parameters} --wait`]),
     ].join("\n"),
   );
 }

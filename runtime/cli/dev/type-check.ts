@@ -42,11 +42,19 @@ export function checkTypes({ directory, onErrors, onProblem }: TypeCheckDeps): T
   });
   child.on("error", ({ message }) => fail(message));
   child.on("exit", (code, signal) => fail(`the type checker ended (${signal ?? `exit code ${code ?? ""}`})`));
-  if (child.pid !== undefined) setPriority(child.pid, NICENESS);
+  if (child.pid !== undefined) lowerPriority(child.pid);
   return {
     close() {
       closed = true;
       child.kill();
     },
   };
+}
+
+function lowerPriority(pid: number): void {
+  try {
+    setPriority(pid, NICENESS);
+  } catch {
+    // It has ended, or the system forbids it: types are checked all the same.
+  }
 }

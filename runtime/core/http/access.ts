@@ -7,8 +7,8 @@
  * What an operation needs. `anonymous`: no token. `signed-in`: any valid token.
  *
  * On tenants that are granted to the caller: `read` sees batches, jobs and packages; `submit` also adds, cancels and
- * requeues jobs and batches and runs timers; `manage` also publishes and deletes packages, sets their settings, pauses timers and removes dead
- * letters.
+ * requeues jobs and batches and runs timers; `manage` also publishes and deletes packages, sets their settings, sees grants
+ * on identities, pauses timers and removes dead letters.
  *
  * `operate` is for the system itself: workers, tenants, grants.
  */

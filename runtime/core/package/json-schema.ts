@@ -5,7 +5,7 @@
  */
 import type { ErrorDetail } from "../errors.ts";
 import { showFieldPath } from "../json.ts";
-import { SCHEMA_STEPS_BASE, SCHEMA_STEPS_PER_BYTE } from "../limits.ts";
+import { SCHEMA_STEPS_BASE, SCHEMA_STEPS_MAX, SCHEMA_STEPS_PER_BYTE } from "../limits.ts";
 import { didYouMean } from "../text.ts";
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -14,6 +14,10 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 const PROBLEMS_MAX_COUNT = 20;
 /** References in a row that lead to no deeper value. */
 const REFERENCES_MAX_COUNT = 32;
+/** Schemas inside each other, references included, so that the stack suffices. */
+const NESTED_MAX_COUNT = 300;
+/** Steps of what costs more than to look at a keyword. */
+const COST = { problem: 10, hint: 300, compound: 2_000 };
 
 export interface JudgedValue {
   readonly value: unknown;
@@ -25,7 +29,7 @@ export interface JudgedValue {
 
 /** The wrong fields, each with its path. Empty: none was found. */
 export function judgeBySchema(schema: JsonSchema, { value, bytes, at }: JudgedValue): readonly ErrorDetail[] {
-  const judge = createJudge(schema, SCHEMA_STEPS_BASE + SCHEMA_STEPS_PER_BYTE * bytes);
+  const judge = createJudge(schema, Math.min(SCHEMA_STEPS_MAX, SCHEMA_STEPS_BASE + SCHEMA_STEPS_PER_BYTE * bytes));
   try {
     return judge(value)
       .slice(0, PROBLEMS_MAX_COUNT)
@@ -56,6 +60,7 @@ function keysOf(place: Place): (string | number)[] {
 
 function createJudge(root: JsonSchema, steps: number): (value: unknown) => readonly Problem[] {
   let left = steps;
+  let nested = 0;
   function spend(count: number): void {
     left -= count;
     if (left < 0) throw new TooMuchWork();
@@ -63,8 +68,18 @@ function createJudge(root: JsonSchema, steps: number): (value: unknown) => reado
 
   function judge(schema: unknown, value: unknown, place: Place, references = 0): readonly Problem[] {
     spend(1);
+    if (++nested > NESTED_MAX_COUNT) throw new TooMuchWork();
+    const problems = problemsOf(schema, value, place, references);
+    nested--;
+    // All of them are kept until the end, also those of a branch that is not taken.
+    spend(COST.problem * problems.length);
+    return problems;
+  }
+
+  function problemsOf(schema: unknown, value: unknown, place: Place, references: number): readonly Problem[] {
     if (schema === false) return [{ place, message: "must not be given" }];
     if (!isObject(schema)) return [];
+    spend(arrayOf(schema["type"]).length);
     const wrong = ofType(schema, value, place);
     if (wrong !== undefined) return [wrong];
     return [
@@ -72,7 +87,7 @@ function createJudge(root: JsonSchema, steps: number): (value: unknown) => reado
       ...combined(schema, value, place, references),
       ...ofOneOf(schema, value, place),
       ...(typeof value === "number" ? numbers(schema, value, place) : []),
-      ...(typeof value === "string" ? texts(schema, value, place) : []),
+      ...(typeof value === "string" ? texts(schema, value, place, spend) : []),
       ...(Array.isArray(value) ? lists(schema, value, place) : []),
       ...(isObject(value) ? objects(schema, value, place) : []),
     ];
@@ -117,6 +132,7 @@ function createJudge(root: JsonSchema, steps: number): (value: unknown) => reado
     // To compare lists and objects is left to the job.
     const isJudged = options.length > 0 && !(isCompound(value) && options.some(isCompound));
     if (!isJudged || options.includes(value)) return [];
+    if (options.slice(0, SHOWN_MAX_COUNT).some(isCompound)) spend(COST.compound);
     return [{ place, message: `must be ${options.length === 1 ? show(options[0]) : `one of ${listOf(options)}`}` }];
   }
 
@@ -135,13 +151,14 @@ function createJudge(root: JsonSchema, steps: number): (value: unknown) => reado
     const properties = isObject(schema["properties"]) ? schema["properties"] : {};
     const names = Object.keys(value);
     const needed = arrayOf(required).filter((name) => typeof name === "string");
-    spend(needed.length + names.length);
+    spend(arrayOf(required).length + names.length);
     const missing = needed.filter((name) => !Object.hasOwn(value, name));
     const inside = names.flatMap((name) => {
       const at = { above: place, key: name };
       if (Object.hasOwn(properties, name)) return judge(properties[name], value[name], at);
       if (additionalProperties === undefined || schema["patternProperties"] !== undefined) return [];
       if (additionalProperties !== false) return judge(additionalProperties, value[name], at);
+      spend(COST.hint);
       return [{ place: at, message: `is not a known field${didYouMean(name, meant(properties))}` }];
     });
     const named =
@@ -177,7 +194,7 @@ function ofType({ type }: JsonSchema, value: unknown, place: Place): Problem | u
   // One of a later specification is left to the job.
   const isJudged = types.length > 0 && types.every((one) => one !== undefined);
   if (!isJudged || types.some(([, fits]) => fits(value))) return undefined;
-  return { place, message: `must be ${types.map(([words]) => words).join(" or ")}` };
+  return { place, message: `must be ${[...new Set(types.map(([words]) => words))].join(" or ")}` };
 }
 
 function numbers(schema: JsonSchema, value: number, place: Place): Problem[] {
@@ -195,12 +212,17 @@ function numbers(schema: JsonSchema, value: number, place: Place): Problem[] {
   });
 }
 
-/** Libraries differ in how they count characters beyond 16 bits; the longer count is for the least, the shorter for the most. */
-function texts(schema: JsonSchema, text: string, place: Place): Problem[] {
+/**
+ * Libraries differ in how they count characters beyond 16 bits: the longer count is for the least, the shorter for the most.
+ * A character has at most two units of 16 bits, so most texts need no count.
+ */
+function texts(schema: JsonSchema, text: string, place: Place, spend: (count: number) => void): Problem[] {
   const { minLength, maxLength } = schema;
   const keywords = { min: "minLength", max: "maxLength", unit: "character" };
   const isLong = typeof maxLength === "number" && text.length > maxLength;
-  const length = isLong ? Array.from(text).length : text.length;
+  const isCounted = isLong && text.length <= 2 * maxLength;
+  if (isCounted) spend(text.length);
+  const length = isCounted ? Array.from(text).length : text.length;
   return bounds(length, { minLength: isLong ? undefined : minLength, maxLength }, keywords, place);
 }
 

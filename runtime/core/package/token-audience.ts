@@ -2,15 +2,13 @@
 import { z } from "zod";
 import { TOKEN_AUDIENCE_MAX_LENGTH, TOKEN_AUDIENCES_MAX_COUNT } from "../limits.ts";
 
-/** `https://management.azure.com`, `https://storage.azure.com`, `api://…`, or an application's id. No slash at its end. */
+/** `https://management.azure.com`, `https://storage.azure.com`, `api://…`, or an application's id. Without a slash or `/.default` at its end. */
 export const TOKEN_AUDIENCE_PATTERN = new RegExp(
-  `^(?=.{1,${TOKEN_AUDIENCE_MAX_LENGTH}}$)(?:(?:https|api)://[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9._-]+)*|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})$`,
+  `^(?=.{1,${TOKEN_AUDIENCE_MAX_LENGTH}}$)(?!.*/\\.default$)(?:(?:https|api)://[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9._-]+)*|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})$`,
 );
 const RULE = "an audience such as https://management.azure.com, without a slash at its end";
 
-const audience = z
-  .string(`expected ${RULE}`)
-  .refine((text) => TOKEN_AUDIENCE_PATTERN.test(text) && !text.endsWith("/.default"), `expected ${RULE}`);
+const audience = z.string(`expected ${RULE}`).regex(TOKEN_AUDIENCE_PATTERN, `expected ${RULE}`);
 
 export const tokenAudiences = z
   .array(audience, "expected a list of audiences")

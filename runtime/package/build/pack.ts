@@ -47,7 +47,7 @@ export async function packPackage({ directory: given, target }: PackRequest): Pr
   if (scan.jobs.length + json.commands.length === 0) throw noJobs(directory, scan.warnings);
   const timers = timersOf(json, scan);
   const settings = [...(scan.settings?.settings ?? []), ...json.settings];
-  const tokenAudiences = [...(scan.identity?.audiences ?? []), ...json.tokenAudiences];
+  const tokenAudiences = scan.identity?.audiences ?? [];
 
   const bundle = await bundleJobs(directory, json, scan);
   const own = await readOwnFiles(directory, json, bundle);

@@ -21,7 +21,6 @@ import {
 } from "../../core/package/manifest-fields.ts";
 import { manifestTimer } from "../../core/package/manifest-timers.ts";
 import { manifestSettings } from "../../core/package/manifest-settings.ts";
-import { tokenAudiences } from "../../core/package/token-audience.ts";
 import type { ManifestJob, ManifestSetting, ManifestTimer } from "../../core/package/manifest.ts";
 import { closestName } from "../../core/text.ts";
 import { PackError, packError } from "./problem.ts";
@@ -43,7 +42,6 @@ export interface PackageJson {
   readonly timers: readonly ManifestTimer[];
   /** What each tenant gives, for packages without source. */
   readonly settings: readonly ManifestSetting[];
-  readonly tokenAudiences: readonly string[];
 }
 
 const commandJob = strictObject({
@@ -74,7 +72,6 @@ const packageJson = z.object(
       jobs: z.array(commandJob, "expected a list of jobs").default([]),
       timers: z.array(packageTimer, "expected a list of timers").default([]),
       settings: manifestSettings.default([]),
-      tokenAudiences: tokenAudiences.default([]),
     }).prefault({}),
   },
   "expected an object",
@@ -113,7 +110,6 @@ export async function readPackageJson(directory: string): Promise<PackageJson> {
     })),
     timers: jobyard.timers,
     settings: jobyard.settings,
-    tokenAudiences: jobyard.tokenAudiences,
   };
 }
 

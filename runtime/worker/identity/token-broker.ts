@@ -52,10 +52,13 @@ export function createTokenBroker({ credential, grants, pool, monotonicNow }: To
       let waitingCount = 0;
       let asked: readonly number[] = [];
 
-      async function answer(scopes: readonly string[], recentCount: number): Promise<TokenAnswer> {
-        const facts = { scopes, declared, hasIdentity: credential !== undefined, recentCount };
-        const decide = (granted: TokenQuestion["granted"]) =>
-          decideToken({ ...facts, granted, waitingCount: waitingCount - 1, isLost: lost.aborted });
+      /** `counts`: as the request came. Later ones must not refuse it. */
+      async function answer(
+        scopes: readonly string[],
+        counts: Pick<TokenQuestion, "waitingCount" | "recentCount">,
+      ): Promise<TokenAnswer> {
+        const facts = { scopes, declared, hasIdentity: credential !== undefined, ...counts };
+        const decide = (granted: TokenQuestion["granted"]) => decideToken({ ...facts, granted, isLost: lost.aborted });
         // Without a lookup first: a flood must not reach the table.
         const likely = decide("all");
         if (!likely.allowed) return { refused: likely.reason };
@@ -73,13 +76,13 @@ export function createTokenBroker({ credential, grants, pool, monotonicNow }: To
       return async (scopes) => {
         const now = monotonicNow();
         asked = asked.filter((at) => now - at < MINUTE_MS);
-        const recentCount = asked.length;
+        const counts = { waitingCount, recentCount: asked.length };
         // Those beyond the limit are not noted: the list stays short.
-        const floods = isFlood({ waitingCount, recentCount });
+        const floods = isFlood(counts);
         if (!floods) asked = [...asked, now];
         waitingCount++;
         try {
-          const answered = await answer(scopes, recentCount);
+          const answered = await answer(scopes, counts);
           if ("refused" in answered && !floods) log.warn({ tenantName, reason: answered.refused }, "token refused");
           return answered;
         } catch (error) {

@@ -1,6 +1,6 @@
 /**
  * Keeps the package versions a worker uses unpacked on its disk. Unpacking happens once per content. What the store says
- * about a package serves all runs that begin within PACKAGE_ANSWER_FOR_MS after the question. An upload waits for longer
+ * about a package serves all runs that begin within `answerForMs` after the question. An upload waits for longer
  * than that before it resolves, so it counts for every run that is submitted after it.
  *
  * | state of a version | meaning                                   | leaves by                                            |

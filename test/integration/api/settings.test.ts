@@ -71,6 +71,14 @@ describe("a secret", () => {
     expect(await list()).toEqual([]);
   });
 
+  it("stays one when it is set again before its package is published, unless the request says otherwise", async () => {
+    await api.put(`${settings}/API_KEY`, { value: "first value", secret: true });
+    expect((await api.put(`${settings}/API_KEY`, { value: SECRET })).body).toMatchObject({ secret: true });
+    expect(JSON.stringify(await list())).not.toContain(SECRET);
+    await api.put(`${settings}/API_KEY`, { value: "no secret", secret: false });
+    expect((await list())[0]).toMatchObject({ secret: false, value: "no secret" });
+  });
+
   it("is not shown when a later version of the package declares a plain setting as a secret", async () => {
     await api.put(`${settings}/API_KEY`, { value: SECRET });
     expect((await list())[0]).toMatchObject({ secret: false, value: SECRET, declared: false });

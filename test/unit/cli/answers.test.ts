@@ -112,7 +112,7 @@ describe("one job", () => {
     answers["GET /v1/jobs/demo.b.00.j"] = { status: 200, body: JOB };
     const { stdout } = await jobyard(["jobs", "demo.b.00.j"]);
     expect(stdout).toContain("  package    greet.zip, version 3f9a01c2d4e5\n");
-    expect(stdout).toContain("  waited     12.0 s until its first start\n");
+    expect(stdout).toContain("  waited     12 s until its first start\n");
     expect(stdout).toContain(`  parameters ${JSON.stringify(JOB.parameters)}\n`);
     const narrow = (await jobyard(["jobs", "demo.b.00.j"], 80)).stdout;
     expect(narrow).toContain('  parameters {\n               "greeting": "xxx');

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { showSeconds, sparkline } from "../../../runtime/cli/sparkline.ts";
+import { showSeconds } from "../../../runtime/cli/command.ts";
+import { sparkline } from "../../../runtime/cli/sparkline.ts";
 import { marksFor, statsText } from "../../../runtime/cli/stats-text.ts";
 import type { StatsView } from "../../../runtime/local/telemetry/receiver.ts";
 

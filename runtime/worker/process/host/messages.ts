@@ -3,6 +3,11 @@ import type { Stop } from "../run.ts";
 import type { TokenAnswer } from "../../identity/token-broker.ts";
 import type { JobFacts } from "../spec.ts";
 
+/** Of one request for a token, which has one scope; the worker says what is wrong with others. */
+export const TOKEN_SCOPES_MAX_COUNT = 10;
+/** Longer than any audience with `/.default` behind it. */
+export const TOKEN_SCOPE_MAX_LENGTH = 256;
+
 /** The child reads here. */
 export const COMMANDS_DESCRIPTOR = 4;
 /** The child writes here. */

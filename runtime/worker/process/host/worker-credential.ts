@@ -4,7 +4,7 @@
  */
 import type { JobCredential } from "../../../job-sdk/index.ts";
 import type { TokenAnswer } from "../../identity/token-broker.ts";
-import type { TokenReport } from "./messages.ts";
+import { type TokenReport, TOKEN_SCOPE_MAX_LENGTH, TOKEN_SCOPES_MAX_COUNT } from "./messages.ts";
 
 export interface WorkerCredential {
   readonly credential: JobCredential;
@@ -25,9 +25,11 @@ export function createWorkerCredential(report: (report: TokenReport) => void): W
     credential: {
       async getToken(scopes, options) {
         if (options?.abortSignal?.aborted === true) throw new Error("No token: the request was aborted.");
+        const asked = typeof scopes === "string" ? [scopes] : [...scopes];
+        if (!isSendable(asked)) throw new TypeError("No token: a token is for exactly one scope, which is a text.");
         const request = ++lastRequest;
         const answered = new Promise<TokenAnswer>((resolve) => waiting.set(request, resolve));
-        report({ type: "token", request, scopes: typeof scopes === "string" ? [scopes] : [...scopes] });
+        report({ type: "token", request, scopes: asked });
         const answer = await answered;
         if ("refused" in answer) throw new Error(`No token: ${answer.refused}`);
         return answer.issued;
@@ -35,3 +37,8 @@ export function createWorkerCredential(report: (report: TokenReport) => void): W
     },
   };
 }
+
+/** What the worker does not take as a report would end this process. It decides about the rest. */
+const isSendable = (scopes: readonly unknown[]): boolean =>
+  scopes.length <= TOKEN_SCOPES_MAX_COUNT &&
+  scopes.every((scope) => typeof scope === "string" && scope.length <= TOKEN_SCOPE_MAX_LENGTH);

@@ -9,8 +9,9 @@ import {
   COMMANDS_DESCRIPTOR,
   HOST_FAILURE_CODES,
   REPORTS_DESCRIPTOR,
+  TOKEN_SCOPE_MAX_LENGTH,
+  TOKEN_SCOPES_MAX_COUNT,
 } from "../host/messages.ts";
-import { TOKEN_AUDIENCE_MAX_LENGTH } from "../../../core/limits.ts";
 import { readPaced, splitLines } from "../log/captured-output.ts";
 import { LaunchError, type LaunchedProcess, type Launcher } from "../os/launch.ts";
 import {
@@ -114,7 +115,7 @@ const reports = z.discriminatedUnion("type", [
     type: z.literal("token"),
     id,
     request: z.int(),
-    scopes: z.array(z.string().max(TOKEN_AUDIENCE_MAX_LENGTH + 20)).max(10),
+    scopes: z.array(z.string().max(TOKEN_SCOPE_MAX_LENGTH)).max(TOKEN_SCOPES_MAX_COUNT),
   }),
   z.object({ type: z.literal("files"), id }),
   z.object({ type: z.literal("returned"), id, output: text.exactOptional(), stopping: z.boolean() }),

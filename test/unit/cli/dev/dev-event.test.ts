@@ -99,7 +99,7 @@ describe("what dev tells of a job", () => {
     const progress = { fraction: 0.4, text: "half way" };
     expect(text(happened({ ...started, eventType: "jobProgressed", progress }))).toBe("  40% half way");
     const succeeded = happened({ ...completed, status: "succeeded" }, { ...times, output: { a: 1 } });
-    expect(text(succeeded)).toBe('✓ Greet Ada succeeded in 1.5 s  {"a":1}');
+    expect(text(succeeded)).toBe('✓ Greet Ada succeeded in 1.50 s  {"a":1}');
     expect(asJson(succeeded)).toEqual({ ...completed, status: "succeeded", output: { a: 1 } });
   });
 
@@ -117,7 +117,7 @@ describe("what dev tells of a job", () => {
     };
     const event = { ...happened({ ...completed, status: "failed" }, { ...times, failure }), folder: source.path };
     expect(text(event, { cwd: `${source.path}/..` })?.split("\n")).toEqual([
-      "✗ Greet Ada failed in 1.5 s",
+      "✗ Greet Ada failed in 1.50 s",
       "  JobFailed: boom",
       `    at sum (${source.path.split("/").at(-1) ?? ""}/src/sums.ts:3:7)`,
       "    at x (node_modules/y/index.js)",

@@ -111,6 +111,35 @@ describe("a value that the job may take", () => {
     expect(judge(schema, value)).toEqual([]);
   });
 
+  const BIG = 32 * 1024;
+  it.each<[string, object, unknown]>([
+    ["long texts counted again and again", { allOf: Array(2_000).fill({ maxLength: 800_000 }) }, "x".repeat(1_000_000)],
+    [
+      "long lists of types for each item",
+      { items: { type: Array(3_000).fill("string") } },
+      Array.from({ length: 500_000 }, () => 0),
+    ],
+    [
+      "unknown fields that are like many others",
+      {
+        properties: Object.fromEntries(Array.from({ length: 2_000 }, (_, n) => [`name${n}`, true])),
+        additionalProperties: false,
+      },
+      Object.fromEntries(Array.from({ length: 50_000 }, (_, n) => [`nane${n}`, 0])),
+    ],
+    ["a large constant shown for each item", { items: { const: { text: "x".repeat(BIG) } } }, Array(300_000).fill(0)],
+    [
+      "references through many levels",
+      {
+        $defs: { a: Array.from({ length: 40 }).reduce<object>((all) => ({ allOf: [all] }), { $ref: "#/$defs/a" }) },
+        $ref: "#/$defs/a",
+      },
+      1,
+    ],
+  ])("is left to it: %s", (_, schema, value) => {
+    expect(judge(schema as Parameters<typeof judge>[0], value)).toEqual([]);
+  });
+
   it("is left to it when judging takes too much work, which grows with the value only", () => {
     const wrong = {
       allOf: Array.from({ length: SCHEMA_STEPS_BASE + 50 }, () => ({})),

@@ -106,12 +106,10 @@ describe("jobyard pack", () => {
     return (await packPackage({ directory: source.path, target: currentPlatform() })).manifest;
   };
 
-  it("puts the settings and audiences of a package without source into its manifest", async () => {
+  it("puts the settings of a package without source into its manifest", async () => {
     const settings = [{ name: "API_KEY", secret: true }];
-    const tokenAudiences = ["https://vault.azure.net"];
-    expect(await pack({ "package.json": json({ jobs, settings, tokenAudiences }) })).toMatchObject({
+    expect(await pack({ "package.json": json({ jobs, settings }) })).toMatchObject({
       settings,
-      tokenAudiences,
     });
   });
 

@@ -88,6 +88,15 @@ describe("a token broker", { tags: "attack/jobs" }, () => {
     expect(await ask(SCOPES)).toEqual({ issued: ISSUED });
   });
 
+  it("serves what it has taken, however many ask behind it", async () => {
+    await grant("acme");
+    const ask = open();
+    const first = Array.from({ length: TOKENS_AT_ONCE }, () => ask(SCOPES));
+    const flood = Array.from({ length: 100 }, () => ask(SCOPES));
+    expect(await Promise.all(first)).toEqual(Array(TOKENS_AT_ONCE).fill({ issued: ISSUED }));
+    expect((await Promise.all(flood)).every((answer) => "refused" in answer)).toBe(true);
+  });
+
   it("asks no table for audiences that the package does not declare", async () => {
     await grant("acme");
     expect(await open()(["https://management.azure.com/.default"])).toHaveProperty("refused");

@@ -22,7 +22,6 @@ export interface Report {
 
 /** Grants that a rehearsal does not use although they are correct, with the reason. */
 const REASONS: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
-  { pattern: /-publish-telemetry$/, reason: "The rehearsal has no Application Insights." },
   { pattern: /-(?:set|read)-secrets$/, reason: "The rehearsal has no Key Vault." },
 ];
 

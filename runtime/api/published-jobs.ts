@@ -23,6 +23,14 @@ export function createPublishedJobs(packages: Pick<PackageCatalog, "fetchVersion
   /** The latest used last. Packages of the same bytes have the same jobs. */
   const known = new Map<string, Promise<PublishedJobs>>();
 
+  // One package at a time: submits that name many unread versions must not fill the memory.
+  let reading: Promise<unknown> = Promise.resolve();
+  function readInTurn(version: PackageVersionName): Promise<PublishedJobs> {
+    const jobs = reading.then(() => read(version));
+    reading = jobs.catch(() => undefined);
+    return jobs;
+  }
+
   async function read({ tenantName, packageName, sha256 }: PackageVersionName): Promise<PublishedJobs> {
     const bytes = await packages.fetchVersion(tenantName, packageName, sha256);
     if (bytes === undefined) {
@@ -41,7 +49,7 @@ export function createPublishedJobs(packages: Pick<PackageCatalog, "fetchVersion
 
   return (version) => {
     const { sha256 } = version;
-    const jobs = known.get(sha256) ?? read(version);
+    const jobs = known.get(sha256) ?? readInTurn(version);
     known.delete(sha256);
     known.set(sha256, jobs);
     // Waiting requests get the error. The next request reads again.

@@ -14,6 +14,7 @@ export type Action =
   | "bus.send"
   | "bus.listen"
   | "bus.manage"
+  | "telemetry.publish"
   | `Microsoft.${string}`;
 
 export interface Denial {
@@ -46,7 +47,7 @@ const ALLOWS: Readonly<Record<string, readonly Action[]>> = {
   [BUILT_IN_ROLES.busSender.id]: ["bus.send"],
   [BUILT_IN_ROLES.busReceiver.id]: ["bus.listen"],
   [BUILT_IN_ROLES.busOwner.id]: ["bus.send", "bus.listen", "bus.manage"],
-  [BUILT_IN_ROLES.metricsPublisher.id]: [],
+  [BUILT_IN_ROLES.metricsPublisher.id]: ["telemetry.publish"],
 };
 
 type Rules = Pick<Estate, "assignments" | "customRoles" | "identities">;

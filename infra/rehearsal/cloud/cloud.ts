@@ -25,13 +25,16 @@ import { createNetwork, hostLines, useHosts } from "./network.ts";
 import { createResourceManager, type ResourceManager } from "./resource-manager.ts";
 import { createSite, IDENTITY_PORT, IDLE_MS, type Site } from "./site.ts";
 import { createStorageDoor, type StorageDoor } from "./storage-door.ts";
+import { createTelemetryIntake, type TelemetryIntake } from "./telemetry-intake.ts";
 import { createTokens, TOKEN_ISSUER, type Tokens } from "./tokens.ts";
+import { INGESTION_HOST } from "../pulumi/azure-names.ts";
 
 export interface Cloud {
   readonly access: Access;
   readonly tokens: Tokens;
   readonly site: Site;
   readonly storage: StorageDoor;
+  readonly telemetry: TelemetryIntake;
   readonly metadata: MetadataService;
   readonly resourceManager: ResourceManager;
   /** Instances of scale sets, by address. */
@@ -73,6 +76,7 @@ export const CERTIFICATE_NAMES: readonly string[] = [
   "*.azurewebsites.net",
   LOGIN_HOST,
   RESOURCE_MANAGER_HOST,
+  INGESTION_HOST,
 ];
 const ROOT = join(import.meta.dirname, "../../..");
 
@@ -146,6 +150,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   });
   const site = createSite({ estate: () => estate, tokens, folder: join(folder, "site"), caFile, nowMs });
   const storage = createStorageDoor({ estate, access, tokens, blobPort: PORTS.blob, tablePort: PORTS.table });
+  const telemetry = createTelemetryIntake({ access, tokens, insightsId: () => estate.insightsId });
   const issuer = createIdentityApp({ keys, origin: `https://${LOGIN_HOST}`, nowMs, onFailure: console.error });
 
   const onUpgrade: UpgradeHandler = (request, socket, head) => {
@@ -164,6 +169,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       } else if (host === estate.site.host) site.handle(request, response);
       else if (host === LOGIN_HOST) issuer(request, response);
       else if (host === RESOURCE_MANAGER_HOST) return resourceManager.handle(request, response);
+      else if (host === INGESTION_HOST) return telemetry.handle(request, response);
       else response.writeHead(404).end();
       return undefined;
     }),
@@ -196,7 +202,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   }
 
   return {
-    ...{ access, tokens, site, storage, metadata, resourceManager, instances, hosts },
+    ...{ access, tokens, site, storage, telemetry, metadata, resourceManager, instances, hosts },
     busConnectionString: String(busReady["connectionString"]),
     // Its client requires TLS, and only the namespace's name has a certificate.
     busAdminConnectionString: String(busReady["connectionString"])
@@ -244,7 +250,7 @@ const BUS_KEY_NAME = "RootManageSharedAccessKey";
 
 const hostNames = ({ accounts, namespace, site }: Estate): readonly string[] => [
   ...accounts.flatMap(({ name }) => [`${name}.blob.core.windows.net`, `${name}.table.core.windows.net`]),
-  ...[namespace, site.host, LOGIN_HOST, RESOURCE_MANAGER_HOST],
+  ...[namespace, site.host, LOGIN_HOST, RESOURCE_MANAGER_HOST, INGESTION_HOST],
 ];
 
 /** Uploads the deployment's blobs. Deleted ones stay. */

@@ -64,6 +64,8 @@ export interface RecordedScaleSet {
 export interface Estate {
   readonly accounts: readonly RecordedAccount[];
   readonly blobs: readonly RecordedBlob[];
+  /** Of Application Insights. */
+  readonly insightsId: string;
   readonly namespaceId: string;
   /** Host name. */
   readonly namespace: string;
@@ -178,7 +180,9 @@ export function readEstate(cloud: CloudRecord): Estate {
   const plans = of("web:AppServicePlan", schemas.plan);
   const [site] = of("web:WebApp", schemas.site);
   const [namespace] = of("servicebus:Namespace", schemas.namespace);
-  if (site === undefined || namespace === undefined) throw new RangeError("The record has no API or no Service Bus.");
+  const [insights] = of("applicationinsights:Component", z.object({}));
+  if (site === undefined || namespace === undefined || insights === undefined)
+    throw new RangeError("The record has no API, no Service Bus or no Application Insights.");
   // The API's plan scales by other metrics. It does not scale here.
   const autoscales = all
     .filter(
@@ -206,6 +210,7 @@ export function readEstate(cloud: CloudRecord): Estate {
       const asset = assetOf(source);
       return asset === undefined ? [] : [{ account: accountName, container: containerName, name: blobName, asset }];
     }),
+    insightsId: insights.id,
     namespaceId: namespace.id,
     namespace: `${namespace.namespaceName}.servicebus.windows.net`,
     topology: topologyOf(

@@ -20,6 +20,9 @@ interface Naming {
   readonly path: string;
 }
 
+/** Where Application Insights takes telemetry, in the stand-in's region. */
+export const INGESTION_HOST = "westeurope-5.in.applicationinsights.azure.com";
+
 const STORAGE = "Microsoft.Storage/storageAccounts/{accountName}";
 const BUS = "Microsoft.ServiceBus/namespaces/{namespaceName}";
 const SUBSCRIPTION = `${BUS}/topics/{topicName}/subscriptions/{subscriptionName}`;

@@ -3,7 +3,7 @@
  * that the program reads, and refuses what Azure and the providers refuse.
  */
 import { API_CLIENT_ID, DIRECTORY_ID, PUBLIC_CLIENT_ID } from "../../../runtime/local/identity/principals.ts";
-import { autoName, namingInput, resourceId, stableGuid, SUBSCRIPTION_ID } from "./azure-names.ts";
+import { INGESTION_HOST, autoName, namingInput, resourceId, stableGuid, SUBSCRIPTION_ID } from "./azure-names.ts";
 import {
   assetOf,
   recordable,
@@ -157,7 +157,9 @@ function moreOutputs(id: string, lastName: string, type: string, name: string, i
     case "managedidentity:UserAssignedIdentity":
       return { principalId: stableGuid("principal", id), clientId: stableGuid("client", id), tenantId: DIRECTORY_ID };
     case "applicationinsights:Component":
-      return { connectionString: `InstrumentationKey=${stableGuid("key", id)}` };
+      return {
+        connectionString: `InstrumentationKey=${stableGuid("key", id)};IngestionEndpoint=https://${INGESTION_HOST}/`,
+      };
     case "web:WebApp":
       return { defaultHostName: `${lastName}.azurewebsites.net` };
     case "storage:Blob": {

@@ -143,6 +143,22 @@ async function takeMessages({ bus, estate }: Rehearsal): Promise<number> {
   return count;
 }
 
+/** What each program sends: log lines, metrics and spans. */
+const TELEMETRY = ["MessageData", "MetricData", "RequestData"];
+
+export const telemetry: Step<Rehearsal> = {
+  name: "telemetry",
+  title: "Log lines, metrics and traces of the API and of workers arrive at Application Insights.",
+  needs: ["samples"],
+  machines: true,
+  async run({ cloud }) {
+    const wanted = ["jobyard-api", "jobyard-worker"].flatMap((program) =>
+      TELEMETRY.map((kind) => `jobyard.${program} ${kind}`),
+    );
+    await until(`${wanted.join(", ")} have come`, 90, () => wanted.every((key) => cloud.telemetry.counts.has(key)));
+  },
+};
+
 export const tokens: Step<Rehearsal> = {
   name: "tokens",
   title: "Tokens have expired and were renewed, and no request was refused for it.",

@@ -79,13 +79,17 @@ export interface ExecutionContext extends LogContext {
 }
 
 export async function execute(context: ExecutionContext, deps: ExecutionDeps): Promise<Execution> {
-  const { claimed, lost, log } = context;
+  const { claimed, row, lost, drain, log } = context;
   const facts = { packageHash: undefined, progress: undefined, retry: retryPolicyOf(claimed.start.retry) };
   try {
     if (context.fault !== undefined) throw context.fault;
     return await executeClaimed(context, deps);
   } catch (error) {
     if (lost.aborted) return { kind: "lost" };
+    if (error === row.cancelWanted.reason) return { ...facts, kind: "canceled" };
+    if (error === drain.reason) {
+      return { ...facts, kind: "interrupted", because: "drain", fault: await faultOfDrain(context, deps) };
+    }
     if (!isSystemError(error) || error.code === "InternalError" || error instanceof UnreadableError) {
       // An error of the system, not of the job: the job runs elsewhere or later, and the log has the error.
       if (error instanceof UnreadableError) deps.unreadable.note(claimed.start.jobProcessorPackageName, error);
@@ -106,9 +110,10 @@ export async function execute(context: ExecutionContext, deps: ExecutionDeps): P
 }
 
 async function executeClaimed(context: ExecutionContext, deps: ExecutionDeps): Promise<Execution> {
-  const { claimed, row, lost, log } = context;
+  const { claimed, row, lost, drain, log } = context;
   const { jobId, start } = claimed;
-  const patience = { until: lost, log };
+  // No user code runs yet, so a cancel or the end of this worker need not wait for a service that is away.
+  const patience = { until: AbortSignal.any([lost, row.cancelWanted, drain]), log };
 
   const { tenantName } = jobIdParts(jobId);
   const request = { tenantName, packageName: start.jobProcessorPackageName, jobType: start.jobType };

@@ -23,6 +23,8 @@ interface Changes {
   readonly isolation?: "process" | "reuse";
   readonly interruptions?: number;
   readonly deps?: Partial<ExecutionDeps>;
+  readonly cancelWanted?: AbortSignal;
+  readonly drain?: AbortSignal;
   readonly putArtifact?: (inner: JobFiles) => JobFiles["putArtifact"];
 }
 
@@ -43,7 +45,7 @@ async function run(root: string, leave: Parameters<JobRunner>[0], changes: Chang
     start: { ...start, parameters: "null", interruptions: changes.interruptions ?? 0 },
   } as unknown as Claimed;
   const never = new AbortController().signal;
-  const row = { cancelWanted: never, claimGone: never } as unknown as OwnedRow;
+  const row = { cancelWanted: changes.cancelWanted ?? never, claimGone: never } as unknown as OwnedRow;
   const job = {
     jobType: start.jobType,
     isolation: changes.isolation ?? "process",
@@ -72,7 +74,7 @@ async function run(root: string, leave: Parameters<JobRunner>[0], changes: Chang
     monotonicNow: () => 0,
     ...changes.deps,
   } as unknown as ExecutionDeps;
-  const execution = await execute({ claimed, row, lost: never, drain: never, log: silentLog }, deps);
+  const execution = await execute({ claimed, row, lost: never, drain: changes.drain ?? never, log: silentLog }, deps);
   const textOf = async (opened: Awaited<ReturnType<JobFiles["openLog"]>>): Promise<string> => {
     const chunks: Uint8Array[] = [];
     if (opened !== undefined) for await (const chunk of opened.stream) chunks.push(chunk);

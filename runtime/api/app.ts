@@ -5,6 +5,7 @@ import type { TrafficSettings } from "../core/settings/api-settings.ts";
 import type { Unreadable } from "../core/unreadable.ts";
 import {
   accessLog,
+  expectCloseListeners,
   crossOrigin,
   measureRequests,
   noteRoute,
@@ -48,7 +49,13 @@ export function createApp(deps: AppDeps): Express {
   app.set("trust proxy", traffic.proxyHops);
 
   // First, so that every answer has an id, also an answer of the middleware below.
-  app.use(assignRequestId, traceRequest, accessLog(log, monotonicNow), measureRequests(metrics, monotonicNow));
+  app.use(
+    expectCloseListeners,
+    assignRequestId,
+    traceRequest,
+    accessLog(log, monotonicNow),
+    measureRequests(metrics, monotonicNow),
+  );
   app.use(securityHeaders);
   // For load balancers: no token, and little information.
   app.get("/healthz", (_request, response) => {

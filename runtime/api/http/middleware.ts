@@ -8,6 +8,14 @@ import { failSpan, startSpan, withSpan } from "../../telemetry/trace.ts";
 import { addLogFields, currentLogFields } from "../../platform/log-context.ts";
 import { CLIENT_REQUEST_ID_HEADER, REQUEST_ID_HEADER } from "./request-ids.ts";
 
+/** Ours, and seven of Node's that send a stream. Node warns of more than ten. */
+const CLOSE_LISTENERS_MAX_COUNT = 20;
+
+export const expectCloseListeners: RequestHandler = (_request, response, next) => {
+  response.setMaxListeners(CLOSE_LISTENERS_MAX_COUNT);
+  next();
+};
+
 /** Called by load balancers every few seconds. */
 const NOT_LOGGED = new Set(["/healthz", "/readyz"]);
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { defineConfig } from "vitest/config";
 import { ATTACK_FAMILIES, tagOf } from "./test/attack/families.ts";
+import { passedFiles } from "./test/support/passed-files.ts";
 import { keepLoopbackDirect } from "./runtime/platform/loopback-direct.mjs";
 
 // As the programs do in main/start.mjs: no proxy is asked for what runs on this machine.
@@ -36,6 +37,9 @@ const LONG =
         "test/unit/package/build/jobyard-package.test.ts",
         "test/unit/worker/process/{files/remove-tree,limits,os/job-users,shared/shared-endings}.test.ts",
       ];
+/** The JSON report of an earlier `npm test`, whose passed files need not run again. */
+const EARLIER = process.env["TEST_PASSED"];
+const LEFT_OUT = EARLIER === undefined ? LONG : passedFiles(EARLIER);
 
 export default defineConfig({
   test: {
@@ -52,7 +56,7 @@ export default defineConfig({
             "packages{,-sample}/*/test/**/*.test.ts",
             "packages-sample/test/unit/**/*.test.ts",
           ],
-          exclude: LONG,
+          exclude: LEFT_OUT,
           // Files share their processes, and so what they import. Whoever changes timers, globals or the environment puts
           // them back.
           isolate: false,
@@ -64,14 +68,23 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["{test,runtime/local/bus/test}/integration/**/*.test.ts"],
-          exclude: [API_TESTS, ...LONG],
+          exclude: [API_TESTS, ...LEFT_OUT],
           globalSetup: ["test/support/stores/azurite.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
       },
       // Loading the API takes longer than most of its tests: a worker loads it once for all of its files.
-      { test: { name: "api", include: [API_TESTS], isolate: false, testTimeout: 180_000, hookTimeout: 180_000 } },
+      {
+        test: {
+          name: "api",
+          include: [API_TESTS],
+          exclude: LEFT_OUT,
+          isolate: false,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+        },
+      },
       {
         // The same tests over the adapters, Azurite and the local bus: part of `npm run test:full`.
         test: {
@@ -88,7 +101,7 @@ export default defineConfig({
         test: {
           name: "infra",
           include: ["test/infra/**/*.test.ts"],
-          exclude: LONG,
+          exclude: LEFT_OUT,
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },

@@ -57,7 +57,7 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapIdentityGrants: (grants) => faulty(grants, dependencies),
   wrapAudit: (audit) => ({
     ...audit,
-    list: faulty(audit, dependencies).list,
+    list: (...request) => faulty(audit, dependencies).list(...request),
     add(entry) {
       audited.push(entry);
       return audit.add(entry);

@@ -76,6 +76,7 @@ const TABLE_ACCESS: Readonly<Record<string, TableAccess>> = {
     worker: "reads what its jobs are given",
     workerReads: true,
   },
+  audit: { api: "records changes; removes expired entries" },
   timers: { api: "registers, pauses and schedules timers", worker: "records the outcome of ticks" },
 };
 

@@ -1,4 +1,5 @@
 /** The web API as an Express app, with the order of its middleware. */
+import { randomBytes } from "node:crypto";
 import express, { type Express } from "express";
 import { METRICS_MEDIA_TYPE, readyAnswer } from "../core/http/readiness.ts";
 import type { TrafficSettings } from "../core/settings/api-settings.ts";
@@ -13,6 +14,7 @@ import {
   securityHeaders,
   traceRequest,
 } from "./http/middleware.ts";
+import { createAudited } from "./http/audited.ts";
 import { assignRequestId } from "./http/request-ids.ts";
 import type { Identify } from "./auth/caller.ts";
 import { documentPages } from "./http/document-pages.ts";
@@ -32,7 +34,7 @@ export interface AppDeps extends OperationDeps {
   readonly identify: Identify;
   /** What cannot be used, of storage and broker. See readiness.ts. */
   readonly readiness: Readiness;
-  readonly metrics: Pick<Metrics, "apiRequests">;
+  readonly metrics: Pick<Metrics, "apiRequests" | "auditLost">;
   /** All metrics of this process, as Prometheus reads them. */
   readonly metricsText: () => Promise<string>;
   /** Counts what other releases wrote and this process cannot read. */
@@ -81,8 +83,12 @@ export function createApp(deps: AppDeps): Express {
   const resolve = createResolveSubject(createLookup(deps.stores));
   const { allowedOrigins } = traffic;
   mountHub(app, { ...followers, identify, resolve, limit, allowedOrigins, monotonicNow, log });
-  mount(app, operations, { identify: acceptTickets(identify, followers.tickets), limit: limit.handler, log });
+  const audited = createAudited({ ...deps.stores, metrics, newEntryId, now: deps.clock.now, log });
+  mount(app, operations, { identify: acceptTickets(identify, followers.tickets), limit: limit.handler, audited, log });
   app.use(noSuchRoute);
   app.use(answerErrors(log, unreadable));
   return app;
 }
+
+/** Two entries of one millisecond must differ. */
+const newEntryId = (): string => randomBytes(8).toString("hex");

@@ -16,7 +16,7 @@ export interface DeadLetterBrowser {
   /** Queue by queue, most urgent first, then oldest first. A page may be shorter than asked and not be the last. */
   list(caller: Caller, query: DeadLetterQuery): Promise<Page<DeadLetterView>>;
   /** Throws DeadLetterNotFound; JobNotEnded when the job may still need its message. */
-  remove(caller: Caller, queueName: string, sequenceNumber: string): Promise<void>;
+  remove(caller: Caller, queueName: string, sequenceNumber: string): Promise<{ readonly jobId: string | undefined }>;
 }
 
 export interface DeadLetterQuery extends PageRequest {
@@ -131,6 +131,7 @@ export function createDeadLetterBrowser({ queue, jobs, pools }: DeadLetterBrowse
       const taken = before === undefined ? undefined : await take(queueName, sequenceNumber, before);
       if (taken === undefined) throw outOfReach(sequenceNumber);
       await taken.complete();
+      return { jobId: subject?.jobId };
     },
   };
 }

@@ -27,8 +27,8 @@ export interface SetRequest extends SettingKey {
 export interface SettingCommands {
   /** Throws ConflictError "TooManySettings", UnavailableError. */
   set(request: SetRequest): Promise<Setting>;
-  /** Throws NotFoundError "SettingNotFound", UnavailableError. */
-  unset(key: SettingKey, by: string): Promise<void>;
+  /** Resolves to what was removed. Throws NotFoundError "SettingNotFound", UnavailableError. */
+  unset(key: SettingKey, by: string): Promise<Setting>;
   /** Of a tenant that is deleted: a later one of the same name must not get them. */
   removeTenant(tenantName: string, by: string): Promise<void>;
 }
@@ -69,14 +69,14 @@ export function createSettingCommands({ settings, secrets, now, log }: SettingCo
     throw new ConflictError("TooManySettings", `A package has at most ${SETTINGS_MAX_COUNT} settings.`);
   }
 
-  async function unset(key: SettingKey, by: string): Promise<void> {
+  async function unset(key: SettingKey, by: string): Promise<Setting> {
     for (let tries = 0; tries < CHANGE_TRIES; tries++) {
       const stored = await settings.get(key);
       if (stored === undefined) throw noSuchSetting(key.name);
       if (!(await settings.remove(key, stored.etag))) continue;
       noteChange("setting removed", stored.value, by);
       await forget(stored.value.secretId);
-      return;
+      return stored.value;
     }
     throw changedByOthers();
   }

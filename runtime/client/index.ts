@@ -15,7 +15,13 @@ export type { EventSelection } from "./follow-events.ts";
 export type { JobEventName, JobEvents } from "./notifications.ts";
 export type { FollowLogOptions, ReadLogOptions } from "./log.ts";
 export type { Management, PublishOptions, SubmitOptions } from "./management.ts";
-export type { ListDeadLettersOptions, ListJobsOptions, Monitoring, OpenedArtifact } from "./monitoring.ts";
+export type {
+  ListAuditOptions,
+  ListDeadLettersOptions,
+  ListJobsOptions,
+  Monitoring,
+  OpenedArtifact,
+} from "./monitoring.ts";
 export type { Listener, NotificationEvents, Notifications } from "./notifications.ts";
 export type { DeviceCode, IssuerOptions } from "./oauth.ts";
 export type { Listing, PageOptions, PageView } from "./listing.ts";
@@ -41,6 +47,7 @@ export type {
   JobRetrying,
   JobStarted,
 } from "../core/job/events.ts";
+export type { AuditEntryView } from "../core/http/audit-api.ts";
 export type { IdentityGrantView, PutIdentityGrantBody } from "../core/http/identity-api.ts";
 export type {
   PackageJobView,

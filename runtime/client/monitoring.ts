@@ -1,4 +1,5 @@
 /** Operations that only read: batches with counts, jobs, logs, artifacts, packages, workers, access. */
+import type { AuditEntryView } from "../core/http/audit-api.ts";
 import type { IdentityGrantView } from "../core/http/identity-api.ts";
 import type { PackageJobView, PackageVersionView, PackageView } from "../core/http/package-api.ts";
 import type { SettingView } from "../core/http/setting-api.ts";
@@ -21,6 +22,14 @@ export interface ListDeadLettersOptions extends PageOptions {
   readonly pool?: string | undefined;
   /** Messages that no worker can read; for administrators. */
   readonly poison?: boolean | undefined;
+}
+
+export interface ListAuditOptions extends PageOptions {
+  readonly since?: Date | undefined;
+  /** A caller's name, or its object id. */
+  readonly actor?: string | undefined;
+  /** Id of an operation, such as `putGrant`. */
+  readonly operation?: string | undefined;
 }
 
 export interface OpenedArtifact {
@@ -65,6 +74,10 @@ export interface Monitoring {
   /** The caller and its access. */
   getMe(options?: CallOptions): Promise<MeView>;
   getTenants(options?: PageOptions): Listing<TenantView>;
+  /** Who changed what of the tenant, newest first. */
+  getAudit(tenantName: string, options?: ListAuditOptions): Listing<AuditEntryView>;
+  /** For administrators: changes that belong to no tenant, and refused ones. */
+  getSystemAudit(options?: ListAuditOptions): Listing<AuditEntryView>;
   getGrants(tenantName: string, options?: CallOptions): Promise<readonly GrantView[]>;
   /** The identities of pools that the tenant's jobs may use. */
   getIdentityGrants(tenantName: string, options?: CallOptions): Promise<readonly IdentityGrantView[]>;
@@ -80,6 +93,9 @@ export function createMonitoring(transport: Transport): Monitoring {
     (await get<{ readonly items: readonly T[] }>(from, options)).items;
 
   const getJob = (jobId: string, options?: CallOptions): Promise<JobView> => get(path`/v1/jobs/${jobId}`, options);
+
+  const audit = (from: string, { since, actor, operation, ...options }: ListAuditOptions): Listing<AuditEntryView> =>
+    listing(transport, from, { since: since?.toISOString(), actor, operation }, options);
 
   return {
     getJob,
@@ -129,6 +145,8 @@ export function createMonitoring(transport: Transport): Monitoring {
     getWorker: (pool, workerId, options) => get(path`/v1/workers/${pool}/${workerId}`, options),
     getMe: (options) => get("/v1/me", options),
     getTenants: (options = {}) => listing(transport, "/v1/tenants", {}, options),
+    getAudit: (tenantName, options = {}) => audit(path`/v1/tenants/${tenantName}/audit`, options),
+    getSystemAudit: (options = {}) => audit("/v1/audit", options),
     getGrants: (tenantName, options) => items(path`/v1/tenants/${tenantName}/grants`, options),
     getIdentityGrants: (tenantName, options) => items(path`/v1/tenants/${tenantName}/identities`, options),
     getWebhooks: (tenantName, options = {}) =>

@@ -31,6 +31,7 @@ export const FORMATS = {
   setting: { lies: "a row of table settings" },
   identityGrant: { lies: "a row of table settings" },
   delivery: { lies: "a row of table webhooks" },
+  audit: { lies: "a row of table audit" },
 } as const satisfies Readonly<Record<string, Format>>;
 
 export type FormatName = keyof typeof FORMATS;

@@ -2,7 +2,7 @@
  * The limits of the system that users, authors and operators meet, each with its reason. A limit that is exceeded is answered
  * with an error that names the field and the limit; nothing is cut off silently.
  *
- * The chapters follow a job: names, submits, commands and pages, followed logs, traffic, events, webhooks, timers, attempts,
+ * The chapters follow a job: names, submits, commands and pages, followed logs, audit, traffic, events, webhooks, timers, attempts,
  * locks, packages, settings, identities, output, processes, machines, releases. docs/http-api.md, docs/packages.md and docs/running-jobs.md show
  * some of them; a test holds their tables against this file.
  */
@@ -112,6 +112,21 @@ export const FOLLOWED_LOGS_MAX_COUNT = 2_000;
 export const FOLLOWED_LOGS_PER_CALLER_MAX_COUNT = 50;
 /** How often a followed log is read: people see it as immediate, and it costs one read of a row and a blob. */
 export const FOLLOW_LOG_EVERY_MS = 1_000;
+
+// --- Audit -----------------------------------------------------------------------------------------------------------
+
+/** Days that entries of the audit are kept, unless set otherwise: a quarter, so that a review finds all of it. */
+export const AUDIT_DAYS_DEFAULT = 90;
+export const AUDIT_DAYS_MAX = 3_650;
+/** A longer name or value in an entry is cut. */
+export const AUDIT_TEXT_MAX_LENGTH = 200;
+/**
+ * Refused changes of one caller that an API instance records in a minute. Further ones are in the access log only: a caller
+ * that may change nothing must not fill the table.
+ */
+export const AUDIT_REFUSALS_PER_MINUTE = 20;
+/** Entries that one request for a list reads, whatever its filter. */
+export const AUDIT_SCAN_MAX_COUNT = 5_000;
 
 // --- Traffic ---------------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
 import { measureConflicts } from "../lifecycle/measured-jobs.ts";
+import { createAuditSweep } from "../sweeper/sweep-audit.ts";
 import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeTimers, composeWebhooks } from "./compose-api.ts";
@@ -148,6 +149,7 @@ async function start(exits: Exits): Promise<Service> {
     announce: webhooks.announce,
     waitsForAnother: (job) => waitsForAnotherRun(job, stores),
     pools,
+    auditSweep: createAuditSweep({ audit: stores.audit, days: settings.auditDays, now: clock.trustedNow }),
     reconcileTimers: (isLeader) => timers.reconcile.run(isLeader),
     lease: lease("sweeper", SWEEPER_LEASE_MS),
     lockMs,

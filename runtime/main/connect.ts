@@ -7,6 +7,7 @@ import {
   connectServiceBus,
   connectServiceBusAdmin,
   connectStorage,
+  createAuditStore,
   createBatchStore,
   createDeliveryStore,
   createEventPublisher,
@@ -31,6 +32,7 @@ import {
 import { PACKAGE_ANSWER_FOR_MS, PACKAGE_SETTLES_MS } from "../core/limits.ts";
 import type { ReleaseSettings } from "../core/settings/machine-settings.ts";
 import type { Logger } from "../core/logger.ts";
+import type { AuditStore } from "../core/ports/audit-store.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { EventPublisher, EventSource } from "../core/ports/event-channel.ts";
 import type { IdentityGrantStore } from "../core/ports/identity-grant-store.ts";
@@ -68,6 +70,7 @@ export interface Services {
   readonly settings: SettingStore;
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
+  readonly audit: AuditStore;
   /** The same in every process that can read it. Throws UnavailableError. */
   readonly sharedSecret: (name: string) => () => Promise<Uint8Array>;
   /** Has its own connection, so that events never delay other messages. */
@@ -115,6 +118,7 @@ export async function connect(
     timers: createTimerStore({ storage }),
     settings: createSettingStore({ storage }),
     identityGrants: createIdentityGrantStore({ storage }),
+    audit: createAuditStore({ storage }),
     secrets: await secretStoreOf(settings.secrets),
     sharedSecret: (name) => createSharedSecret(storage, name),
     eventPublisher: (metrics, log) =>

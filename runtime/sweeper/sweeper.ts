@@ -10,6 +10,7 @@ import { PRIORITIES } from "../core/job/priority.ts";
 import type { Logger } from "../core/logger.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
 import type { LeaderLease } from "../core/ports/worker-store.ts";
+import type { AuditSweep } from "./sweep-audit.ts";
 import { type EndedBatches, type SweepBatchesDeps, sweepBatches } from "./sweep-batches.ts";
 import { createQueueAges } from "./queue-ages.ts";
 import { createQueueGauges, type QueueMetrics } from "./queue-gauges.ts";
@@ -20,6 +21,8 @@ export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly lease: LeaderLease;
   /** Makes the registered timers what packages declare, while `isLeader`. Throws UnavailableError. Default: nothing. */
   readonly reconcileTimers?: ((isLeader: () => Promise<boolean>) => Promise<void>) | undefined;
+  /** Removes expired entries of the audit. Default: nothing. */
+  readonly auditSweep?: AuditSweep | undefined;
   /** The worker pools there are. */
   readonly pools: readonly string[];
   readonly metrics: QueueMetrics;
@@ -89,6 +92,8 @@ function createSweeper(deps: SweeperDeps): Sweeper {
     // Last, because nothing depends on it.
     const keysRemoved = await keySweep.sweep();
     if (keysRemoved > 0) deps.log.info({ keysRemoved }, "expired keys removed");
+    const entriesRemoved = (await deps.auditSweep?.sweep()) ?? 0;
+    if (entriesRemoved > 0) deps.log.info({ entriesRemoved }, "expired entries of the audit removed");
     if (current % AGES_EVERY === 0) gauges.showAges(await queueAges.look(new Set([...deps.pools, ...shown.keys()])));
     if (bellsSent + handedBack + canceled + deadLettersRemoved > 0) {
       deps.log.warn({ bellsSent, handedBack, canceled, deadLettersRemoved }, "sweep repaired");

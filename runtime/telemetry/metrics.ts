@@ -131,6 +131,11 @@ export const METRICS = {
     description: "Connections that follow events.",
   },
 
+  auditLost: {
+    ...{ name: "jobyard.audit.lost", kind: "counter", unit: "{entry}", attributes: [] },
+    description: "Changes that could not be recorded in the audit. Each is an error in the log, with the whole entry.",
+  },
+
   // --- Processes
   loopDelay: {
     ...{ name: "jobyard.process.loop.delay", kind: "gauge", unit: "s", attributes: [] },

@@ -80,7 +80,7 @@ export function setCaller(response: Response, caller: Caller): void {
 }
 
 /** The caller, if the middleware has found one. */
-const findCaller = (response: Response): Caller | undefined => response.locals["caller"] as Caller | undefined;
+export const findCaller = (response: Response): Caller | undefined => response.locals["caller"] as Caller | undefined;
 
 /** The caller the middleware found. */
 export function callerOf(response: Response): Caller {

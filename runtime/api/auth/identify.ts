@@ -56,7 +56,14 @@ export function createIdentify({ verify, grants, now = systemClock.now }: Identi
 
   async function callerOfRequest(request: Request, response: Response, needs: Access): Promise<Caller> {
     const presented = presentedBearer(response);
-    return presented === undefined ? callerFor(await verify(request), needs) : renew(presented, needs);
+    const bearer = presented ?? (await verify(request));
+    try {
+      return await (presented === undefined ? callerFor(bearer, needs) : renew(bearer, needs));
+    } catch (error) {
+      // The audit names who was refused.
+      if (error instanceof ForbiddenError) setCaller(response, refused(bearer));
+      throw error;
+    }
   }
 
   return (needs) => async (request, response, next) => {
@@ -82,6 +89,13 @@ const ANONYMOUS: Caller = {
   mayOperate: () => false,
   tenants: () => [],
 };
+
+/** A caller whose roles do not allow the operation. */
+const refused = ({ name, kind, principalId, roles }: Bearer): Caller => ({
+  ...ANONYMOUS,
+  name,
+  identity: { kind, principalId, roles, grants: [] },
+});
 
 /** RFC 6750: only a request with a token gets the error's name. */
 function challengeOf(error: unknown, sentToken: boolean): string | undefined {

@@ -1,9 +1,10 @@
 /** Adds operations to an app, each with its middleware in one order, and an answer for every other method. */
-import type { Express, Request, RequestHandler, Response } from "express";
+import type { Express, NextFunction, Request, RequestHandler, Response } from "express";
 import { type Logger, batchLogFields, jobLogFields } from "../../core/logger.ts";
 import { addLogFields } from "../../platform/log-context.ts";
 import { type Identify, callerOf } from "../auth/caller.ts";
 import { noSuchMethod, noSuchRoute } from "./error-response.ts";
+import type { Audited } from "./audited.ts";
 import { noteCaller } from "./request-ids.ts";
 import { noteRoute } from "./middleware.ts";
 import type { Operation } from "./operation.ts";
@@ -14,16 +15,18 @@ export interface MountDeps {
   readonly identify: Identify;
   /** Stands after the caller is known and before the body is read. */
   readonly limit: RequestHandler;
+  readonly audited: Audited;
   readonly log: Logger;
 }
 
 /** Operations must be under `/v1`. Every other path there answers 401 without a token, else 404. */
-export function mount(app: Express, operations: readonly Operation[], { identify, limit, log }: MountDeps): void {
+export function mount(app: Express, operations: readonly Operation[], deps: MountDeps): void {
+  const { identify, limit, audited, log } = deps;
   const ordered = operations.toSorted((a, b) => compare(a.path, b.path));
   for (const operation of ordered) {
     app[operation.method](
       expressPath(operation.path),
-      (_request, response, next) => {
+      (_request: Request, response: Response, next: NextFunction) => {
         noteRoute(response, operation.path);
         next();
       },
@@ -32,11 +35,12 @@ export function mount(app: Express, operations: readonly Operation[], { identify
       ...(operation.needs === "anonymous" ? [] : [noteCaller]),
       limit,
       parseBody(operation),
-      async (request, response) => {
+      async (request: Request, response: Response) => {
         const checked = requestOf(operation, request, response);
         noteSubject(checked.params);
-        await sendReply(response, await operation.handle(checked), log);
+        await sendReply(response, await audited.serve(operation, checked, request, response), log);
       },
+      audited.refusals(operation),
     );
   }
   for (const [path, same] of Map.groupBy(ordered, ({ path }) => path)) {
@@ -68,7 +72,7 @@ const parseBody =
     else kind.parser(request, response, next);
   };
 
-function requestOf(operation: Operation, request: Request, response: Response): Parameters<Operation["handle"]>[0] {
+function requestOf(operation: Operation, request: Request, response: Response): Parameters<Audited["serve"]>[1] {
   const { params, query, headers } = operation;
   // One part after the other, so that an error is about one part.
   return {

@@ -4,6 +4,7 @@
  */
 import type { Readable } from "node:stream";
 import type * as z from "zod";
+import type { Change } from "../../core/audit.ts";
 import type { Access } from "../../core/http/access.ts";
 import type { ErrorCode } from "../../core/errors.ts";
 import type { OpenedBlob } from "../../core/ports/job-files.ts";
@@ -42,6 +43,11 @@ interface Described {
   readonly needs: Access;
   /** Its own errors. Errors that follow from its access and its parameters are added by rule: see openapi.ts. */
   readonly errors: readonly ErrorCode[];
+  /**
+   * For operations that change something. Default: each request leaves an entry in the audit. `as-noted`: only what the
+   * handler notes by `changed`. `none`: no entry, and why.
+   */
+  readonly audit?: "as-noted" | { readonly none: string };
 }
 
 type Fields = z.ZodObject;
@@ -76,6 +82,8 @@ export interface Request<P extends Fields, Q extends Fields, H extends Fields, B
   readonly body: B;
   /** Fires when the client disconnects before it has the whole answer. */
   readonly gone: AbortSignal;
+  /** Notes for the audit what was changed. Each call is an entry. Never give it secrets, parameters or values of settings. */
+  readonly changed: (change: Change) => void;
 }
 
 /** An answer as one of the operation's responses promises it. */
@@ -136,6 +144,7 @@ export interface Operation extends Described {
     readonly headers: unknown;
     readonly body: unknown;
     readonly gone: AbortSignal;
+    readonly changed: (change: Change) => void;
   }): Promise<Reply>;
 }
 

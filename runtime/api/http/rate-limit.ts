@@ -23,7 +23,7 @@ export interface CallerLimit {
 export function createCallerLimit(requestsPerMinute: number): CallerLimit {
   const store = new MemoryStore();
   const keyOf = (request: Request, response: Response): string =>
-    callerOf(response).identity?.principalId ?? addressOf(request);
+    callerOf(response).identity?.principalId ?? addressKeyOf(request);
   const count = rateLimit({
     ...common,
     store,
@@ -84,7 +84,7 @@ export function limitStrangers(refusedPerMinute = REFUSED_TOKENS_PER_MINUTE): Re
     store,
     limit: refusedPerMinute,
     identifier: "address",
-    keyGenerator: (request) => addressOf(request),
+    keyGenerator: (request) => addressKeyOf(request),
     skipSuccessfulRequests: true,
     requestWasSuccessful: (_request, response) => response.statusCode !== 401 && takeOff(response) !== undefined,
     message: "Too many requests with refused tokens",
@@ -116,10 +116,14 @@ const common = {
 } satisfies Partial<Options>;
 
 /** App Service adds the port of the client to the address it forwards. */
-function addressOf({ ip = "" }: Request): string {
-  const address = isIP(ip) === 0 ? ip.replace(/^\[(.*)\]:\d+$/, "$1").replace(/^([\d.]+):\d+$/, "$1") : ip;
+function addressKeyOf(request: Request): string {
+  const address = addressOf(request);
   return isIP(address) === 0 ? address : ipKeyGenerator(address);
 }
+
+/** Proxies may add the port. */
+export const addressOf = ({ ip = "" }: Request): string =>
+  isIP(ip) === 0 ? ip.replace(/^\[(.*)\]:\d+$/, "$1").replace(/^([\d.]+):\d+$/, "$1") : ip;
 
 // --- Places that callers share: a number in all, and a number for one caller --------------------------------------------
 

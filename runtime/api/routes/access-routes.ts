@@ -1,4 +1,5 @@
 /** Operations on access: how to sign in, what the caller may do, tenants, and who may act for them. */
+import type { LooseFacts } from "../../core/audit.ts";
 import { NotFoundError } from "../../core/errors.ts";
 import { type AuthFacts, authFactsSchema } from "../../core/http/auth-facts.ts";
 import {
@@ -14,7 +15,7 @@ import {
 } from "../../core/http/tenant-api.ts";
 import { pageSchema, pageView } from "../../core/http/views.ts";
 import type { IdentityGrantStore } from "../../core/ports/identity-grant-store.ts";
-import type { TenantStore } from "../../core/ports/tenant-store.ts";
+import type { TenantGrant, TenantStore } from "../../core/ports/tenant-store.ts";
 import type { WebhookStore } from "../../core/ports/webhook-store.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import type { SettingCommands } from "../setting-commands.ts";
@@ -110,8 +111,9 @@ const putTenant = ({ tenants, now }: AccessOperationDeps) =>
     params: tenantParams,
     responses: { 200: { description: "The tenant.", schema: tenantViewSchema } },
     errors: [],
-    async handle({ caller, params: { tenantName } }) {
+    async handle({ caller, params: { tenantName }, changed }) {
       const tenant = await tenants.create({ tenantName, createdAt: now(), createdBy: caller.name });
+      changed({ after: { createdAt: tenant.createdAt, createdBy: tenant.createdBy } });
       return { status: 200, body: tenantView(tenant) };
     },
   });
@@ -128,7 +130,8 @@ const deleteTenant = ({ tenants, webhooks, identityGrants, settingCommands, time
     params: tenantParams,
     responses: { 204: { description: "Deleted." } },
     errors: ["TenantNotFound"],
-    async handle({ caller, params: { tenantName } }) {
+    async handle({ caller, params: { tenantName }, changed }) {
+      const tenant = await tenants.get(tenantName);
       // First: afterwards no caller could remove them, and a new tenant of the same name must not get them.
       for (const { webhookName } of await webhooks.of(tenantName)) await webhooks.remove(tenantName, webhookName);
       await settingCommands.removeTenant(tenantName, caller.name);
@@ -137,6 +140,7 @@ const deleteTenant = ({ tenants, webhooks, identityGrants, settingCommands, time
       // Also if there is no such tenant: an earlier deletion may have stopped here.
       await timerRegistration.removeTenant(tenantName);
       if (!removed) throw noSuchTenant(tenantName);
+      changed({ before: { createdAt: tenant?.createdAt, createdBy: tenant?.createdBy } });
       return { status: 204 };
     },
   });
@@ -172,10 +176,12 @@ const putGrant = ({ tenants, now }: AccessOperationDeps) =>
     body: jsonBody(putGrantSchema),
     responses: { 200: { description: "The grant.", schema: grantViewSchema } },
     errors: ["TenantNotFound"],
-    async handle({ caller, params, body }) {
+    async handle({ caller, params, body, changed }) {
       await assertTenant(tenants, params.tenantName);
+      const before = await findGrant(tenants, params);
       const grant = { ...params, ...body, grantedAt: now(), grantedBy: caller.name };
       await tenants.putGrant(grant);
+      changed({ before: before && factsOfGrant(before), after: factsOfGrant(grant) });
       return { status: 200, body: grantView(grant) };
     },
   });
@@ -192,11 +198,25 @@ const deleteGrant = ({ tenants }: AccessOperationDeps) =>
     params: grantParams,
     responses: { 204: { description: "Removed." } },
     errors: ["GrantNotFound"],
-    async handle({ params: { tenantName, principalId } }) {
-      if (await tenants.removeGrant(tenantName, principalId)) return { status: 204 };
-      throw new NotFoundError("GrantNotFound", `${principalId} has no grant on tenant ${tenantName}.`);
+    async handle({ params, changed }) {
+      const { tenantName, principalId } = params;
+      const before = await findGrant(tenants, params);
+      if (!(await tenants.removeGrant(tenantName, principalId))) {
+        throw new NotFoundError("GrantNotFound", `${principalId} has no grant on tenant ${tenantName}.`);
+      }
+      changed({ before: before && factsOfGrant(before) });
+      return { status: 204 };
     },
   });
+
+async function findGrant(
+  tenants: Pick<TenantStore, "grantsOf">,
+  { tenantName, principalId }: Pick<TenantGrant, "tenantName" | "principalId">,
+): Promise<TenantGrant | undefined> {
+  return (await tenants.grantsOf(principalId)).find((grant) => grant.tenantName === tenantName);
+}
+
+const factsOfGrant = ({ access, name }: TenantGrant): LooseFacts => ({ access, name });
 
 async function assertTenant(tenants: Pick<TenantStore, "get">, tenantName: string): Promise<void> {
   if ((await tenants.get(tenantName)) === undefined) throw noSuchTenant(tenantName);

@@ -62,8 +62,10 @@ const createBatch = ({ findBatch }: BatchOperationDeps) =>
       200: { description: "The batch an earlier request created.", schema: batchViewSchema, headers: REPLAYED },
     },
     errors: ["BatchNotFound", "IdempotencyKeyReused"],
-    async handle({ caller, body, headers }) {
+    async handle({ caller, body, headers, changed }) {
       const { batch, replayed } = await findBatch.create(caller, body, headers["idempotency-key"]);
+      const { tenantName, batchId, batchName } = batch;
+      changed({ tenantName, subject: { batchId }, after: { batchName, ...(replayed && { replayed }) } });
       return createdReply(`/v1/batches/${batch.batchId}`, batchView(batch), replayed);
     },
   });
@@ -135,9 +137,11 @@ const closeBatch = (deps: BatchOperationDeps) =>
     body: jsonBody(emptySchema, { required: false }),
     responses: { 200: { description: "The batch with its counts.", schema: batchViewSchema } },
     errors: ["BatchNotFound", "BatchOfTimer"],
-    async handle({ caller, params: { batchId } }) {
-      await deps.commands.close(await deps.lookup.batch(caller, batchId));
+    async handle({ caller, params: { batchId }, changed }) {
+      const stored = await deps.lookup.batch(caller, batchId);
+      await deps.commands.close(stored);
       const { batch, counts } = await readBatch(deps, caller, batchId);
+      changed({ before: { state: stored.value.state }, after: { state: batch.state } });
       return { status: 200, body: batchView(batch, counts) };
     },
   });
@@ -163,9 +167,11 @@ const cancelBatch = (deps: BatchOperationDeps) =>
       },
     },
     errors: ["BatchNotFound", "BatchOfTimer"],
-    async handle({ caller, params: { batchId } }) {
-      await deps.commands.cancel(await deps.lookup.batch(caller, batchId));
+    async handle({ caller, params: { batchId }, changed }) {
+      const stored = await deps.lookup.batch(caller, batchId);
+      await deps.commands.cancel(stored);
       const { batch, counts } = await readBatch(deps, caller, batchId);
+      changed({ before: { state: stored.value.state }, after: { state: batch.state, open: openOf(counts) } });
       return { status: openOf(counts) > 0 ? 202 : 200, body: batchView(batch, counts) };
     },
   });
@@ -186,9 +192,10 @@ const requeueBatch = ({ lookup, commands }: BatchOperationDeps) =>
       202: { description: "There were too many for one call. Call again for the rest.", schema: requeuedSchema },
     },
     errors: ["BatchNotFound"],
-    async handle({ caller, params, body: { state } }) {
+    async handle({ caller, params, body: { state }, changed }) {
       const { value: batch } = await lookup.batch(caller, params.batchId);
       const { requeued, more } = await commands.requeue(batch, state);
+      changed({ before: { state }, after: { requeued, more } });
       return { status: more ? 202 : 200, body: { requeued } };
     },
   });

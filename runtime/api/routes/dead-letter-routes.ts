@@ -1,6 +1,7 @@
 /** Operations on dead letters: messages that the broker has set aside. */
 import { deadLetterParams, listDeadLettersSchema } from "../../core/http/requests.ts";
 import { deadLetterViewSchema, pageSchema, pageView } from "../../core/http/views.ts";
+import { parseJobId } from "../../core/job/ids.ts";
 import type { DeadLetterBrowser } from "../dead-letter-browser.ts";
 import { type Operation, operation } from "../http/operation.ts";
 
@@ -42,8 +43,9 @@ const removeDeadLetter = (deadLetters: DeadLetterBrowser) =>
     params: deadLetterParams,
     responses: { 204: { description: "Removed." } },
     errors: ["DeadLetterNotFound", "JobNotEnded"],
-    async handle({ caller, params: { queue, sequenceNumber } }) {
-      await deadLetters.remove(caller, queue, sequenceNumber);
+    async handle({ caller, params: { queue, sequenceNumber }, changed }) {
+      const { jobId } = await deadLetters.remove(caller, queue, sequenceNumber);
+      changed({ tenantName: jobId === undefined ? undefined : parseJobId(jobId)?.tenantName, subject: { jobId } });
       return { status: 204 };
     },
   });

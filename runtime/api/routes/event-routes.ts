@@ -101,6 +101,7 @@ const createEventTicket = ({ lookup, tickets }: EventOperationDeps) => {
   const resolve = createResolveSubject(lookup);
   return operation({
     id: "createEventTicket",
+    audit: { none: "It changes nothing." },
     method: "post",
     path: `${EVENTS_PATH}/tickets`,
     tag: "Events",

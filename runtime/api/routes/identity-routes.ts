@@ -2,6 +2,7 @@
  * Operations on grants for the identities of pools: which tenants' jobs get tokens, and for which services. Administrators
  * give them, because the identity is the operator's and its rights reach beyond any tenant.
  */
+import type { LooseFacts } from "../../core/audit.ts";
 import { NotFoundError } from "../../core/errors.ts";
 import {
   identityGrantParams,
@@ -12,7 +13,7 @@ import {
 } from "../../core/http/identity-api.ts";
 import { tenantParams } from "../../core/http/tenant-api.ts";
 import type { Logger } from "../../core/logger.ts";
-import type { IdentityGrantStore } from "../../core/ports/identity-grant-store.ts";
+import type { IdentityGrant, IdentityGrantStore } from "../../core/ports/identity-grant-store.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
 import type { Clock } from "../../core/clock.ts";
 import { operation, type Operation } from "../http/operation.ts";
@@ -64,13 +65,15 @@ const putIdentityGrant = ({ identityGrants, tenants, now, log }: IdentityOperati
     body: jsonBody(putIdentityGrantSchema),
     responses: { 200: { description: "The grant.", schema: identityGrantViewSchema } },
     errors: ["TenantNotFound"],
-    async handle({ caller, params, body: { audiences } }) {
+    async handle({ caller, params, body: { audiences }, changed }) {
       const { tenantName, pool } = params;
       if ((await tenants.get(tenantName)) === undefined) {
         throw new NotFoundError("TenantNotFound", `There is no tenant ${tenantName}.`);
       }
       const grant = { tenantName, pool, audiences, grantedAt: now(), grantedBy: caller.name };
+      const before = await identityGrants.get(tenantName, pool);
       await identityGrants.put(grant);
+      changed({ before: before && factsOfGrant(before), after: factsOfGrant(grant) });
       log.info({ tenantName, pool, audiences, by: caller.name }, "identity granted");
       return { status: 200, body: identityGrantView(grant) };
     },
@@ -89,11 +92,19 @@ const deleteIdentityGrant = ({ identityGrants, log }: IdentityOperationDeps) =>
     params: identityGrantParams,
     responses: { 204: { description: "Revoked." } },
     errors: ["GrantNotFound"],
-    async handle({ caller, params: { tenantName, pool } }) {
+    async handle({ caller, params: { tenantName, pool }, changed }) {
+      const before = await identityGrants.get(tenantName, pool);
       if (!(await identityGrants.remove(tenantName, pool))) {
         throw new NotFoundError("GrantNotFound", `The tenant ${tenantName} has no grant on the identity of ${pool}.`);
       }
+      changed({ before: before && factsOfGrant(before) });
       log.info({ tenantName, pool, by: caller.name }, "identity revoked");
       return { status: 204 };
     },
   });
+
+const factsOfGrant = ({ audiences, grantedAt, grantedBy }: IdentityGrant): LooseFacts => ({
+  audiences: audiences.join(", "),
+  grantedAt,
+  grantedBy,
+});

@@ -1,4 +1,5 @@
 /** Operations on jobs: read, cancel, requeue. */
+import type { Change } from "../../core/audit.ts";
 import { ConflictError } from "../../core/errors.ts";
 import { clientJobParams, emptySchema, jobParams, requeueJobsSchema } from "../../core/http/requests.ts";
 import {
@@ -96,16 +97,20 @@ const cancelOne = (deps: JobOperationDeps) =>
       202: { description: "The job, still running.", schema: jobViewSchema },
     },
     errors: ["JobNotFound", "JobEnded"],
-    async handle({ caller, params: { jobId } }) {
-      const result = await cancelJob(await deps.lookup.job(caller, jobId), deps);
+    async handle({ caller, params: { jobId }, changed }) {
+      const stored = await deps.lookup.job(caller, jobId);
+      const result = await cancelJob(stored, deps);
+      const note = (job: Job): void => changed(jobChange(stored.value, job));
       switch (result.outcome) {
         case "gone":
           throw noSuchJob(jobId);
         case "too-late":
           throw new ConflictError("JobEnded", `Job ${jobId} has already ended as ${result.job.state}.`);
         case "requested":
+          note(result.job);
           return { status: 202, body: await fullView(result.job, deps.files) };
         case "canceled":
+          note(result.job);
           await deps.completion.afterJobEnded(result.job.batchId);
           return { status: 200, body: await fullView(result.job, deps.files) };
       }
@@ -126,15 +131,20 @@ const requeueOne = (deps: JobOperationDeps) =>
     body: jsonBody(emptySchema, { required: false }),
     responses: { 200: { description: "The job, queued.", schema: jobViewSchema } },
     errors: ["JobNotFound", "JobNotEnded"],
-    async handle({ caller, params: { jobId } }) {
-      const [result] = await requeue(deps, [await deps.lookup.job(caller, jobId)]);
-      return { status: 200, body: await fullView(requeuedJob(jobId, result), deps.files) };
+    async handle({ caller, params: { jobId }, changed }) {
+      const stored = await deps.lookup.job(caller, jobId);
+      const [result] = await requeue(deps, [stored]);
+      const job = requeuedJob(jobId, result);
+      changed(jobChange(stored.value, job));
+      return { status: 200, body: await fullView(job, deps.files) };
     },
   });
 
 const requeueMany = (deps: JobOperationDeps) =>
   operation({
     id: "requeueJobs",
+    // One entry for each tenant.
+    audit: "as-noted",
     method: "post",
     path: "/v1/jobs/requeue",
     tag: "Jobs",
@@ -145,7 +155,7 @@ const requeueMany = (deps: JobOperationDeps) =>
     body: jsonBody(requeueJobsSchema),
     responses: { 200: { description: "One result for each job, in order.", schema: requeueResultsSchema } },
     errors: [],
-    async handle({ caller, body: { jobIds } }) {
+    async handle({ caller, body: { jobIds }, changed }) {
       const rows = new Map<string, Stored<Job>>();
       const items = new Map<string, RequeueResult>();
       await Promise.all(
@@ -159,9 +169,19 @@ const requeueMany = (deps: JobOperationDeps) =>
       );
       const results = await requeue(deps, [...rows.values()]);
       [...rows.keys()].forEach((jobId, index) => items.set(jobId, itemOf(jobId, results[index])));
+      const requeued = results.flatMap((result) => (result.outcome === "requeued" ? [result.job] : []));
+      for (const [tenantName, jobs] of Map.groupBy(requeued, (job) => job.tenantName)) {
+        changed({ tenantName, subject: { firstJobId: jobs[0]?.jobId }, after: { requeued: jobs.length } });
+      }
       return { status: 200, body: { results: jobIds.flatMap((jobId) => items.get(jobId) ?? []) } };
     },
   });
+
+const jobChange = (before: Job, after: Job): Change => ({
+  subject: { jobType: after.jobType },
+  before: { state: before.state },
+  after: { state: after.state, ...(after.cancelWanted && { cancelWanted: true }) },
+});
 
 function requeue(
   { jobs, completion, events, outbox }: JobOperationDeps,

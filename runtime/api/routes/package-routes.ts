@@ -1,4 +1,5 @@
 /** Operations on job packages: publish, list, restore an older version, delete. */
+import type { LooseFacts } from "../../core/audit.ts";
 import { NotFoundError, PackageError } from "../../core/errors.ts";
 import { PACKAGE_MAX_BYTES } from "../../core/limits.ts";
 import {
@@ -127,13 +128,15 @@ const putPackage = ({ packages, settings, timerRegistration }: PackageOperationD
       200: { description: "Published, or already the current version.", schema: publishedPackageSchema },
     },
     errors: [...REFUSALS, "TenantNotFound", "TimerLimitReached"],
-    async handle({ caller, params, body }) {
-      const { tenantName } = params;
+    async handle({ caller, params, body, changed }) {
+      const { tenantName, packageName } = params;
       if (!caller.mayUse(tenantName)) throw noSuchTenant(tenantName);
       const bytes = await bytesOf(body);
       const inspected = await inspectPackage(bytes);
       await timerRegistration.check(params, inspected.manifest);
+      const before = await packages.get(tenantName, packageName);
       const stored = await upload(packages, params, bytes, packageFacts(inspected, caller.name));
+      changed({ before: before && factsOfPackage(before), after: factsOfPackage(stored) });
       // Also for a version that is already current: an earlier registration may not have finished.
       const timers = await timerRegistration.sync(params, inspected);
       const missing = await missingFor(settings, params, inspected);
@@ -186,9 +189,10 @@ const deletePackage = ({ packages, timerRegistration }: PackageOperationDeps) =>
     params: packageParams,
     responses: { 204: { description: "Deleted." } },
     errors: ["PackageNotFound"],
-    async handle({ caller, params }) {
+    async handle({ caller, params, changed }) {
       const { tenantName, packageName } = params;
       if (!caller.mayUse(tenantName)) throw noSuchPackage(packageName);
+      const before = await packages.get(tenantName, packageName);
       // Timers first: a tick without its package would be a failed run. Also if there is no package: its timers may have
       // outlived it.
       await timerRegistration.removePackage(params);
@@ -196,6 +200,7 @@ const deletePackage = ({ packages, timerRegistration }: PackageOperationDeps) =>
       // Another request may have published or registered it meanwhile.
       await timerRegistration.sync(params);
       if (!removed) throw noSuchPackage(packageName);
+      changed({ before: before && factsOfPackage(before) });
       return { status: 204 };
     },
   });
@@ -253,9 +258,9 @@ const restorePackageVersion = ({ packages, settings, timerRegistration }: Packag
     body: jsonBody(emptySchema, { required: false }),
     responses: { 200: { description: "The package with its restored version.", schema: publishedPackageSchema } },
     errors: ["PackageNotFound", "PackageVersionNotFound", "ManifestInvalid", "TimerLimitReached"],
-    async handle({ caller, params }) {
+    async handle({ caller, params, changed }) {
       const { tenantName, packageName, sha256 } = params;
-      await findPackage(packages, caller, params);
+      const before = await findPackage(packages, caller, params);
       const bytes = await packages.fetchVersion(tenantName, packageName, sha256);
       if (bytes === undefined) throw noSuchVersion(packageName, sha256);
       const inspected = await inspectPackage(bytes);
@@ -264,11 +269,20 @@ const restorePackageVersion = ({ packages, settings, timerRegistration }: Packag
       if (!(await packages.restore(tenantName, packageName, sha256, caller.name))) {
         throw noSuchVersion(packageName, sha256);
       }
+      changed({ before: factsOfPackage(before), after: { sha256 } });
       const timers = await timerRegistration.sync(params, inspected);
       const missing = await missingFor(settings, params, inspected);
       return { status: 200, body: publishedPackageView(await findPackage(packages, caller, params), timers, missing) };
     },
   });
+
+const factsOfPackage = ({
+  sha256,
+  bytes,
+}: {
+  readonly sha256?: string | undefined;
+  readonly bytes: number;
+}): LooseFacts => ({ sha256, bytes });
 
 const noSuchPackage = (packageName: string): NotFoundError =>
   new NotFoundError("PackageNotFound", `There is no package ${packageName}.`);

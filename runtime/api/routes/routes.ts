@@ -1,6 +1,7 @@
 /** Every operation of the web API, in one list: the source of its routes and of its document. */
 import type { AuthFacts } from "../../core/http/auth-facts.ts";
 import type { IdSource } from "../../core/job/ids.ts";
+import type { AuditStore } from "../../core/ports/audit-store.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { IdentityGrantStore } from "../../core/ports/identity-grant-store.ts";
@@ -37,6 +38,7 @@ import { createSubmitMany } from "../submit/submit-many.ts";
 import { createJobWriter } from "../submit/write-job.ts";
 import type { Post } from "../webhooks/post.ts";
 import { accessOperations } from "./access-routes.ts";
+import { auditOperations } from "./audit-routes.ts";
 import { batchOperations } from "./batch-routes.ts";
 import { createDeadLetterBrowser } from "../dead-letter-browser.ts";
 import { deadLetterOperations } from "./dead-letter-routes.ts";
@@ -91,6 +93,7 @@ export interface ApiStores {
   readonly settings: SettingStore;
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
+  readonly audit: AuditStore;
 }
 
 export interface ApiBus {
@@ -158,6 +161,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...webhookOperations({ ...shared, ...webhooks }),
     ...workerOperations({ ...shared, silentAfterMs: deps.silentAfterMs }),
     ...identityOperations({ ...shared, log }),
+    ...auditOperations(shared),
     ...accessOperations({ ...shared, timerRegistration, settingCommands, authFacts: deps.authFacts }),
   ];
 }

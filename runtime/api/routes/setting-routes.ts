@@ -68,13 +68,16 @@ const putSetting = ({ packages, settingCommands }: SettingOperationDeps) =>
     body: jsonBody(putSettingSchema),
     responses: { 200: { description: "The setting with its new version.", schema: settingViewSchema } },
     errors: ["TenantNotFound", "TooManySettings", "SecretsUnavailable"],
-    async handle({ caller, params, body: { value, secret } }) {
+    async handle({ caller, params, body: { value, secret }, changed }) {
       const { tenantName, packageName, settingName: name } = params;
       if (!caller.mayUse(tenantName)) throw noSuchTenant(tenantName);
       const declared = (await packages.get(tenantName, packageName))?.settings?.find((one) => one.name === name);
       const key = { tenantName, packageName, name };
       const isSecret = declared?.secret === true || secret;
       const made = await settingCommands.set({ ...key, value, secret: isSecret, setBy: caller.name });
+      // Versions only: a value may be a secret that was not declared as one.
+      const { version, secretId } = made;
+      changed({ before: { version: version - 1 }, after: { version, secret: secretId !== undefined } });
       return { status: 200, body: settingView(key, declared, made) };
     },
   });
@@ -91,9 +94,10 @@ const deleteSetting = ({ settingCommands }: SettingOperationDeps) =>
     params: settingParams,
     responses: { 204: { description: "Removed." } },
     errors: ["SettingNotFound"],
-    async handle({ caller, params: { tenantName, packageName, settingName: name } }) {
+    async handle({ caller, params: { tenantName, packageName, settingName: name }, changed }) {
       if (!caller.mayUse(tenantName)) throw noSuchSetting(name);
-      await settingCommands.unset({ tenantName, packageName, name }, caller.name);
+      const { version, secretId } = await settingCommands.unset({ tenantName, packageName, name }, caller.name);
+      changed({ before: { version, secret: secretId !== undefined } });
       return { status: 204 };
     },
   });

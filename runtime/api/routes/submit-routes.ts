@@ -1,4 +1,5 @@
 /** Operations that submit jobs: one, or many. */
+import type { Change } from "../../core/audit.ts";
 import { invalidField } from "../../core/errors.ts";
 import { SUBMIT_LINE_MAX_BYTES, SUBMIT_MAX_JOBS } from "../../core/limits.ts";
 import {
@@ -9,9 +10,10 @@ import {
   submitJobsSchema,
   submitLinesQuery,
 } from "../../core/http/requests.ts";
-import { submitLineSchema, submitResultsSchema, submittedSchema } from "../../core/http/views.ts";
+import { type SubmitResult, submitLineSchema, submitResultsSchema, submittedSchema } from "../../core/http/views.ts";
 import { type FindBatch, batchClosed } from "../submit/find-batch.ts";
 import { createBulkSubmit } from "../submit/bulk-submit.ts";
+import { parseJobId } from "../../core/job/ids.ts";
 import { batchLogFields } from "../../core/logger.ts";
 import { addLogFields } from "../../platform/log-context.ts";
 import type { Caller } from "../auth/caller.ts";
@@ -36,6 +38,7 @@ export const submitOperations = (deps: SubmitOperationDeps): readonly Operation[
 const submitOne = ({ submitJob }: SubmitOperationDeps) =>
   operation({
     id: "submitJob",
+    audit: { none: "The job's row says who submitted it, when, and by which request." },
     method: "post",
     path: "/v1/jobs",
     tag: "Jobs",
@@ -80,6 +83,8 @@ const submitBulk = ({ submitMany, findBatch }: SubmitOperationDeps) => {
   const bulk = createBulkSubmit(submitMany);
   return operation({
     id: "submitJobs",
+    // One entry for each request and tenant. A row for each job would double the writes.
+    audit: "as-noted",
     method: "post",
     path: "/v1/jobs/bulk",
     tag: "Jobs",
@@ -93,20 +98,54 @@ const submitBulk = ({ submitMany, findBatch }: SubmitOperationDeps) => {
       200: { description: "One result for each job, in order.", schema: submitResultsSchema, lines: submitLineSchema },
     },
     errors: ["BatchNotFound", "BatchClosed", "BatchOfTimer"],
-    async handle({ caller, query, headers, body }) {
+    async handle({ caller, query, headers, body, changed }) {
       const idempotencyKey = headers["idempotency-key"];
       if (Symbol.asyncIterator in body) {
         const { batchId } = query;
         await assertBatch(findBatch, caller, batchId, true);
-        return { status: 200, lines: bulk.submitLines({ caller, batchId, idempotencyKey }, body) };
+        const lines = bulk.submitLines({ caller, batchId, idempotencyKey }, body);
+        return { status: 200, lines: noted(lines, batchId, changed) };
       }
       if (query.batchId !== undefined) throw invalidField("batchId", "must be in the body if the body is JSON");
       const { batchId, jobs } = body;
       await assertBatch(findBatch, caller, batchId, idempotencyKey !== undefined || jobs.some(hasId));
-      return { status: 200, body: { results: await bulk.submitItems({ caller, batchId, idempotencyKey }, jobs) } };
+      const results = await bulk.submitItems({ caller, batchId, idempotencyKey }, jobs);
+      noteSubmits(countSubmits(results), batchId, changed);
+      return { status: 200, body: { results } };
     },
   });
 };
+
+/** New jobs by tenant. */
+function countSubmits(results: readonly SubmitResult[], counts = new Map<string, number>()): Map<string, number> {
+  for (const result of results) {
+    const tenantName = "jobId" in result && !result.replayed ? parseJobId(result.jobId)?.tenantName : undefined;
+    if (tenantName !== undefined) counts.set(tenantName, (counts.get(tenantName) ?? 0) + 1);
+  }
+  return counts;
+}
+
+type Changed = (change: Change) => void;
+
+function noteSubmits(counts: ReadonlyMap<string, number>, batchId: string | undefined, changed: Changed): void {
+  for (const [tenantName, submitted] of counts) changed({ tenantName, subject: { batchId }, after: { submitted } });
+}
+
+async function* noted(
+  lines: AsyncIterable<readonly SubmitResult[]>,
+  batchId: string | undefined,
+  changed: Changed,
+): AsyncGenerator<readonly SubmitResult[]> {
+  const counts = new Map<string, number>();
+  try {
+    for await (const group of lines) {
+      countSubmits(group, counts);
+      yield group;
+    }
+  } finally {
+    noteSubmits(counts, batchId, changed);
+  }
+}
 
 /** A named batch is checked once for all jobs. A closed batch still answers repeats of jobs it has. */
 async function assertBatch(

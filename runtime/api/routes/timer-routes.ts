@@ -1,4 +1,5 @@
 /** Operations on timers, which packages declare: read, pause, resume, change the schedule, run now. */
+import type { Change, LooseFacts } from "../../core/audit.ts";
 import { believedTimer } from "../../core/timer/believed.ts";
 import { NotFoundError, UnavailableError } from "../../core/errors.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
@@ -132,8 +133,8 @@ const pauseTimer = (deps: TimerOperationDeps) =>
     body: jsonBody(emptySchema, { required: false }),
     responses: { 200: { description: "The timer, paused.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
-    async handle({ caller, params }) {
-      const paused = await changeTimer(deps.timers, caller, params, (timer) =>
+    async handle({ caller, params, changed }) {
+      const paused = await changeTimer({ ...deps, caller, changed }, params, (timer) =>
         timer.pausedAt === undefined ? { ...timer, pausedAt: deps.now(), pausedBy: caller.name } : undefined,
       );
       return { status: 200, body: await viewOf(deps, paused) };
@@ -153,8 +154,8 @@ const resumeTimer = (deps: TimerOperationDeps) =>
     body: jsonBody(emptySchema, { required: false }),
     responses: { 200: { description: "The timer, ticking.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
-    async handle({ caller, params }) {
-      const resumed = await changeTimer(deps.timers, caller, params, (timer) => {
+    async handle({ caller, params, changed }) {
+      const resumed = await changeTimer({ ...deps, caller, changed }, params, (timer) => {
         const at = deps.trustedNow();
         const believed = believedTimer(timer, at);
         if (timer.pausedAt !== undefined) {
@@ -186,8 +187,8 @@ const setTimerSchedule = (deps: TimerOperationDeps) =>
     body: jsonBody(timerScheduleSchema),
     responses: { 200: { description: "The timer, with its schedule.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
-    async handle({ caller, params, body: { cron, timeZone } }) {
-      const changed = await changeTimer(deps.timers, caller, params, (timer) => {
+    async handle({ caller, params, body: { cron, timeZone }, changed }) {
+      const scheduled = await changeTimer({ ...deps, caller, changed }, params, (timer) => {
         if (timer.override !== undefined && timer.cron === cron && timer.timeZone === timeZone) return undefined;
         const { declaredCron, declaredTimeZone } = timer.override ?? {
           declaredCron: timer.cron,
@@ -197,7 +198,7 @@ const setTimerSchedule = (deps: TimerOperationDeps) =>
         return rescheduled(timer, deps.trustedNow(), { cron, timeZone, override });
       });
       deps.wakeScheduler();
-      return { status: 200, body: await viewOf(deps, changed) };
+      return { status: 200, body: await viewOf(deps, scheduled) };
     },
   });
 
@@ -213,14 +214,14 @@ const resetTimerSchedule = (deps: TimerOperationDeps) =>
     params: timerParams,
     responses: { 200: { description: "The timer, with the schedule of its package.", schema: timerViewSchema } },
     errors: ["TimerNotFound"],
-    async handle({ caller, params }) {
-      const changed = await changeTimer(deps.timers, caller, params, (timer) => {
+    async handle({ caller, params, changed }) {
+      const reset = await changeTimer({ ...deps, caller, changed }, params, (timer) => {
         if (timer.override === undefined) return undefined;
         const { declaredCron: cron, declaredTimeZone: timeZone } = timer.override;
         return rescheduled(timer, deps.trustedNow(), { cron, timeZone, override: undefined });
       });
       deps.wakeScheduler();
-      return { status: 200, body: await viewOf(deps, changed) };
+      return { status: 200, body: await viewOf(deps, reset) };
     },
   });
 
@@ -251,10 +252,11 @@ const runTimerNow = (deps: TimerOperationDeps) =>
       200: { description: "The run an earlier request started.", schema: submittedSchema, headers: REPLAYED },
     },
     errors: ["TimerNotFound", "IdempotencyKeyReused"],
-    async handle({ caller, params, headers }) {
+    async handle({ caller, params, headers, changed }) {
       const { value: timer } = await findTimer(deps.timers, caller, params);
       await assertCurrent(deps.packages, timer);
       const { replayed, ...submitted } = await deps.runTimer(caller, timer, headers["idempotency-key"]);
+      changed({ after: { jobId: submitted.jobId, ...(replayed && { replayed }) } });
       return createdReply(`/v1/jobs/${submitted.jobId}`, submitted, replayed);
     },
   });
@@ -272,20 +274,36 @@ async function viewOf({ timers, jobs, now }: TimerOperationDeps, timer: Timer): 
   return timerView(timer, run, job?.value, now());
 }
 
+interface TimerChange {
+  readonly timers: Pick<TimerStore, "get" | "write">;
+  readonly caller: Caller;
+  readonly changed: (change: Change) => void;
+}
+
+const factsOfTimer = ({ cron, timeZone, pausedAt, override }: Timer): LooseFacts => ({
+  cron,
+  timeZone,
+  paused: pausedAt !== undefined,
+  ownSchedule: override !== undefined,
+});
+
 /** Writes what `decide` returns on the version it was given, and repeats after a conflict. Undefined: nothing to change. */
 async function changeTimer(
-  timers: Pick<TimerStore, "get" | "write">,
-  caller: Caller,
+  { timers, caller, changed }: TimerChange,
   name: TimerName,
   decide: (timer: Timer) => Timer | undefined,
 ): Promise<Timer> {
   let stored: Stored<Timer> | undefined = await findTimer(timers, caller, name);
   for (let tries = 0; tries < CHANGE_TRIES; tries++) {
     if (stored === undefined) throw noSuchTimer(name);
-    const changed = decide(stored.value);
-    if (changed === undefined) return stored.value;
-    const result = await timers.write(changed, stored.etag);
-    if (result.written) return changed;
+    const before = stored.value;
+    const after = decide(before);
+    if (after === undefined) return before;
+    const result = await timers.write(after, stored.etag);
+    if (result.written) {
+      changed({ before: factsOfTimer(before), after: factsOfTimer(after) });
+      return after;
+    }
     stored = result.current;
   }
   throw new UnavailableError(

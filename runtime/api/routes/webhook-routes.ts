@@ -1,4 +1,5 @@
 /** Operations on webhooks: register, read, test, rotate the secret, delete, list deliveries. */
+import type { LooseFacts } from "../../core/audit.ts";
 import { randomBytes } from "node:crypto";
 import {
   ConflictError,
@@ -128,7 +129,7 @@ const putWebhook = ({ webhooks, allowLoopback, now }: WebhookOperationDeps) =>
       201: { description: "Registered.", schema: webhookWithSecretSchema },
     },
     errors: ["TenantNotFound", "TooManyWebhooks"],
-    async handle({ caller, params, body: { url, enabled } }) {
+    async handle({ caller, params, body: { url, enabled }, changed }) {
       const { tenantName, webhookName } = params;
       if (!caller.mayUse(tenantName)) throw noSuchTenant(tenantName);
       const fault = faultOfWebhookUrl(url, { allowLoopback });
@@ -141,11 +142,14 @@ const putWebhook = ({ webhooks, allowLoopback, now }: WebhookOperationDeps) =>
           const secret = newSecret();
           const webhook = newWebhook(params, { url, enabled, secret, createdBy: caller.name, createdAt: now() });
           if (!(await webhooks.create(webhook))) continue;
+          changed({ after: factsOfWebhook(webhook) });
           return { status: 201, body: { ...webhookView(webhook, now()), secret } };
         }
         const forgiven = enabled && { disabledBecause: undefined, failuresInRow: 0 };
-        const changed: Webhook = { ...stored.value, url, enabled, ...forgiven, changedAt: now() };
-        if (await webhooks.replace(changed, stored.etag)) return { status: 200, body: webhookView(changed, now()) };
+        const webhook: Webhook = { ...stored.value, url, enabled, ...forgiven, changedAt: now() };
+        if (!(await webhooks.replace(webhook, stored.etag))) continue;
+        changed({ before: factsOfWebhook(stored.value), after: factsOfWebhook(webhook) });
+        return { status: 200, body: webhookView(webhook, now()) };
       }
       throw changedByOthers();
     },
@@ -154,6 +158,9 @@ const putWebhook = ({ webhooks, allowLoopback, now }: WebhookOperationDeps) =>
 interface NewWebhook extends Pick<Webhook, "url" | "enabled" | "createdAt" | "createdBy"> {
   readonly secret: string;
 }
+
+/** Its path and query can be a secret: whoever knows the address may post to it. */
+const factsOfWebhook = ({ url, enabled }: Webhook): LooseFacts => ({ origin: URL.parse(url)?.origin, enabled });
 
 function newWebhook({ tenantName, webhookName }: WebhookName, { secret, ...fields }: NewWebhook): Webhook {
   return {
@@ -180,9 +187,11 @@ const deleteWebhook = ({ webhooks }: WebhookOperationDeps) =>
     params: webhookParams,
     responses: { 204: { description: "Deleted." } },
     errors: ["WebhookNotFound"],
-    async handle({ caller, params: { tenantName, webhookName } }) {
+    async handle({ caller, params: { tenantName, webhookName }, changed }) {
+      const stored = caller.mayUse(tenantName) ? await webhooks.get(tenantName, webhookName) : undefined;
       const removed = caller.mayUse(tenantName) && (await webhooks.remove(tenantName, webhookName));
       if (!removed) throw noSuchWebhook(webhookName);
+      changed({ before: stored && factsOfWebhook(stored.value) });
       return { status: 204 };
     },
   });

@@ -1,6 +1,6 @@
 /** Commands about workers, tenants, grants, identities and webhooks. */
 import { TENANT_ACCESS } from "../../core/http/access.ts";
-import { REMOTE, type CommandSpec } from "../command-spec.ts";
+import { REMOTE, TENANT, type CommandSpec, limit } from "../command-spec.ts";
 
 export const ADMINISTRATION: readonly CommandSpec[] = [
   {
@@ -64,6 +64,21 @@ export const ADMINISTRATION: readonly CommandSpec[] = [
       { flags: "--revoke <pool>", text: "revoke the grant on this pool" },
     ],
     load: async () => (await import("../commands/identities.ts")).identities,
+  },
+  {
+    name: "audit",
+    summary: "List who changed what through the API, newest first.",
+    examples: ["audit --tenant acme --since 2h", 'audit -t acme --actor "Ada" --operation putGrant', "audit --system"],
+    options: [
+      ...REMOTE,
+      TENANT,
+      { flags: "--system", text: "changes that belong to no tenant, and refused ones; for administrators" },
+      { flags: "--since <time>", text: "only changes since then: 30m, 2h, 7d, or an instant" },
+      { flags: "--actor <who>", text: "only changes by this caller: a name or an object id" },
+      { flags: "--operation <id>", text: "only this operation, such as putGrant" },
+      limit(100_000, 50),
+    ],
+    load: async () => (await import("../commands/audit.ts")).audit,
   },
   {
     name: "webhooks",

@@ -52,7 +52,7 @@ export const packageName = z
 
 const batchId = z.string().refine((id) => parseBatchId(id) !== undefined, "is not a batch id");
 
-const instant = z.iso
+export const instant = z.iso
   .datetime({ offset: true, error: "must be an instant such as 2030-01-31T08:00:00Z" })
   .transform((text) => new Date(text));
 

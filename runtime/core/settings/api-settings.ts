@@ -3,6 +3,8 @@ import { type AuthSettings, DEFAULT_AUTHORITY } from "../http/auth-facts.ts";
 import type { EventLevel } from "../job/events.ts";
 import { TENANT_NAME_PATTERN } from "../job/ids.ts";
 import {
+  AUDIT_DAYS_DEFAULT,
+  AUDIT_DAYS_MAX,
   FOLLOWERS_MAX_COUNT,
   FOLLOWERS_PER_CALLER_DEFAULT,
   REQUESTS_PER_MINUTE_DEFAULT,
@@ -50,6 +52,8 @@ export interface ApiSettings {
   readonly events: EventLevel;
   /** Event streams and connections to the hub of one caller, at one API instance. */
   readonly followersPerCaller: number;
+  /** Days that entries of the audit are kept. */
+  readonly auditDays: number;
   /** Whether webhooks may name receivers on this machine. */
   readonly allowLoopbackWebhooks: boolean;
   /** Version of the code, shown in the log. */
@@ -98,6 +102,7 @@ export const parseApiSettings = (env: Environment): ApiSettings => ({
     max: FOLLOWERS_MAX_COUNT,
     fallback: FOLLOWERS_PER_CALLER_DEFAULT,
   }),
+  auditDays: integer(env, SETTING.auditDays, { min: 1, max: AUDIT_DAYS_MAX, fallback: AUDIT_DAYS_DEFAULT }),
   allowLoopbackWebhooks: parseWebhookLoopback(env),
   version: env[SETTING.version] ?? "local",
   logLevel: parseLogLevel(env),

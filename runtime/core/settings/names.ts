@@ -55,6 +55,8 @@ export const SETTING = {
   requestsPerMinute: "JOBYARD_REQUESTS_PER_MINUTE",
   /** Event streams and connections to the hub that one caller may have at an API instance. Default 200. */
   followersPerCaller: "JOBYARD_FOLLOWERS_PER_CALLER",
+  /** Days that entries of the audit are kept. Default 90. */
+  auditDays: "JOBYARD_AUDIT_DAYS",
   /** Origins whose web pages may call the API, as `https://app.example.com`, separated by commas. Default none. */
   allowedOrigins: "JOBYARD_ALLOWED_ORIGINS",
   /** Proxies in front of the API whose forwarded addresses are trusted. Default 0; App Service is one. */

@@ -8,8 +8,9 @@ import {
   UnauthenticatedError,
   UnavailableError,
 } from "../../../runtime/core/errors.ts";
+import type { AuditEntry } from "../../../runtime/core/audit.ts";
 import { BATCH_COMMAND_MAX_MS, REQUEST_BODY_MAX_BYTES } from "../../../runtime/core/limits.ts";
-import type { Operation } from "../../support/api/contract.ts";
+import type { Operation, SeenAnswer } from "../../support/api/contract.ts";
 import { faulty, type FaultSwitch } from "../../support/faults/faulty.ts";
 import { letterQueue } from "../../support/bus/letter-queue.ts";
 import { workerOf } from "../../support/builders.ts";
@@ -40,6 +41,7 @@ const identify: Identify = (needs) => (request, response, next) => {
   else next(refusal);
 };
 
+const audited: AuditEntry[] = [];
 const letters = letterQueue();
 const registration = registrationDrivers();
 const api = await startTestApi(faulty(letters.queue, dependencies), {
@@ -53,6 +55,14 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapWebhooks: (webhooks) => faulty(webhooks, dependencies),
   wrapSettings: (settings) => faulty(settings, dependencies),
   wrapIdentityGrants: (grants) => faulty(grants, dependencies),
+  wrapAudit: (audit) => ({
+    ...audit,
+    list: (...request) => faulty(audit, dependencies).list(...request),
+    add(entry) {
+      audited.push(entry);
+      return audit.add(entry);
+    },
+  }),
   wrapTimers: (timers) => registration.wrapTimers(faulty(timers, dependencies)),
   now: () => new Date(Date.now() + (clockMs += clockStepMs)),
 });
@@ -319,11 +329,37 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     201: async () => post("/v1/events/tickets", { jobId: (await newJob()).jobId }),
     404: () => post("/v1/events/tickets", { tenantName: "foreign" }),
   },
+  listTenantAudit: {
+    200: async () => {
+      const { tenant } = await tenantWithGrants();
+      return get(`${tenant}/audit?pageSize=1&since=2026-01-01T00:00:00Z&operation=putGrant`);
+    },
+  },
+  listSystemAudit: {
+    200: async () => {
+      await wire.send(post("/v1/workers/default/nobody/drain"));
+      return get("/v1/audit?pageSize=1");
+    },
+  },
   getAuth: {
     200: () => get("/v1/auth"),
     500: () => refused(get("/v1/auth"), new TypeError("secret: cannot read properties of undefined")),
   },
 };
+
+// --- The audit ----------------------------------------------------------------------------------------------------------
+
+/** Changes without an entry. One more must be named here, with its reason in the operation. */
+const UNAUDITED = ["submitJob", "createEventTicket"];
+
+/** Every change leaves an entry, so an operation that is added leaves one too. */
+function expectAudited({ operationId, method }: Operation, { headers }: SeenAnswer): void {
+  const requestId = headers.get("x-request-id");
+  const entries = audited.filter((entry) => entry.requestId === requestId);
+  const isExpected = method !== "get" && !UNAUDITED.includes(operationId);
+  expect(entries).toHaveLength(isExpected ? 1 : 0);
+  for (const entry of entries) expect(entry).toMatchObject({ operation: operationId, outcome: "done", actor: "local" });
+}
 
 // --- Statuses that come the same way for every operation ----------------------------------------------------------------
 
@@ -380,6 +416,7 @@ describe("every promise of the document", () => {
     expect(answer.status, answer.text).toBe(status);
     api.contract.check(request.method, request.path, answer);
     if (status >= 500) expect(answer.text).not.toContain("secret");
+    if (status < 300) expectAudited(operation, answer);
   });
 
   it("has been exercised", () => {

@@ -242,6 +242,13 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
   deleteTenant: [
     { ...thing("operate", async (place) => remove(`/v1/tenants/${await place.spareTenant()}`)), consumes: true },
   ],
+  listTenantAudit: [
+    list("manage", async (place) => {
+      await place.webhook();
+      return get(`/v1/tenants/${place.tenantName}/audit`);
+    }),
+  ],
+  listSystemAudit: [system("operate", () => get("/v1/audit"))],
   listGrants: [tenant("operate", ({ tenantName }) => get(`/v1/tenants/${tenantName}/grants`))],
   putGrant: [
     tenant("operate", async (place) =>

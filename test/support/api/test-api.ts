@@ -12,6 +12,7 @@ import { createIdSource } from "../../../runtime/core/job/ids.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import type { EventLevel } from "../../../runtime/core/job/events.ts";
 import type { Logger } from "../../../runtime/core/logger.ts";
+import type { AuditStore } from "../../../runtime/core/ports/audit-store.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
@@ -107,6 +108,7 @@ export interface TestApiOptions {
   readonly wrapWebhooks?: (webhooks: WebhookStore) => WebhookStore;
   readonly wrapSettings?: (settings: SettingStore) => SettingStore;
   readonly wrapIdentityGrants?: (grants: IdentityGrantStore) => IdentityGrantStore;
+  readonly wrapAudit?: (audit: AuditStore) => AuditStore;
   /** Default: nothing is sent, and every test arrives. */
   readonly postWebhook?: Post;
   /** Default false. */
@@ -151,6 +153,7 @@ export async function startTestApi(
     wrapWebhooks = (inner) => inner,
     wrapSettings = (inner) => inner,
     wrapIdentityGrants = (inner) => inner,
+    wrapAudit = (inner) => inner,
     postWebhook = () => Promise.resolve({ answerCode: 200, answer: "thanks" }),
     allowLoopbackWebhooks = false,
     wrapTimers = (inner) => inner,
@@ -184,6 +187,7 @@ export async function startTestApi(
     webhooks: wrapWebhooks(kept.webhooks),
     settings: wrapSettings(kept.settings),
     identityGrants: wrapIdentityGrants(kept.identityGrants),
+    audit: wrapAudit(kept.audit),
     timers: wrapTimers(kept.timers),
   };
   // Read only then: the SDKs take longer to load than most tests to run.

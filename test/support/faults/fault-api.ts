@@ -16,6 +16,7 @@ import { createBellOutbox } from "../../../runtime/api/submit/bell-outbox.ts";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
+import { createMemoryAudit } from "../stores/memory-audit.ts";
 import { createMemoryKeys } from "../stores/memory-keys.ts";
 import { followed } from "../events/test-events.ts";
 import type { Stores } from "./faulty-stores.ts";
@@ -118,6 +119,7 @@ function buildRoutes(pool: string): Routes {
     settings: unasked("settings"),
     secrets: unasked("secrets"),
     identityGrants: unasked("identityGrants"),
+    audit: createMemoryAudit(new MemoryTable(atOnce)),
   };
   const queue = ask("queue");
   const now = (): Date => new Date();

@@ -1,6 +1,7 @@
 /** Everything the API keeps, in the run's Azurite or in the storage that is given. */
 import { randomBytes } from "node:crypto";
 import {
+  createAuditStore,
   createBatchStore,
   createDeliveryStore,
   createIdentityGrantStore,
@@ -43,6 +44,7 @@ export function createAzureStores(
     timers: createTimerStore({ storage }),
     settings: createSettingStore({ storage }),
     identityGrants: createIdentityGrantStore({ storage }),
+    audit: createAuditStore({ storage }),
     secrets,
     files: createJobFiles({ storage }),
     rows: {

@@ -3,6 +3,7 @@
  */
 import type { Cells, Row } from "../../../runtime/azure/tables/columns.ts";
 import type { RowKeys } from "../../../runtime/azure/tables/rows.ts";
+import type { AuditStore } from "../../../runtime/core/ports/audit-store.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { IdentityGrantStore } from "../../../runtime/core/ports/identity-grant-store.ts";
 import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
@@ -16,6 +17,7 @@ import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
 import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
+import { createMemoryAudit } from "./memory-audit.ts";
 import { createMemoryBatches } from "./memory-batches.ts";
 import { createMemoryFiles } from "./memory-files.ts";
 import { createMemoryJobs } from "./memory-jobs.ts";
@@ -41,6 +43,7 @@ export interface Stores {
   readonly settings: SettingStore;
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
+  readonly audit: AuditStore;
   readonly files: JobFiles;
   /** The rows themselves, as another release could read and write them. */
   readonly rows: RawRows;
@@ -69,6 +72,7 @@ export function createMemoryStores(): Stores {
     settings: createMemorySettings(tables.settings),
     secrets: createMemorySecrets(),
     identityGrants: createMemoryIdentityGrants(tables.settings),
+    audit: createMemoryAudit(tables.audit),
     files: createMemoryFiles(),
     rows: {
       merge: (table, keys, cells) => {

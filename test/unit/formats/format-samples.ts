@@ -20,6 +20,8 @@ import {
   tenantOf,
 } from "../../../runtime/azure/tables/tenant-store.ts";
 import * as timerRows from "../../../runtime/azure/tables/timer-store.ts";
+import * as auditRows from "../../../runtime/azure/tables/audit-store.ts";
+import { AUDIT_OUTCOMES, type AuditEntry } from "../../../runtime/core/audit.ts";
 import * as identityRows from "../../../runtime/azure/tables/identity-grant-store.ts";
 import * as settingRows from "../../../runtime/azure/tables/setting-store.ts";
 import * as webhookRows from "../../../runtime/azure/tables/webhook-entity.ts";
@@ -192,6 +194,15 @@ const identity = {
   ...{ grantedAt: AT, grantedBy: "ada" },
 };
 
+const audited: AuditEntry = {
+  ...{ tenantName: "acme", at: AT, entryId: "00ff00ff00ff00ff", operation: "putGrant", outcome: "failed" },
+  ...{ code: "StorageUnavailable", actor: "Ada", actorId: "11111111-2222-4333-8444-555555555555", actorKind: "user" },
+  ...{ from: "192.0.2.7", requestId: "r-1", subject: { tenantName: "acme" } },
+  ...{ before: { access: "read" }, after: { access: "manage", version: 2, secret: true } },
+};
+
+const auditRow = (entry: AuditEntry) => ({ ...auditRows.auditKeys(entry), ...auditRows.auditCells(entry) });
+
 const eventJob = { jobId: JOB_ID, jobName: "echo", jobType: "Echo", ring: 2, executions: 1 };
 const endedJob = { ...eventJob, state: "failed", claimId: "c-1", failure, artifactCount: 2, endedAt: AT } as const;
 const eventMessage = ({ id, event }: events.PublishedEvent) => ({
@@ -309,6 +320,14 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   setting: row(settingRows.settingOf, { plain: settingRow(setting), secret: settingRow(secret) }),
   identityGrant: row(identityRows.identityGrantOf, {
     plain: { ...identityRows.identityGrantKeys(identity), ...identityRows.identityGrantCells(identity) },
+  }),
+  audit: row(auditRows.auditEntryOf, {
+    plain: auditRow(audited),
+    bare: auditRow({
+      ...{ ...audited, tenantName: undefined, code: undefined, actorId: undefined, actorKind: undefined },
+      ...{ from: undefined, before: undefined, after: undefined },
+    }),
+    ...each(AUDIT_OUTCOMES, (outcome) => auditRow({ ...audited, outcome })),
   }),
   delivery: row(webhookRows.webhookDeliveryOf, {
     tried: deliveryRow(tried),

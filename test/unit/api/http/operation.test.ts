@@ -1,15 +1,18 @@
 /** What an operation gets from being declared: its route, its checks, its answers and its part of the document. */
-import { silentLog, silentUnreadable } from "../../../support/silent.ts";
+import { silentLog, silentMetrics, silentUnreadable } from "../../../support/silent.ts";
+import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import express from "express";
 import { describe, expect, it } from "vitest";
 import * as z from "zod";
 import { identifyAs, LOCAL_CALLER, type Identify } from "../../../../runtime/api/auth/caller.ts";
+import { createAudited } from "../../../../runtime/api/http/audited.ts";
 import { answerErrors, noSuchRoute } from "../../../../runtime/api/http/error-response.ts";
 import { mount } from "../../../../runtime/api/http/mount.ts";
 import { openApiDocument } from "../../../../runtime/api/http/openapi.ts";
 import { operation, type Operation } from "../../../../runtime/api/http/operation.ts";
 import { jsonBody, streamBody } from "../../../../runtime/api/http/read-request.ts";
+import { createMemoryAudit } from "../../../support/stores/memory-audit.ts";
 
 const seenSchema = z.object({ seen: z.unknown() });
 const answered = { 200: { description: "What came.", schema: seenSchema } };
@@ -83,7 +86,11 @@ const OPERATIONS: readonly Operation[] = [byName, theRest, fixedWord, upload, co
 
 async function serve({ identify = identifyAs(LOCAL_CALLER) }: { readonly identify?: Identify } = {}) {
   const app = express();
-  mount(app, OPERATIONS, { limit: (_request, _response, next) => next(), identify, log: silentLog });
+  const audited = createAudited({
+    ...{ audit: createMemoryAudit(), metrics: silentMetrics, log: silentLog },
+    ...{ now: () => new Date(), newEntryId: randomUUID },
+  });
+  mount(app, OPERATIONS, { audited, limit: (_request, _response, next) => next(), identify, log: silentLog });
   app.use(noSuchRoute, answerErrors(silentLog, silentUnreadable));
   const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

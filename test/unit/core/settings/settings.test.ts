@@ -38,6 +38,7 @@ describe("settings", () => {
       timerRegistration: true,
       tickHorizonMs: 600_000,
       followersPerCaller: 200,
+      auditDays: 90,
       traffic: { requestsPerMinute: 3_000, allowedOrigins: [], proxyHops: 0 },
       version: "local",
       logLevel: "info",

@@ -8,7 +8,8 @@
  * `keys`: PK tenant; `workers`: PK pool; `tenants`: PK `tenant` (RK tenant), `grant.{principalId}` (RK tenant)
  * and `secret` (RK what it is for); `timers`: PK tenant, RK `{package}.{timer}` for what a timer should do and `~{id}`,
  * from its batch, for what it does; `webhooks`: PK tenant (RK name), `~waiting` and `{tenant}.{webhookId}` (deliveries);
- * `settings`: PK `{tenant}.{package}` (RK name), and tenant (RK pool) for grants on the identity of a pool.
+ * `settings`: PK `{tenant}.{package}` (RK name), and tenant (RK pool) for grants on the identity of a pool;
+ * `index`: PK `{tenant}.{state}` (RK newest first) and `{tenant}.tags` (RK `{tag}!` and newest first).
  */
 export const TABLES = {
   batches: "batches",
@@ -19,6 +20,7 @@ export const TABLES = {
   timers: "timers",
   webhooks: "webhooks",
   settings: "settings",
+  index: "index",
 } as const;
 
 /** Blob containers. Packages lie at `{tenantName}/{package}.zip`; the others at `{tenantName}/{jobId}/…`. */

@@ -15,7 +15,13 @@ export type { EventSelection } from "./follow-events.ts";
 export type { JobEventName, JobEvents } from "./notifications.ts";
 export type { FollowLogOptions, ReadLogOptions } from "./log.ts";
 export type { Management, PublishOptions, SubmitOptions } from "./management.ts";
-export type { ListDeadLettersOptions, ListJobsOptions, Monitoring, OpenedArtifact } from "./monitoring.ts";
+export type {
+  FindJobsOptions,
+  ListDeadLettersOptions,
+  ListJobsOptions,
+  Monitoring,
+  OpenedArtifact,
+} from "./monitoring.ts";
 export type { Listener, NotificationEvents, Notifications } from "./notifications.ts";
 export type { DeviceCode, IssuerOptions } from "./oauth.ts";
 export type { Listing, PageOptions, PageView } from "./listing.ts";
@@ -48,7 +54,13 @@ export type {
   PackageView,
   PublishedPackageView,
 } from "../core/http/package-api.ts";
-export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
+export type {
+  CreateBatchBody,
+  JobFilterFields,
+  JobSubmission,
+  RequeueBatchBody,
+  SubmitJobBody,
+} from "../core/http/requests.ts";
 export type { PutSettingBody, SettingView } from "../core/http/setting-api.ts";
 export type { JobShape, OutputOf, ParametersOf } from "../core/job/job-shape.ts";
 export type { JobState } from "../core/job/states.ts";

@@ -47,9 +47,11 @@ export function createJobIndex({ storage }: { readonly storage: Pick<StorageClie
     await inTransactions(
       rows.map((keys) => ({ keys })),
       async (group) => {
+        const [single] = group;
+        if (group.length === 1 && single !== undefined) return removeOne(single.keys);
         try {
-          const actions = group.map(({ keys }): TransactionAction => ["delete", { ...keys }]);
-          if (group.length > 1) return void (await table.once.submitTransaction(actions));
+          await table.once.submitTransaction(group.map(({ keys }): TransactionAction => ["delete", { ...keys }]));
+          return;
         } catch (error) {
           if (!isRefused(error)) throw storageError(error, "removing from the index");
         }

@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { DEFAULT_POOL } from "../deployment/topology.ts";
 import { POOL_NAME_PATTERN, TENANT_NAME_PATTERN, parseBatchId } from "../job/ids.ts";
+import type { JobState } from "../job/states.ts";
 import { retryOverridesSchema } from "../job/retry.ts";
 import {
   CLIENT_JOB_ID_MAX_LENGTH,
@@ -287,4 +288,17 @@ type Written<T extends { runAt?: string | undefined }> = Omit<T, "runAt"> & {
 export type JobSubmission = Written<z.input<typeof jobRequestSchema>>;
 /** A job, and its batch. */
 export type SubmitJobBody = Written<z.input<typeof submitJobSchema>>;
+/** The filter of a tenant's lists and actions, as a program writes it. */
+export interface JobFilterFields {
+  readonly state?: JobState | undefined;
+  /** Only queued jobs that may not start yet. */
+  readonly delayed?: boolean | undefined;
+  readonly jobType?: string | undefined;
+  readonly tag?: string | undefined;
+  readonly batchId?: string | undefined;
+  /** Submitted then or later. */
+  readonly since?: string | Date | undefined;
+  /** Submitted before. */
+  readonly until?: string | Date | undefined;
+}
 export type RequeueBatchBody = z.input<typeof requeueBatchSchema>;

@@ -3,6 +3,7 @@ import { UnavailableError } from "../../../runtime/core/errors.ts";
 import type { IndexMove } from "../../../runtime/core/ports/job-index.ts";
 import { createJobIndexer, indexedJobs, type JobIndexerDeps } from "../../../runtime/lifecycle/job-indexer.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
+import { eventuallyTrue } from "../../support/eventually.ts";
 import { silentLog } from "../../support/silent.ts";
 import { createMemoryJobs } from "../../support/stores/memory-jobs.ts";
 import { claimAndEnd, claimRow, endRow } from "../../support/stores/row-moves.ts";
@@ -76,7 +77,7 @@ describe("job indexer", () => {
     clock.down = true;
     indexer.note(moveOf("a"));
     const failing = indexer.flush();
-    await vi.waitUntil(() => indexer.waitingCount === 1);
+    await eventuallyTrue(() => indexer.waitingCount === 1);
     indexer.note(moveOf("a", { from: "queued", to: "running" }));
     indexer.note(moveOf("b"));
     indexer.note(moveOf("c"));

@@ -143,6 +143,7 @@ async function start(exits: Exits): Promise<Service> {
   });
   const stopSweeper = startSweeper({
     jobs,
+    index: services.index,
     batches,
     keys,
     workers,

@@ -14,6 +14,7 @@ export {
 export { createEventPublisher } from "./bus/event-publisher.ts";
 export { createEventSource } from "./bus/event-source.ts";
 export { createIdentityGrantStore } from "./tables/identity-grant-store.ts";
+export { createJobIndex } from "./tables/job-index.ts";
 export { createJobFiles } from "./blobs/job-files.ts";
 export { createJobQueue } from "./bus/job-queue.ts";
 export { createJobStore } from "./tables/job-store.ts";

@@ -43,3 +43,12 @@ function parse(source: Uint8Array | string, where: string): unknown {
     throw new UsageError(`${where} ${messageOf(error)}`);
   }
 }
+
+/** With a time zone, because a time without one differs between machines. Throws UsageError that names the option. */
+export function instantIn(option: string, text: string): string {
+  const hasZone = /^\d{4}-\d\d-\d\dT\d\d:\d\d.*(?:Z|[+-]\d\d:\d\d)$/i.test(text);
+  if (hasZone && !Number.isNaN(Date.parse(text))) return new Date(text).toISOString();
+  throw new UsageError(
+    `${option} ${text}: expected an instant with a time zone, such as 2030-01-31T08:00:00Z or 2030-01-31T09:00:00+01:00.`,
+  );
+}

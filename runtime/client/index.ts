@@ -17,6 +17,7 @@ export type { FollowLogOptions, ReadLogOptions } from "./log.ts";
 export type { Management, PublishOptions, SubmitOptions } from "./management.ts";
 export type {
   ListAuditOptions,
+  FindJobsOptions,
   ListDeadLettersOptions,
   ListJobsOptions,
   Monitoring,
@@ -55,7 +56,13 @@ export type {
   PackageView,
   PublishedPackageView,
 } from "../core/http/package-api.ts";
-export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
+export type {
+  CreateBatchBody,
+  JobFilterFields,
+  JobSubmission,
+  RequeueBatchBody,
+  SubmitJobBody,
+} from "../core/http/requests.ts";
 export type { PutSettingBody, SettingView } from "../core/http/setting-api.ts";
 export type { JobShape, OutputOf, ParametersOf } from "../core/job/job-shape.ts";
 export type { JobState } from "../core/job/states.ts";

@@ -3,6 +3,7 @@ import type { AuditEntryView } from "../core/http/audit-api.ts";
 import type { IdentityGrantView } from "../core/http/identity-api.ts";
 import type { PackageJobView, PackageVersionView, PackageView } from "../core/http/package-api.ts";
 import type { SettingView } from "../core/http/setting-api.ts";
+import type { JobFilterFields } from "../core/http/requests.ts";
 import type { GrantView, MeView, TenantView } from "../core/http/tenant-api.ts";
 import type { ArtifactView, BatchView, DeadLetterView, JobView } from "../core/http/views.ts";
 import type { WebhookDeliveryView, WebhookView } from "../core/http/webhook-api.ts";
@@ -15,6 +16,8 @@ import { type CallOptions, type Transport, path } from "./transport.ts";
 export interface ListJobsOptions extends PageOptions {
   readonly state?: JobState | undefined;
 }
+
+export type FindJobsOptions = PageOptions & JobFilterFields;
 
 export interface ListDeadLettersOptions extends PageOptions {
   /** Default: every tenant of the caller. */
@@ -49,6 +52,11 @@ export interface Monitoring {
   /** Newest first, without counts. */
   getBatches(tenantName: string, options?: PageOptions): Listing<BatchView>;
   getJobsFromBatch(batchId: string, options?: ListJobsOptions): Listing<JobView>;
+  /**
+   * A tenant's jobs across its batches, newest first. New jobs and changes appear within seconds; every job fits the
+   * filter at the moment it is read.
+   */
+  findJobs(tenantName: string, options?: FindJobsOptions): Listing<JobView>;
   /** Of the latest attempt. */
   getArtifacts(jobId: string, options?: CallOptions): Promise<readonly ArtifactView[]>;
   openArtifact(jobId: string, artifactPath: string, options?: CallOptions): Promise<OpenedArtifact>;
@@ -87,6 +95,9 @@ export interface Monitoring {
   getWebhookDeliveries(tenantName: string, webhookName: string, options?: PageOptions): Listing<WebhookDeliveryView>;
 }
 
+const textOf = (instant: string | Date | undefined): string | undefined =>
+  instant instanceof Date ? instant.toISOString() : instant;
+
 export function createMonitoring(transport: Transport): Monitoring {
   const get = <T>(from: string, { signal }: CallOptions = {}): Promise<T> => transport.json<T>({ path: from, signal });
   const items = async <T>(from: string, options?: CallOptions): Promise<readonly T[]> =>
@@ -105,6 +116,13 @@ export function createMonitoring(transport: Transport): Monitoring {
     getBatches: (tenantName, options = {}) => listing(transport, "/v1/batches", { tenantName }, options),
     getJobsFromBatch: (batchId, { state, ...options } = {}) =>
       listing(transport, path`/v1/batches/${batchId}/jobs`, { state }, options),
+    findJobs: (tenantName, { pageSize, signal, since, until, delayed, ...filter } = {}) =>
+      listing(
+        transport,
+        path`/v1/tenants/${tenantName}/jobs`,
+        { ...filter, since: textOf(since), until: textOf(until), ...(delayed && { delayed }) },
+        { pageSize, signal },
+      ),
     getArtifacts: (jobId, options) => items(path`/v1/jobs/${jobId}/artifacts`, options),
     async openArtifact(jobId, artifactPath, { signal } = {}) {
       const below = artifactPath.split("/").map(encodeURIComponent).join("/");

@@ -28,6 +28,11 @@ export const CLIENT_JOB_ID_MAX_LENGTH = 128;
 /** An `Idempotency-Key`. A longer text is content, not a key. */
 export const IDEMPOTENCY_KEY_MAX_LENGTH = 255;
 
+/** Tags of a job, those of its batch included. Each costs a row of the index. */
+export const TAGS_MAX_COUNT = 10;
+/** A tag is a word or a key such as `customer:4711`, and part of a row key. */
+export const TAG_MAX_LENGTH = 50;
+
 // --- Submits ---------------------------------------------------------------------------------------------------------
 
 /**
@@ -97,6 +102,8 @@ export const BATCH_COMMAND_MAX_MS = 60_000;
 export const DEAD_LETTERS_MAX_LOOKED_AT = 5_000;
 /** A dead letter can be removed when fewer than this many lie before it: they must be locked to reach it. */
 export const DEAD_LETTERS_MAX_LOCKED = 1_000;
+/** Jobs that one call of a tenant's list looks at: some ten requests to the index, and a read of each row. */
+export const FIND_ENTRIES_MAX_COUNT = 1_000;
 export const PAGE_SIZE_MAX = 1_000;
 export const PAGE_SIZE_DEFAULT = 100;
 /** A continuation token is an encoded table key. A longer one was not made by us. */

@@ -44,7 +44,14 @@ export async function cancelJob(
     if (decision.action === "none")
       return job.state === "canceled" ? { outcome: "canceled", job } : request(job, workers);
     const { to, changes } = decision;
-    const result = await jobs.update({ jobId: job.jobId, etag: current.etag, from: job.state, to, changes });
+    const result = await jobs.update({
+      jobId: job.jobId,
+      etag: current.etag,
+      from: job.state,
+      to,
+      changes,
+      facts: job,
+    });
     if (result.written) {
       const canceled = { ...job, ...changes, state: to };
       if (to !== "canceled") return request(canceled, workers);

@@ -79,7 +79,7 @@ async function returnToQueue(
         : { result: { outcome: "not-ended", job } };
     }
     const { from, to, changes } = decision;
-    const result = await jobs.update({ jobId: job.jobId, etag: current.etag, from, to, changes });
+    const result = await jobs.update({ jobId: job.jobId, etag: current.etag, from, to, changes, facts: job });
     if (result.written) {
       const requeued = { ...job, ...changes, state: to };
       events.queued(requeued);

@@ -23,6 +23,7 @@ import { SETTING } from "../core/settings/names.ts";
 import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
+import { createJobIndexer, indexedJobs } from "../lifecycle/job-indexer.ts";
 import { measureConflicts } from "../lifecycle/measured-jobs.ts";
 import { createAuditSweep } from "../sweeper/sweep-audit.ts";
 import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
@@ -64,7 +65,9 @@ async function start(exits: Exits): Promise<Service> {
 
   // What the app is made of.
   const auth = await composeAuth({ auth: settings.auth, tenants: services.tenants, now, monotonicNow, log });
-  const stores = { ...services, tenants: auth.tenants, jobs: measureConflicts(services.jobs, metrics) };
+  const rows = measureConflicts(services.jobs, metrics);
+  const indexer = createJobIndexer({ index: services.index, jobs: rows, lingerMs: 0, monotonicNow, log });
+  const stores = { ...services, tenants: auth.tenants, jobs: indexedJobs(rows, indexer) };
   const fanOut = createFanOut({ monotonicNow, metrics });
   const connections = createConnections({ monotonicNow, maxPerCaller: settings.followersPerCaller });
   metrics.apiFollowers.watch(() => [{ value: connections.count, attributes: {} }]);
@@ -105,6 +108,7 @@ async function start(exits: Exits): Promise<Service> {
     stores,
     bus: { queue, outbox },
     completion,
+    indexer,
     events,
     followers: { fanOut, connections, tickets },
     timers: { registration: timers.registration, wakeScheduler },
@@ -140,6 +144,7 @@ async function start(exits: Exits): Promise<Service> {
   });
   const stopSweeper = startSweeper({
     jobs,
+    index: services.index,
     batches,
     keys,
     workers,
@@ -180,6 +185,7 @@ async function start(exits: Exits): Promise<Service> {
       await stopSweeper();
       await delivering;
       await outbox.close();
+      await indexer.close();
       // Closing can hang when the broker is down.
       const closed = new AbortController();
       const closing = Promise.all([

@@ -14,6 +14,7 @@ import {
   createEventSource,
   createIdentityGrantStore,
   createJobFiles,
+  createJobIndex,
   createJobQueue,
   createJobStore,
   createKeyStore,
@@ -37,6 +38,7 @@ import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { EventPublisher, EventSource } from "../core/ports/event-channel.ts";
 import type { IdentityGrantStore } from "../core/ports/identity-grant-store.ts";
 import type { JobFiles } from "../core/ports/job-files.ts";
+import type { JobIndex } from "../core/ports/job-index.ts";
 import type { JobQueue } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
@@ -57,6 +59,7 @@ import { NO_SECRETS } from "../core/ports/secret-store.ts";
 
 export interface Services {
   readonly jobs: JobStore;
+  readonly index: JobIndex;
   readonly batches: BatchStore;
   readonly keys: KeyStore;
   readonly queue: JobQueue;
@@ -103,6 +106,7 @@ export async function connect(
   const deliveries = createDeliveryStore({ storage });
   return {
     jobs: createJobStore({ storage, writerId }),
+    index: createJobIndex({ storage }),
     batches: createBatchStore({ storage }),
     keys: createKeyStore({ storage }),
     queue: createJobQueue({ bus: connectServiceBus(connections.serviceBus) }),

@@ -6,6 +6,7 @@ import { connectScaleSet } from "../azure/index.ts";
 import { parseWorkerMachineSettings } from "../core/settings/machine-settings.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
+import { createJobIndexer, indexedJobs, WORKER_LINGER_MS } from "../lifecycle/job-indexer.ts";
 import { measureConflicts } from "../lifecycle/measured-jobs.ts";
 import { createShare } from "../core/job/priority.ts";
 import { parseWorkerSettings, type WorkerSettings } from "../core/settings/worker-settings.ts";
@@ -72,7 +73,15 @@ async function start(exits: Exits): Promise<Service> {
     packageAnswerMs: settings.packageAnswerMs,
   });
   const { batches, timers, queue, packages, files, workers, eventPublisher } = connected;
-  const jobs = measureConflicts(connected.jobs, metrics);
+  const rows = measureConflicts(connected.jobs, metrics);
+  const indexer = createJobIndexer({
+    index: connected.index,
+    jobs: rows,
+    lingerMs: WORKER_LINGER_MS,
+    monotonicNow,
+    log,
+  });
+  const jobs = indexedJobs(rows, indexer);
 
   const publisher = eventPublisher(metrics, log);
   const events = createJobEvents({ publisher, level: settings.events, metrics, now, log });
@@ -149,6 +158,7 @@ async function start(exits: Exits): Promise<Service> {
       ending = true;
       log.error({ err: error, running: worker.runningCount }, "uncaught error; handing back all jobs and exiting");
       await worker.drain(0, new WorkerFault(error));
+      await indexer.close();
       await processes.close();
       await publisher.close();
     },
@@ -162,6 +172,7 @@ async function start(exits: Exits): Promise<Service> {
       log.info({ running: worker.runningCount }, "draining");
       await worker.drain(settings.drainMs);
       await machine.stop();
+      await indexer.close();
       await processes.close();
       await publisher.close();
       await queue.close();

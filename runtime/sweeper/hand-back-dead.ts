@@ -25,7 +25,7 @@ export async function handBack(
   deps: HandBackDeps,
 ): Promise<Handback["to"] | undefined> {
   const { to, changes } = handbackOf(job, deps.now());
-  const result = await deps.jobs.update({ jobId: job.jobId, etag, from: job.state, to, changes });
+  const result = await deps.jobs.update({ jobId: job.jobId, etag, from: job.state, to, changes, facts: job });
   if (!result.written) return undefined;
   const { jobId, requestId, claim } = job;
   deps.log.warn({ ...jobLogFields(jobId), claimId: claim?.id, requestId, to }, "job of a lost worker handed back");

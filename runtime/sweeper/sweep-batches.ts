@@ -20,6 +20,7 @@ import type { Stored } from "../core/ports/stored.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
 import type { BatchCompletion } from "../lifecycle/batch-completion.ts";
 import { type CancelDeps, cancelJob } from "../lifecycle/cancel-job.ts";
+import type { IndexRepair } from "./repair-index.ts";
 import { type HandBackDeps, handBack } from "./hand-back-dead.ts";
 import { waitingSince } from "./queue-ages.ts";
 
@@ -32,6 +33,8 @@ export interface SweepBatchesDeps extends HandBackDeps {
   readonly announce: (batchId: string) => Promise<unknown>;
   /** Whether a queued job has no bell because it waits for another job. Throws UnavailableError. Default: none does. */
   readonly waitsForAnother?: ((job: Job) => Promise<boolean>) | undefined;
+  /** Finds jobs that are missing in the index. Default: nothing does. */
+  readonly indexRepair?: Pick<IndexRepair, "consider"> | undefined;
   readonly unreadable: Pick<Unreadable, "note">;
   readonly lockMs: number;
   readonly marginMs: number;
@@ -112,7 +115,8 @@ export async function sweepBatches(
   const bells = new Map<string, Promise<ReadonlySet<string> | undefined>>();
 
   const sweepBatch = async ({ batch, snapshot }: Active): Promise<void> => {
-    if (openOf(snapshot.counts) === 0) return concludeBatch(batch, snapshot, deps);
+    const isIndexed = !(deps.indexRepair?.consider(batch, snapshot) ?? false);
+    if (openOf(snapshot.counts) === 0) return concludeBatch(batch, snapshot, isIndexed, deps);
     if (!thorough && !isCalm(snapshot, deps)) return;
     // More jobs run than living workers hold: some claims are dead.
     if (workers !== undefined && snapshot.counts.running > 0 && (thorough || runningCount > claimedCount)) {
@@ -145,14 +149,19 @@ const isCalm = ({ changedAt }: CounterSnapshot, { now }: SweepBatchesDeps): bool
   isOlder(changedAt, CALM_MS, now());
 
 /** R12: completes a batch whose last look was lost with its process. Later the batch is left alone. */
-async function concludeBatch(batch: Stored<Batch>, snapshot: CounterSnapshot, deps: SweepBatchesDeps): Promise<void> {
+async function concludeBatch(
+  batch: Stored<Batch>,
+  snapshot: CounterSnapshot,
+  isIndexed: boolean,
+  deps: SweepBatchesDeps,
+): Promise<void> {
   const { value, etag } = batch;
   if (isUndecided(value)) {
     await deps.completion.afterJobEnded(value.batchId);
     return;
   }
   const lastChange = snapshot.changedAt ?? value.createdAt;
-  if (value.unannounced.length === 0 && isOlder(lastChange, REST_AFTER_MS, deps.now())) {
+  if (value.unannounced.length === 0 && isIndexed && isOlder(lastChange, REST_AFTER_MS, deps.now())) {
     await deps.batches.update(value.batchId, etag, { atRest: true });
   }
 }

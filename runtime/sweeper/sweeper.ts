@@ -8,10 +8,12 @@ import { unlessUnreadable } from "../core/unreadable.ts";
 import { keysExpireBefore } from "../core/job/keys.ts";
 import { PRIORITIES } from "../core/job/priority.ts";
 import type { Logger } from "../core/logger.ts";
+import type { JobIndex } from "../core/ports/job-index.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
 import type { LeaderLease } from "../core/ports/worker-store.ts";
 import type { AuditSweep } from "./sweep-audit.ts";
 import { type EndedBatches, type SweepBatchesDeps, sweepBatches } from "./sweep-batches.ts";
+import { createIndexRepair } from "./repair-index.ts";
 import { createQueueAges } from "./queue-ages.ts";
 import { createQueueGauges, type QueueMetrics } from "./queue-gauges.ts";
 import { type DeadLetterPositions, sweepDeadLetters } from "./sweep-dead-letters.ts";
@@ -23,6 +25,8 @@ export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly reconcileTimers?: ((isLeader: () => Promise<boolean>) => Promise<void>) | undefined;
   /** Removes expired entries of the audit. Default: nothing. */
   readonly auditSweep?: AuditSweep | undefined;
+  /** Where missing jobs are noted. Default: nothing is looked for. */
+  readonly index?: Pick<JobIndex, "write"> | undefined;
   /** The worker pools there are. */
   readonly pools: readonly string[];
   readonly metrics: QueueMetrics;
@@ -104,7 +108,9 @@ function createSweeper(deps: SweeperDeps): Sweeper {
 
 /** Sweeps until the returned function is called; that waits for the round under way and gives the lease up. */
 export function startSweeper(deps: SweeperDeps): () => Promise<void> {
-  const sweeper = createSweeper(deps);
+  const { index } = deps;
+  const indexRepair = index && createIndexRepair({ ...deps, index });
+  const sweeper = createSweeper({ ...deps, indexRepair });
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   let sweeping: Promise<void> = Promise.resolve();
@@ -123,6 +129,7 @@ export function startSweeper(deps: SweeperDeps): () => Promise<void> {
     stopped = true;
     clearTimeout(timer);
     await sweeping;
+    await indexRepair?.stop();
     sweeper.stop();
     await deps.lease.release().catch((error: unknown) => {
       deps.log.warn({ error: messageOf(error) }, "the sweeper's lease was not given up; it ends by itself");

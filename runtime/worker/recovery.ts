@@ -98,7 +98,7 @@ async function handBack(
       return stored !== undefined && job?.state === "queued" ? { ...stored, claimId } : undefined;
     }
     const { to, changes } = handbackOf(job, now());
-    const result = await jobs.update({ jobId, etag: stored.etag, from: "running", to, changes });
+    const result = await jobs.update({ jobId, etag: stored.etag, from: "running", to, changes, facts: job });
     if (result.written) {
       const { history, ...fields } = changes;
       const value = { ...job, ...fields, history: [...job.history, ...(history ?? [])], state: to };

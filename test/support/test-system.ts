@@ -17,6 +17,7 @@ import { isTerminal } from "../../runtime/core/job/states.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { createBatchCompletion } from "../../runtime/lifecycle/batch-completion.ts";
+import { createJobIndexer, indexedJobs } from "../../runtime/lifecycle/job-indexer.ts";
 import { createTimerRuns } from "../../runtime/timers/run/timer-runs.ts";
 import { createPackageCache } from "../../runtime/worker/package-cache/package-cache.ts";
 import { currentPlatform } from "../../runtime/worker/package-cache/unpack.ts";
@@ -97,6 +98,7 @@ const WAIT_MS = 40_000;
 const POLL_MS = 20;
 /** Workers read cancels this often. */
 const HEARTBEAT_MS = 500;
+const INDEX_LINGER_MS = 200;
 /** As in production: more children at a time only keep a machine busy. */
 const SPARES_MAX = 4;
 
@@ -147,7 +149,9 @@ export async function startTestSystem({
       options.directory === undefined
         ? await temporaryDirectory()
         : { path: options.directory, [Symbol.asyncDispose]: () => Promise.resolve() };
-    const { jobs, batches, timers, files, workers, packages, ...given } = connect();
+    const { jobs: rows, index, batches, timers, files, workers, packages, ...given } = connect();
+    const indexer = createJobIndexer({ index, jobs: rows, lingerMs: INDEX_LINGER_MS, ...systemClock, log });
+    const jobs = indexedJobs(rows, indexer);
     const workerId = `w-${randomUUID().slice(0, 8)}`;
     const ownQueue = wrapQueue(queue());
     const processes = createJobProcesses({
@@ -245,6 +249,7 @@ export async function startTestSystem({
         await processes.close();
         await publisher.close();
         await ownQueue.close();
+        await indexer.close();
         await directory[Symbol.asyncDispose]();
       },
     };

@@ -6,6 +6,7 @@ import type { BatchStore } from "../../core/ports/batch-store.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { IdentityGrantStore } from "../../core/ports/identity-grant-store.ts";
 import type { JobFiles } from "../../core/ports/job-files.ts";
+import type { JobIndex } from "../../core/ports/job-index.ts";
 import type { JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { KeyStore } from "../../core/ports/key-store.ts";
@@ -18,6 +19,7 @@ import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store
 import type { WorkerStore } from "../../core/ports/worker-store.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
+import type { JobIndexer } from "../../lifecycle/job-indexer.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import { createBatchCommands } from "../batch-commands.ts";
 import type { EventStreamDeps } from "../events/event-stream.ts";
@@ -42,7 +44,9 @@ import { auditOperations } from "./audit-routes.ts";
 import { batchOperations } from "./batch-routes.ts";
 import { createDeadLetterBrowser } from "../dead-letter-browser.ts";
 import { deadLetterOperations } from "./dead-letter-routes.ts";
+import { createFindJobs } from "../find/find-jobs.ts";
 import { eventOperations } from "./event-routes.ts";
+import { findOperations } from "./find-routes.ts";
 import { identityOperations } from "./identity-routes.ts";
 import { jobOutputOperations } from "./job-output-routes.ts";
 import { jobOperations } from "./job-routes.ts";
@@ -57,6 +61,8 @@ import type { Clock } from "../../core/clock.ts";
 export interface OperationDeps {
   readonly stores: ApiStores;
   readonly bus: ApiBus;
+  /** Corrects entries that lists find stale. */
+  readonly indexer: Pick<JobIndexer, "note" | "flush">;
   readonly completion: BatchCompletion;
   /** Publishes what the API does to jobs and batches. */
   readonly events: JobEvents;
@@ -80,7 +86,9 @@ export interface OperationDeps {
 }
 
 export interface ApiStores {
+  /** What is written through it is noted by `indexer`. */
   readonly jobs: JobStore;
+  readonly index: JobIndex;
   readonly batches: BatchStore;
   readonly keys: KeyStore;
   readonly workers: Pick<WorkerStore, "get" | "list" | "requestCancel" | "requestDrain">;
@@ -145,6 +153,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
   const submitJob = createSubmitJob(submitDeps);
   const submitMany = createSubmitMany(submitDeps);
   const runTimer = createRunTimer({ ...shared, reservations, writer });
+  const findJobs = createFindJobs({ ...shared, indexer: deps.indexer });
   const { registration: timerRegistration, wakeScheduler } = timers;
   const settingCommands = createSettingCommands({ ...shared, log });
 
@@ -152,6 +161,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...submitOperations({ submitJob, submitMany, findBatch }),
     ...jobOperations(shared),
     ...jobOutputOperations({ ...shared, followLogEveryMs: deps.followLogEveryMs }),
+    ...findOperations({ findJobs }),
     ...batchOperations({ ...shared, findBatch, commands: createBatchCommands(shared) }),
     ...deadLetterOperations(createDeadLetterBrowser(shared)),
     ...packageOperations({ ...shared, publishedJobs, timerRegistration }),

@@ -63,6 +63,7 @@ export function createFindBatch(deps: FindBatchDeps): FindBatch {
       shardCount: fields.large === true ? LARGE_BATCH_SHARD_COUNT : 1,
       createdAt: now(),
       createdBy: caller.name,
+      ...(fields.tags !== undefined && fields.tags.length > 0 && { tags: [...new Set(fields.tags)] }),
     });
   }
 

@@ -2,7 +2,7 @@
 import { invalidField } from "../../core/errors.ts";
 import type { JobRequestBody } from "../../core/http/requests.ts";
 import { type Batch, type Job, UNTOUCHED_JOB } from "../../core/job/job.ts";
-import { PARAMETERS_MAX_BYTES, START_AHEAD_MAX_MS } from "../../core/limits.ts";
+import { PARAMETERS_MAX_BYTES, START_AHEAD_MAX_MS, TAGS_MAX_COUNT } from "../../core/limits.ts";
 
 /** A request that has passed every check. */
 export interface PreparedJob {
@@ -46,6 +46,18 @@ function parametersJson(parameters: unknown): string {
   return json;
 }
 
+/** Those of the job and of its batch. Undefined: none. */
+function tagsIn(batch: Batch, { tags = [] }: JobRequestBody): readonly string[] | undefined {
+  const all = [...new Set([...(batch.tags ?? []), ...tags])];
+  return all.length === 0 ? undefined : all;
+}
+
+/** Throws InvalidRequestError. */
+export function assertTags(batch: Batch, request: JobRequestBody): void {
+  if ((tagsIn(batch, request) ?? []).length <= TAGS_MAX_COUNT) return;
+  throw invalidField("tags", `must be at most ${TAGS_MAX_COUNT} together with those of the batch`);
+}
+
 export type SubmittedFields = Pick<Job, "jobId" | "parameters" | "submittedAt" | "submittedBy" | "requestId" | "trace">;
 
 /** A job as it is when nothing has happened to it yet. */
@@ -64,4 +76,5 @@ export const newJob = (batch: Batch, { request, runAt, expiresAt }: PreparedJob,
   expiresAt,
   ...UNTOUCHED_JOB,
   runAt,
+  tags: tagsIn(batch, request),
 });

@@ -10,7 +10,7 @@ import type { Caller } from "../auth/caller.ts";
 import { type FindBatch, batchClosed } from "./find-batch.ts";
 import type { KnownJobs, RefusalOf } from "./known-jobs.ts";
 import { type Reservation, type ReservationWish, type Reservations, requestHash } from "./reservations.ts";
-import { type PreparedJob, prepareJob } from "./prepare-job.ts";
+import { type PreparedJob, assertTags, prepareJob } from "./prepare-job.ts";
 import type { JobWriter, SubmittedJob } from "./write-job.ts";
 import type { Clock } from "../../core/clock.ts";
 
@@ -88,6 +88,7 @@ export async function placeJob(
   if (job.tenantName !== batch.tenantName) {
     throw invalidField("tenantName", `is not the tenant of batch ${batch.batchId}`);
   }
+  assertTags(batch, job);
   const prepared = prepareJob(job, now);
   // Only now: a caller who may not use the tenant must not learn of its packages.
   const parameters = { bytes: prepared.parametersJson.length, at: `${at === undefined ? "" : `${at}.`}parameters` };

@@ -1,7 +1,7 @@
 /**
  * Batches in table `batches`. PartitionKey is the tenant, RowKey the batch id, which sorts newest first. Properties
  * have the names of the fields: batchName, priority, pool, state, generation, completedGeneration, completedAt,
- * unannounced, atRest, shardCount, createdAt, createdBy.
+ * unannounced, atRest, shardCount, createdAt, createdBy, tags, indexedAt.
  */
 import { odata } from "@azure/data-tables";
 import * as z from "zod";
@@ -134,6 +134,8 @@ const BATCH_COLUMNS: Columns<StoredBatch> = {
   shardCount: integer("shardCount"),
   createdAt: instant("createdAt"),
   createdBy: text("createdBy"),
+  tags: optionalJson("tags", z.array(z.string()).readonly()),
+  indexedAt: optionalInstant("indexedAt"),
 };
 
 /** The keys of a batch's row. Throws InvariantError for an invalid batch id. */

@@ -9,7 +9,8 @@
  * | claimSince                                             |                                                            |
  * | cancelWanted, reopen, runAt                            | wishes for the next process that writes the job            |
  * | clientJobId, jobType … timeoutMs, expiresAt,           | the request                                                |
- * | submittedAt, submittedBy, requestId, trace             |                                                            |
+ * | submittedAt, submittedBy, requestId, trace, tags,      |                                                            |
+ * | originJobId                                            |                                                            |
  * | startedAt, endedAt, progress, output, artifactCount,   | the latest attempt                                         |
  * | failure, packageHash                                   |                                                            |
  * | attempt_001 … attempt_100                              | one start of the job each, as JSON; the 101st uses 001     |
@@ -20,7 +21,7 @@ import { parseJobId } from "../../core/job/ids.ts";
 import { instantSchema } from "../../core/instant.ts";
 import type { Claim, HistoryEntry, Job } from "../../core/job/job.ts";
 import { HISTORY_MAX_ENTRIES } from "../../core/limits.ts";
-import type { JobChanges } from "../../core/ports/job-store.ts";
+import type { JobChanges, JobOutline } from "../../core/ports/job-store.ts";
 import { PRIORITIES } from "../../core/job/priority.ts";
 import { retryOverridesSchema } from "../../core/job/retry.ts";
 import { JOB_STATES, type JobState } from "../../core/job/states.ts";
@@ -59,6 +60,8 @@ const failureSchema = z.object({
   retryable: z.boolean(),
   stack: z.string().exactOptional(),
 });
+
+const tagsSchema = z.array(z.string()).readonly();
 
 /** The end of an attempt writes its entry again, so fields of a later release must stay. */
 const historySchema: z.ZodType<HistoryEntry> = z.looseObject({
@@ -145,6 +148,8 @@ const JOB_COLUMNS: Columns<StoredJob> = {
   failure: optionalJson("failure", failureSchema),
   packageHash: optionalText("packageHash"),
   history,
+  tags: optionalJson("tags", tagsSchema),
+  originJobId: optionalText("originJobId"),
 };
 
 /** The keys of a job's row. Throws InvariantError for an invalid job id. */
@@ -165,6 +170,16 @@ export const changedCells = (to: JobState, changes: JobChanges): Cells => ({
   ...writeCells(JOB_COLUMNS, changes as Partial<StoredJob>),
   state: to,
 });
+
+const { state, jobType, tags, runAt } = JOB_COLUMNS;
+const OUTLINE_COLUMNS = { state, jobType, tags, runAt };
+
+export const OUTLINE_PROPERTIES = ["PartitionKey", "RowKey", ...Object.keys(OUTLINE_COLUMNS)];
+
+/** Of a row that has at least `OUTLINE_PROPERTIES`. Throws UnreadableError when the row cannot be read. */
+export function outlineOf(row: Row): JobOutline {
+  return { jobId: String(row["rowKey"]), ...readCells<Omit<JobOutline, "jobId">>("job", OUTLINE_COLUMNS, row) };
+}
 
 /** The job in a row. Throws UnreadableError when the row cannot be read. */
 export function jobOf(row: Row): Job {

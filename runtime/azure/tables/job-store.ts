@@ -18,7 +18,7 @@ import {
 } from "../../core/job/states.ts";
 import { TABLES } from "../../core/deployment/storage-layout.ts";
 import type { StorageClients } from "../connect.ts";
-import { changedCells, jobCells, jobKeys, jobOf } from "./job-entity.ts";
+import { changedCells, jobCells, jobKeys, jobOf, OUTLINE_PROPERTIES, outlineOf } from "./job-entity.ts";
 import {
   type PagePosition,
   type RowResult,
@@ -138,6 +138,22 @@ export function createJobStore({ storage, writerId }: JobStoreDeps): JobStore {
     counts: async (batch) => (await snapshot(batch)).counts,
 
     snapshot,
+
+    async *outlines({ batchId, shardCount }, since, onUnreadable) {
+      const recent =
+        since === undefined
+          ? ""
+          : odata` and (state eq ${"queued"} or state eq ${"running"} or endedAt ge ${since} or submittedAt ge ${since})`;
+      for (let shard = 0; shard < shardCount; shard++) {
+        const filter = odata`PartitionKey eq ${partitionOf(batchId, shard)} and RowKey lt ${COUNTER_PREFIX}` + recent;
+        try {
+          const rows = table.retrying.listEntities({ queryOptions: { filter, select: [...OUTLINE_PROPERTIES] } });
+          for await (const row of rows) yield* readable(row, ({ cells }) => outlineOf(cells), onUnreadable);
+        } catch (error) {
+          throw storageError(error, "reading outlines of jobs");
+        }
+      }
+    },
 
     async *scan(batch, state, onUnreadable) {
       for (let shard = 0; shard < batch.shardCount; shard++) {

@@ -1,7 +1,7 @@
 /**
  * `jobyard jobs`, `jobyard cancel` and `jobyard requeue`: lists and shows jobs, ends them, and runs ended jobs again.
  */
-import type { JobState, JobView } from "../../client/index.ts";
+import type { JobServiceClient, JobView } from "../../client/index.ts";
 import { parseBatchId } from "../../core/job/ids.ts";
 import { openOf } from "../../core/job/states.ts";
 import {
@@ -16,29 +16,39 @@ import {
   showInstant,
   showState,
   showValue,
+  tenantOf,
 } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
+import { filterOf, type FilterOptions } from "../job-filter.ts";
 import { table } from "../table.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
 import { shortVersion } from "./packages.ts";
 
-interface JobsOptions extends RemoteOptions {
-  readonly state?: JobState;
+interface JobsOptions extends RemoteOptions, FilterOptions {
+  readonly tenant?: string;
   readonly limit: number;
 }
 
-/** Lists the jobs of a batch, or shows one job with its history. */
-export async function jobs(options: JobsOptions, around: Surroundings, id: string): Promise<void> {
+/** Finds jobs of a tenant, lists those of a batch, or shows one job with its history. */
+export async function jobs(options: JobsOptions, around: Surroundings, id: string | undefined): Promise<void> {
   const { terminal, signal } = around;
-  const { monitoring } = await connect(options, around);
-  if (parseBatchId(id) === undefined) {
+  const client = await connect(options, around);
+  const { monitoring } = client;
+  if (id !== undefined && parseBatchId(id) === undefined) {
     const job = await monitoring.getJob(id, { signal });
     show(terminal, options, job, () => describe(job, terminal));
     return;
   }
-  const { state, limit } = options;
-  const pageSize = Math.min(1_000, limit);
-  const items = await firstOf(monitoring.getJobsFromBatch(id, { state, pageSize, signal }), limit);
+  const { limit } = options;
+  const page = { pageSize: Math.min(1_000, limit), signal };
+  const filter = filterOf(options);
+  const { state, ...others } = filter;
+  const isPlain = Object.values(others).every((value) => value === undefined);
+  const found =
+    id !== undefined && isPlain
+      ? monitoring.getJobsFromBatch(id, { state, ...page })
+      : monitoring.findJobs(await tenantIn(client, options, id, around), { ...filter, batchId: id, ...page });
+  const items = await firstOf(found, limit);
   show(terminal, options, { items }, () =>
     table(
       ["job", "state", { title: "name", shortens: true }, "type", "attempts", "ended"],
@@ -55,6 +65,14 @@ export async function jobs(options: JobsOptions, around: Surroundings, id: strin
   );
 }
 
+const tenantIn = (
+  client: JobServiceClient,
+  { tenant }: JobsOptions,
+  batchId: string | undefined,
+  around: Surroundings,
+): Promise<string> =>
+  batchId === undefined ? tenantOf(client, tenant, around) : Promise.resolve(parseBatchId(batchId)?.tenantName ?? "");
+
 function describe(job: JobView, terminal: Terminal): string {
   const { progress, failure, output, parameters, history } = job;
   const fraction = progress?.fraction === undefined ? "" : `${Math.round(progress.fraction * 100)}% `;
@@ -64,6 +82,8 @@ function describe(job: JobView, terminal: Terminal): string {
     `  job        ${job.jobId}`,
     `  package    ${job.jobProcessorPackageName}${job.packageHash === undefined ? "" : `, version ${shortVersion(job.packageHash)}`}`,
     `  submitted  ${showInstant(job.submittedAt)} by ${job.submittedBy}`,
+    ...(job.tags === undefined ? [] : [`  tags       ${job.tags.join(", ")}`]),
+    ...(job.originJobId === undefined ? [] : [`  again from ${job.originJobId}`]),
     ...waited(job),
     ...(job.runAt === undefined ? [] : [`  not before ${showInstant(job.runAt)}`]),
     ...(parameters === undefined ? [] : [`  parameters ${showValue(parameters, terminal, VALUE_INDENT)}`]),

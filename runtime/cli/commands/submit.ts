@@ -8,7 +8,7 @@ import type { Priority } from "../../core/job/priority.ts";
 import type { JobServiceClient, SubmitJobBody } from "../../client/index.ts";
 import { connect, counted, LONG, show, tenantOf, type RemoteOptions } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
-import { jsonIn, parametersIn, unreadable } from "../input.ts";
+import { instantIn, jsonIn, parametersIn, unreadable } from "../input.ts";
 import { type Surroundings, jsonResult } from "../terminal.ts";
 import { watchBatch, watchJob } from "../watching.ts";
 
@@ -28,6 +28,7 @@ interface SubmitOptions extends RemoteOptions {
   readonly lines?: string;
   readonly publishLater?: true;
   readonly wait?: true;
+  readonly tag?: readonly string[];
 }
 
 export async function submit(options: SubmitOptions, around: Surroundings): Promise<void> {
@@ -40,9 +41,11 @@ export async function submit(options: SubmitOptions, around: Surroundings): Prom
     const where = options.file === undefined ? "lines" : "file";
     throw new UsageError(`${ofOne.join(", ")}: only with --type. The ${where} already contains the job.`);
   }
+  if (options.tag !== undefined && options.type === undefined && options.newBatch === undefined)
+    throw new UsageError("--tag: only with --type or --new-batch. The jobs of a file or of lines have their own tags.");
   if (options.delay !== undefined && options.at !== undefined)
     throw new UsageError("--delay and --at exclude each other.");
-  const runAt = options.at === undefined ? undefined : instantOf(options.at);
+  const runAt = options.at === undefined ? undefined : instantIn("--at", options.at);
   if (options.lines !== undefined) await submitLines(options, options.lines, around);
   else await submitOne(options, runAt, around);
 }
@@ -80,17 +83,9 @@ async function jobOf(options: SubmitOptions, client: JobServiceClient, around: S
     ...(options.priority !== undefined && { priority: options.priority }),
     ...(options.delay !== undefined && { delayMs: options.delay * 1_000 }),
     ...(options.id !== undefined && { clientJobId: options.id }),
+    ...(options.tag && options.newBatch === undefined && { tags: [...options.tag] }),
     ...(options.publishLater && { publishLater: true }),
   };
-}
-
-/** With a time zone, because a time without one differs between machines. */
-function instantOf(text: string): string {
-  const hasZone = /^\d{4}-\d\d-\d\dT\d\d:\d\d.*(?:Z|[+-]\d\d:\d\d)$/i.test(text);
-  if (hasZone && !Number.isNaN(Date.parse(text))) return new Date(text).toISOString();
-  throw new UsageError(
-    `--at ${text}: expected an instant with a time zone, such as 2030-01-31T08:00:00Z or 2030-01-31T09:00:00+01:00.`,
-  );
 }
 
 async function submitLines(options: SubmitOptions, file: string, around: Surroundings): Promise<void> {
@@ -162,14 +157,19 @@ const streamOf = async (file: string): Promise<NodeJS.ReadableStream> => {
 };
 
 async function batchOf(
-  { batch, newBatch, tenant, priority }: SubmitOptions,
+  { batch, newBatch, tenant, priority, tag }: SubmitOptions,
   client: JobServiceClient,
   ofJob: string | undefined,
   around: Surroundings,
 ): Promise<string | undefined> {
   if (newBatch === undefined) return batch;
   const tenantName = await tenantOf(client, tenant ?? ofJob, around);
-  const fields = { tenantName, batchName: newBatch, ...(priority !== undefined && { priority }) };
+  const fields = {
+    tenantName,
+    batchName: newBatch,
+    ...(priority !== undefined && { priority }),
+    ...(tag && { tags: [...tag] }),
+  };
   return client.management.createBatch(fields, { signal: around.signal });
 }
 

@@ -20,6 +20,15 @@ export const PRIORITY: OptionSpec = {
   choices: PRIORITIES,
 };
 
+/** Which jobs of a tenant; the state has an option of its own. */
+export const FILTER: readonly OptionSpec[] = [
+  { flags: "--type <jobType>", text: "only jobs of this type" },
+  { flags: "--tag <tag>", text: "only jobs with this tag" },
+  { flags: "--since <time>", text: "submitted then or later: an instant, or a span before now such as 2h" },
+  { flags: "--until <time>", text: "submitted before: an instant, or a span before now such as 30m" },
+  { flags: "--delayed", text: "only queued jobs that may not start yet" },
+];
+
 const ARTIFACTS: CommandSpec = {
   name: "artifacts",
   summary: "List or download the files of a job.",
@@ -76,6 +85,7 @@ export const JOBS: readonly CommandSpec[] = [
       { flags: "--id <text>", text: "your own id for the job; a repeated submit returns the first job" },
       { flags: "-b, --batch <batchId>", text: "default: the tenant's batch of the day" },
       { flags: "--new-batch <name>", text: "create a batch for it first" },
+      { flags: "--tag <tags...>", text: "tags to find it by; with --new-batch, of the batch" },
       { flags: "--publish-later", text: "accept it before its package or job type is published" },
       { flags: "-f, --file <file>", text: "one job as JSON, in the API's format; - is standard input" },
       { flags: "--lines <file>", text: "one job in each line; - is standard input" },
@@ -100,16 +110,21 @@ export const JOBS: readonly CommandSpec[] = [
   },
   {
     name: "jobs",
-    summary: "List the jobs of a batch, or show one job with its history.",
+    summary: "Find a tenant's jobs, list those of a batch, or show one job with its history.",
     examples: [
+      "jobs --state failed --type Thumbnails --since 2h",
+      "jobs --tenant demo --tag customer:4711",
+      "jobs --delayed",
       "jobs <batchId> --state failed",
       "jobs <jobId>",
       "jobs <batchId> --limit 100000 --json | jq -r '.items[].jobId'",
     ],
-    arguments: [{ name: "<id>", text: "a batch or a job" }],
+    arguments: [{ name: "[id]", text: "a batch or a job (default: all jobs of a tenant, newest first)" }],
     options: [
       ...REMOTE,
       { flags: "-s, --state <state>", text: "only jobs in this state", choices: JOB_STATES },
+      ...FILTER,
+      TENANT,
       limit(1_000_000, 50),
     ],
     load: async () => (await import("../commands/jobs.ts")).jobs,

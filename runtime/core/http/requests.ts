@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { DEFAULT_POOL } from "../deployment/topology.ts";
 import { POOL_NAME_PATTERN, TENANT_NAME_PATTERN, parseBatchId } from "../job/ids.ts";
+import type { JobState } from "../job/states.ts";
 import { retryOverridesSchema } from "../job/retry.ts";
 import {
   CLIENT_JOB_ID_MAX_LENGTH,
@@ -16,6 +17,8 @@ import {
   REQUEUE_MAX_JOBS,
   START_AHEAD_MAX_MS,
   SUBMIT_MAX_JOBS,
+  TAGS_MAX_COUNT,
+  TAG_MAX_LENGTH,
   TENANT_NAME_MAX_LENGTH,
   TIMEOUT_MAX_MS,
   TIME_TO_LIVE_MAX_MS,
@@ -119,6 +122,17 @@ const clientJobId = z
   .max(CLIENT_JOB_ID_MAX_LENGTH, `must have at most ${CLIENT_JOB_ID_MAX_LENGTH} characters`)
   .regex(CLIENT_JOB_ID_PATTERN, "must be letters, digits and . _ ~ -, and start with a letter or digit");
 
+/** Safe in table keys, addresses and shells. */
+const TAG_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:=@+-]*$/;
+
+export const tag = z
+  .string()
+  .max(TAG_MAX_LENGTH, `must have at most ${TAG_MAX_LENGTH} characters`)
+  .regex(TAG_PATTERN, "must be letters, digits and . _ : = @ + -, and start with a letter or digit")
+  .meta({ examples: ["customer:4711"] });
+
+export const tags = z.array(tag).max(TAGS_MAX_COUNT, `must hold at most ${TAGS_MAX_COUNT} tags`);
+
 const jobFields = z.strictObject({
   tenantName,
   clientJobId: clientJobId.optional().meta({
@@ -146,6 +160,7 @@ const jobFields = z.strictObject({
   timeToLiveMs: z.int().min(TIME_TO_LIVE_MIN_MS).max(TIME_TO_LIVE_MAX_MS).optional().meta({
     description: "A job that has waited longer, counted from when it may start, fails instead of starting.",
   }),
+  tags: tags.optional().meta({ description: "To find it by. Those of its batch are added; at most 10 in all." }),
   publishLater: z.boolean().optional().meta({
     description:
       "The package, or the version that has this job type, is published after this submit: it is not looked for now.",
@@ -187,6 +202,7 @@ export const createBatchSchema = z
     batchName: displayName.meta({ description: "For people.", examples: ["Invoices of January"] }),
     priority: prioritySchema.optional().meta({ description: "Of jobs that name none. Default: normal." }),
     pool: poolName.optional(),
+    tags: tags.optional().meta({ description: "Its jobs get them when they are submitted." }),
     large: z.boolean().optional().meta({
       description: "Set for batches of more than some ten thousand jobs: spreads them over more table partitions.",
     }),
@@ -230,6 +246,28 @@ export const listJobsSchema = z.strictObject({
   ...pageFields,
 });
 
+/** The filter of a tenant's lists and actions. */
+export const jobFilterFields = {
+  state: jobStateSchema.optional().meta({ description: "Only jobs in this state." }),
+  jobType: displayName.optional().meta({ description: "Only jobs of this type." }),
+  tag: tag.optional().meta({ description: "Only jobs with this tag." }),
+  batchId: batchId.optional().meta({ description: "Only jobs of this batch." }),
+  since: instant.optional().meta({ description: "Only jobs submitted then or later." }),
+  until: instant.optional().meta({ description: "Only jobs submitted before." }),
+};
+
+export const findJobsSchema = z.strictObject({
+  ...jobFilterFields,
+  delayed: z.literal("true").optional().meta({
+    description: "Only queued jobs that may not start yet. Not together with another `state`.",
+  }),
+  ...pageFields,
+});
+
+export const tenantJobsParams = z.object({
+  tenantName: z.string().meta({ description: "Whose they are.", examples: ["acme"] }),
+});
+
 export const listDeadLettersSchema = z.strictObject({
   tenantName: tenantName.optional().meta({ description: "Default: every tenant of the caller's." }),
   pool: poolName.default(DEFAULT_POOL),
@@ -250,4 +288,17 @@ type Written<T extends { runAt?: string | undefined }> = Omit<T, "runAt"> & {
 export type JobSubmission = Written<z.input<typeof jobRequestSchema>>;
 /** A job, and its batch. */
 export type SubmitJobBody = Written<z.input<typeof submitJobSchema>>;
+/** The filter of a tenant's lists and actions, as a program writes it. */
+export interface JobFilterFields {
+  readonly state?: JobState | undefined;
+  /** Only queued jobs that may not start yet. */
+  readonly delayed?: boolean | undefined;
+  readonly jobType?: string | undefined;
+  readonly tag?: string | undefined;
+  readonly batchId?: string | undefined;
+  /** Submitted then or later. */
+  readonly since?: string | Date | undefined;
+  /** Submitted before. */
+  readonly until?: string | Date | undefined;
+}
 export type RequeueBatchBody = z.input<typeof requeueBatchSchema>;

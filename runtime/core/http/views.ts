@@ -74,6 +74,8 @@ export const jobViewSchema = z
     jobType: z.string(),
     jobName: z.string(),
     jobProcessorPackageName: z.string(),
+    tags: z.array(z.string()).optional().meta({ description: "Its own and those of its batch. Absent: none." }),
+    originJobId: z.string().optional().meta({ description: "The job that was submitted again as this one." }),
     parameters: z.unknown().optional().meta({
       description: "As submitted. Lists leave out those too large to be kept beside the job.",
     }),
@@ -128,6 +130,7 @@ export const batchViewSchema = z
     }),
     createdAt: instant,
     createdBy: z.string(),
+    tags: z.array(z.string()).optional().meta({ description: "Its jobs get them when they are submitted." }),
     counts: jobCountsSchema.optional().meta({ description: "Left out of lists." }),
   })
   .meta({ id: "Batch", description: "Jobs of one tenant that are counted, closed and canceled together." });
@@ -264,6 +267,8 @@ export function jobView(job: Job): JobView {
     jobType: job.jobType,
     jobName: job.jobName,
     jobProcessorPackageName: job.jobProcessorPackageName,
+    ...(job.tags && { tags: job.tags }),
+    ...(job.originJobId !== undefined && { originJobId: job.originJobId }),
     ...(job.parameters === undefined ? {} : { parameters: JSON.parse(job.parameters) as unknown }),
     priority: job.priority,
     pool: job.pool,
@@ -304,6 +309,7 @@ export function batchView(batch: Batch, counts?: StateCounts): BatchView {
     ...(batch.completedAt && { completedAt: batch.completedAt.toISOString() }),
     createdAt: batch.createdAt.toISOString(),
     createdBy: batch.createdBy,
+    ...(batch.tags && { tags: batch.tags }),
     ...(counts && { counts: { ...counts, total: totalOf(counts) } }),
   };
 }

@@ -29,6 +29,8 @@ const startSchema = z.object({
   attempts: z.int(),
   interruptions: z.int(),
   executions: z.int(),
+  /** Only those that have some. */
+  tags: z.array(z.string()).optional(),
   /** The `traceparent` of the submit, and that of the attempt before. */
   trace: z.string().optional(),
   previousTrace: z.string().optional(),
@@ -65,6 +67,7 @@ export function startDataOf(job: Job): StartData {
     attempts: job.attempts,
     interruptions: job.interruptions,
     executions: job.executions,
+    ...(job.tags !== undefined && { tags: [...job.tags] }),
     ...(job.trace !== undefined && { trace: job.trace }),
     ...(previousTrace !== undefined && { previousTrace }),
   };

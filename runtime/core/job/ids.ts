@@ -105,6 +105,22 @@ export const isTimerBatch = (batchId: string): boolean => batchId.includes(`.${T
 export const timerJobId = (batchId: string, at: Date, digits: string): string =>
   `${partitionOf(batchId, 0)}.${newestFirst(at)}${digits}`;
 
+/**
+ * Sorts the jobs of a tenant newest first, by the time in their ids: when a job was submitted, or the time a timer's run
+ * is for.
+ */
+export const newestFirstKey = (jobId: string): string => `${newestFirst(jobTime(jobId))}.${jobId}`;
+
+/** The time in its id. Throws InvariantError for another text. */
+export function jobTime(jobId: string): Date {
+  const { batchId } = jobIdParts(jobId);
+  const time = decode(jobId.slice(-(TIME_LENGTH + RANDOM_LENGTH)).slice(0, TIME_LENGTH));
+  return new Date(isTimerBatch(batchId) ? TIME_END - time : time);
+}
+
+const decode = (text: string): number =>
+  [...text].reduce((value, digit) => value * 32 + BASE32_DIGITS.indexOf(digit), 0);
+
 export const TIMER_JOB_DIGITS = RANDOM_LENGTH;
 
 /** Makes ids that are unique across processes and, within one source, strictly ordered. */

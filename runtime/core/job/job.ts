@@ -114,6 +114,10 @@ export interface Job extends JobRequest {
   readonly packageHash: string | undefined;
   /** Oldest first, the latest `HISTORY_MAX_ENTRIES`. */
   readonly history: readonly HistoryEntry[];
+  /** Its own and those of its batch, at most TAGS_MAX_COUNT. Undefined: none. */
+  readonly tags?: readonly string[] | undefined;
+  /** The job whose request this one repeats with other parameters. */
+  readonly originJobId?: string | undefined;
 }
 
 /** The fields of a new job's row. */
@@ -169,6 +173,10 @@ export interface Batch {
   readonly shardCount: number;
   readonly createdAt: Date;
   readonly createdBy: string;
+  /** Its jobs get them at submit. Undefined: none. */
+  readonly tags?: readonly string[] | undefined;
+  /** All changes of its jobs before then are in the index. Undefined: nobody has looked. */
+  readonly indexedAt?: Date | undefined;
 }
 
 /** The fields of a new batch's row. */

@@ -16,7 +16,9 @@ export interface BatchStore {
 
 /** `undefined` clears a field; an absent one stays. */
 export type BatchChanges = {
-  readonly [K in "state" | "generation" | "completedGeneration" | "completedAt" | "unannounced" | "atRest"]?: Batch[K];
+  readonly [
+    K in "state" | "generation" | "completedGeneration" | "completedAt" | "unannounced" | "atRest" | "indexedAt"
+  ]?: Batch[K];
 };
 
 export type BatchWriteResult =

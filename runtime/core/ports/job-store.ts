@@ -1,6 +1,7 @@
 /** Jobs as rows: conditional writes with their counters, reads, and sums. */
 import type { Batch, Job } from "../job/job.ts";
 import type { JobState, StateCounts } from "../job/states.ts";
+import type { IndexFacts } from "./job-index.ts";
 import type { OnUnreadable, Page, PageRequest, Stored } from "./stored.ts";
 
 /**
@@ -34,7 +35,8 @@ type MutableJobField =
   | "failure"
   | "packageHash"
   /** Entries given here are written beside those already kept; an entry of the same `execution` is replaced. */
-  | "history";
+  | "history"
+  | "tags";
 
 export interface JobUpdate {
   readonly jobId: string;
@@ -43,7 +45,12 @@ export interface JobUpdate {
   readonly from: JobState;
   readonly to: JobState;
   readonly changes: JobChanges;
+  /** What the index notes of it, if the writer knows the job. */
+  readonly facts?: IndexFacts | undefined;
 }
+
+/** The part of a row that the index has too. */
+export type JobOutline = Pick<Job, "jobId" | "state" | "runAt"> & IndexFacts;
 
 /** Jobs and their exact counts. Writes of one process to one partition that wait at the same time leave together. */
 export interface JobStore {
@@ -60,6 +67,8 @@ export interface JobStore {
   snapshot(batch: Batch): Promise<CounterSnapshot>;
   /** All jobs of a batch in one state, as stored; read page by page while they are consumed. */
   scan(batch: Batch, state: JobState, onUnreadable?: OnUnreadable): AsyncIterable<Stored<Job>>;
+  /** Jobs of a batch that were submitted or ended since then, and all that have not ended. Undefined: all jobs. */
+  outlines(batch: Batch, since: Date | undefined, onUnreadable?: OnUnreadable): AsyncIterable<JobOutline>;
 }
 
 export interface CounterSnapshot {

@@ -24,7 +24,7 @@ export async function cancelUnstarted(
   const endedAt = now();
   const failure = failureOf(job.attempts + 1, endedAt);
   const changes = { endedAt, failure, runAt: undefined, reopen: false };
-  const result = await jobs.update({ jobId: job.jobId, etag, from: "queued", to: "canceled", changes });
+  const result = await jobs.update({ jobId: job.jobId, etag, from: "queued", to: "canceled", changes, facts: job });
   if (!result.written) return false;
   // Not `jobId`: it may be another run than the one whose message is at hand.
   log.info({ runJobId: job.jobId, code: failure.code, reason: failure.message }, "the run is left out");

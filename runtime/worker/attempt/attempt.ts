@@ -181,7 +181,7 @@ async function claimAndRun(
   // R3: the claim may have taken longer than the lock; then another worker may be taking the job over already.
   await lock.ensure(lockMarginMs(deps.lockMs));
 
-  const row = ownRow(deps.jobs, { jobId, claimId, etag, cancelWanted });
+  const row = ownRow(deps.jobs, { jobId, claimId, etag, cancelWanted, facts: start });
   deps.held.onCancel(claimId, () => row.wantCancel());
   const lost = AbortSignal.any([lock.signal, row.claimGone]);
   const execution = await execute({ claimed, row, lost, drain, log, fault: request.fault }, deps);

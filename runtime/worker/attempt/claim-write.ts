@@ -40,7 +40,12 @@ export function writeForQueued(
   if (failure === undefined) {
     const entry = entryOf(claim, start, trace);
     const changes = startChanges(claim, start, entry);
-    return { kind: "start", start, entry, update: { jobId, etag, from: "queued", to: "running", changes } };
+    return {
+      kind: "start",
+      start,
+      entry,
+      update: { jobId, etag, from: "queued", to: "running", changes, facts: start },
+    };
   }
   const endedAt = claim.since;
   const { jobName, jobType, executions } = start;
@@ -48,7 +53,7 @@ export function writeForQueued(
   return {
     kind: "end",
     ended: { ...about, state: "failed", claimId: undefined, failure, artifactCount: 0, endedAt },
-    update: { jobId, etag, from: "queued", to: "failed", changes: { failure, endedAt, reopen: false } },
+    update: { jobId, etag, from: "queued", to: "failed", changes: { failure, endedAt, reopen: false }, facts: start },
   };
 }
 
@@ -75,7 +80,12 @@ export function writeForTakeover({ value: row, etag }: Stored<Job>, claim: Claim
     interruptions,
     history: [...closeLastEntry(row, claim.since), entry],
   };
-  return { kind: "start", start, entry, update: { jobId: row.jobId, etag, from: row.state, to: "running", changes } };
+  return {
+    kind: "start",
+    start,
+    entry,
+    update: { jobId: row.jobId, etag, from: row.state, to: "running", changes, facts: row },
+  };
 }
 
 /** The end of a job whose worker is gone and that is not started again. */
@@ -91,7 +101,7 @@ export function writeForLost({ value: row, etag }: Stored<Job>, as: "canceled" |
   return {
     kind: "end",
     ended: { ...row, state: to, claimId: row.claim?.id, failure, endedAt: now },
-    update: { jobId: row.jobId, etag, from: row.state, to, changes },
+    update: { jobId: row.jobId, etag, from: row.state, to, changes, facts: row },
   };
 }
 

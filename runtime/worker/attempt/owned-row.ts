@@ -4,6 +4,7 @@
  */
 import { JobCanceledError } from "../../core/errors.ts";
 import type { Job } from "../../core/job/job.ts";
+import type { IndexFacts } from "../../core/ports/job-index.ts";
 import type { JobChanges, JobStore } from "../../core/ports/job-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { JobState } from "../../core/job/states.ts";
@@ -34,12 +35,19 @@ export interface OwnedRow {
 
 export function ownRow(
   jobs: Pick<JobStore, "update">,
-  claimed: { readonly jobId: string; readonly claimId: string; readonly etag: string; readonly cancelWanted: boolean },
+  claimed: {
+    readonly jobId: string;
+    readonly claimId: string;
+    readonly etag: string;
+    readonly cancelWanted: boolean;
+    /** As the bell or the row had them. A change of the tags moves the ETag. */
+    readonly facts?: IndexFacts | undefined;
+  },
 ): OwnedRow {
   const { jobId, claimId } = claimed;
   const cancel = new AbortController();
   const gone = new AbortController();
-  let etag = claimed.etag;
+  let { etag, facts } = claimed;
   let last: Promise<unknown> = Promise.resolve();
 
   const noteCancel = (wanted: boolean): void => {
@@ -50,7 +58,8 @@ export function ownRow(
   async function attempt<T extends RowChange>(decide: () => T): Promise<OwnedWrite<T>> {
     for (;;) {
       const change = decide();
-      const result = await jobs.update({ jobId, etag, from: "running", to: change.to, changes: change.changes });
+      const { to, changes } = change;
+      const result = await jobs.update({ jobId, etag, from: "running", to, changes, facts });
       if (result.written) {
         etag = result.etag;
         return { ...result, change };
@@ -62,6 +71,7 @@ export function ownRow(
       }
       // R4: an intent to cancel, or my own write whose answer was lost, moved the ETag; the claim is still mine.
       etag = result.current?.etag ?? etag;
+      facts = row;
       noteCancel(row.cancelWanted);
     }
   }

@@ -221,6 +221,13 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   requeueJobs: {
     200: async () => post("/v1/jobs/requeue", { jobIds: [(await endedJob()).jobId, NO_JOB] }),
   },
+  findJobs: {
+    200: async () => {
+      const tenantName = freshTenant();
+      await api.post("/v1/jobs", { ...jobRequestOf(tenantName), tags: ["contract"] });
+      return get(`/v1/tenants/${tenantName}/jobs?state=queued&tag=contract&pageSize=1`);
+    },
+  },
   listBatches: {
     200: async () => {
       const tenantName = freshTenant();

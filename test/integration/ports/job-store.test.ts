@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { InvalidRequestError, InvariantError } from "../../../runtime/core/errors.ts";
 import { HISTORY_MAX_ENTRIES, OUTPUT_MAX_BYTES, PARAMETERS_INLINE_MAX_BYTES } from "../../../runtime/core/limits.ts";
 import type { Batch, Claim, Job } from "../../../runtime/core/job/job.ts";
-import type { JobChanges, JobStore, WriteResult } from "../../../runtime/core/ports/job-store.ts";
+import type { JobChanges, JobOutline, JobStore, WriteResult } from "../../../runtime/core/ports/job-store.ts";
 import type { Page } from "../../../runtime/core/ports/stored.ts";
 import { type JobState, NO_COUNTS } from "../../../runtime/core/job/states.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
@@ -37,6 +37,38 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
       const job = jobOf({ parameters: '{"text":"ü 😀 \u2028 \\" PATCH http://x {}"}' }, newBatch());
       const etag = await etagOf(store.insert(job));
       expect(await store.get(job.jobId)).toEqual({ value: job, etag });
+    });
+
+    it("outlines are those of all jobs, or of those that changed since an instant or have not ended", async () => {
+      const store = open().jobs;
+      const batch = newBatch({ shardCount: 2 });
+      const old = new Date("2026-01-01T00:00:00Z");
+      const since = new Date("2026-02-01T00:00:00Z");
+      const made = Array.from({ length: 4 }, () =>
+        jobOf({ submittedAt: old, tags: ["a"], jobType: "Outlined", parameters: "1" }, batch),
+      );
+      const recent = jobOf({ submittedAt: since, runAt: since }, batch);
+      for (const job of [...made, recent]) await store.insert(job);
+      const end = async ({ jobId }: Job, endedAt: Date): Promise<void> => {
+        const { etag } = (await store.get(jobId))!;
+        await store.update({ jobId, etag, from: "queued", to: "canceled", changes: { endedAt } });
+      };
+      await end(made[0]!, old);
+      await end(made[1]!, since);
+      const outlines = async (from?: Date): Promise<readonly JobOutline[]> => {
+        const found: JobOutline[] = [];
+        for await (const outline of store.outlines(batch, from)) found.push(outline);
+        return found;
+      };
+      expect((await outlines()).map(({ jobId }) => jobId).sort()).toEqual(
+        [...made, recent].map(({ jobId }) => jobId).sort(),
+      );
+      const found = await outlines(since);
+      const expected = [made[1]!, made[2]!, made[3]!, recent].map(({ jobId }) => jobId).sort();
+      expect(found.map(({ jobId }) => jobId).sort()).toEqual(expected);
+      expect(found.find(({ jobId }) => jobId === made[1]!.jobId)).toEqual({
+        ...{ jobId: made[1]!.jobId, state: "canceled", jobType: "Outlined", tags: ["a"], runAt: undefined },
+      });
     });
 
     it("reading a job by an unknown or invalid id finds nothing", async () => {

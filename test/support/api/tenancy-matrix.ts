@@ -75,6 +75,12 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
   ],
   createBatch: [tenant("submit", ({ tenantName }) => post("/v1/batches", { tenantName, batchName: "A batch" }))],
   getJob: [thing("read", async (place) => get(`/v1/jobs/${await place.failedJob()}`))],
+  findJobs: [
+    list("read", async (place) => {
+      await place.failedJob();
+      return get(`/v1/tenants/${place.tenantName}/jobs`);
+    }),
+  ],
   getClientJob: [
     thing("read", async (place) => get(`/v1/tenants/${place.tenantName}/jobs/${await place.clientJob()}`)),
   ],

@@ -29,6 +29,7 @@ import type { TrafficSettings } from "../../../runtime/core/settings/api-setting
 import { DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
 import type { LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
+import { createJobIndexer, indexedJobs } from "../../../runtime/lifecycle/job-indexer.ts";
 import { composeTimers } from "../../../runtime/main/compose-api.ts";
 import { createContract, type Contract, type ContractDocument } from "./contract.ts";
 import { watchConnections, type ConnectionsByPort } from "../network/half-open-client.ts";
@@ -176,9 +177,17 @@ export async function startTestApi(
   const kept = inner ?? (await apiStores());
   const outbox = createBellOutbox({ queue, log });
   const ids = createIdSource({ now: systemClock.now, random32: () => randomBytes(4).readUInt32BE() });
+  const { index } = kept;
+  const indexer = createJobIndexer({
+    index,
+    jobs: kept.jobs,
+    lingerMs: 0,
+    monotonicNow: systemClock.monotonicNow,
+    log,
+  });
   const stores = {
     ...kept,
-    jobs: wrapJobs(kept.jobs),
+    jobs: indexedJobs(wrapJobs(kept.jobs), indexer),
     batches: wrapBatches(kept.batches),
     keys: wrapKeys(kept.keys),
     workers: wrapWorkers(kept.workers),
@@ -217,6 +226,7 @@ export async function startTestApi(
     stores,
     bus: { queue, outbox },
     completion: withTimerBatches(completion, { ...stores, queue }),
+    indexer,
     events,
     followers,
     timers: { registration: timers.registration, wakeScheduler },
@@ -286,6 +296,7 @@ export async function startTestApi(
       }),
     async [Symbol.asyncDispose]() {
       await outbox.close();
+      await indexer.close();
       followers.connections.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -68,6 +68,9 @@ function faultyJobs(inner: JobStore, call: PortCall): JobStore {
     list: (batch, request) => call("jobs.list", READ, () => inner.list(batch, request)),
     counts: (batch) => call("jobs.counts", READ, () => inner.counts(batch)),
     snapshot: (batch) => call("jobs.snapshot", READ, () => inner.snapshot(batch)),
+    async *outlines(...request) {
+      yield* await call("jobs.outlines", READ, () => collect(inner.outlines(...request)));
+    },
     async *scan(...request) {
       yield* await call("jobs.scan", READ, () => collect(inner.scan(...request)));
     },

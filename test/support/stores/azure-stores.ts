@@ -6,6 +6,7 @@ import {
   createDeliveryStore,
   createIdentityGrantStore,
   createJobFiles,
+  createJobIndex,
   createJobStore,
   createKeyStore,
   createPackageCatalog,
@@ -33,6 +34,7 @@ export function createAzureStores(
   const deliveries = createDeliveryStore({ storage });
   return {
     jobs: createJobStore({ storage, writerId }),
+    index: createJobIndex({ storage }),
     batches: createBatchStore({ storage }),
     keys: createKeyStore({ storage }),
     workers: createWorkerStore({ storage }),

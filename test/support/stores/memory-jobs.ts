@@ -1,5 +1,5 @@
 /** A JobStore in memory: rows of one table, and their counts, which move in the moment the row does. */
-import { changedCells, jobCells, jobKeys, jobOf } from "../../../runtime/azure/tables/job-entity.ts";
+import { changedCells, jobCells, jobKeys, jobOf, outlineOf } from "../../../runtime/azure/tables/job-entity.ts";
 import {
   type RowResult,
   type StoredRow,
@@ -16,6 +16,7 @@ import {
   addCounts,
   assertTransition,
   countChange,
+  isTerminal,
   type JobState,
   NO_COUNTS,
   type StateCounts,
@@ -101,6 +102,20 @@ export function createMemoryJobs(table = new MemoryTable()): JobStore {
     counts: async (batch) => (await snapshot(batch)).counts,
 
     snapshot,
+
+    async *outlines(batch, since, onUnreadable) {
+      for (let shard = 0; shard < batch.shardCount; shard++) {
+        for (const { cells, etag } of await rowsOf(partitionOf(batch.batchId, shard), "", undefined)) {
+          const isRecent = ({ state, endedAt, submittedAt }: Job): boolean =>
+            since === undefined ||
+            !isTerminal(state) ||
+            submittedAt >= since ||
+            (endedAt !== undefined && endedAt >= since);
+          const read = (row: StoredRow) => (isRecent(jobOf(row.cells)) ? [outlineOf(row.cells)] : []);
+          yield* readable({ ...cells, etag }, read, onUnreadable).flat();
+        }
+      }
+    },
 
     async *scan(batch, state, onUnreadable) {
       for (let shard = 0; shard < batch.shardCount; shard++) {

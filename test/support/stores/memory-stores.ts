@@ -7,6 +7,7 @@ import type { AuditStore } from "../../../runtime/core/ports/audit-store.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { IdentityGrantStore } from "../../../runtime/core/ports/identity-grant-store.ts";
 import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
+import type { JobIndex } from "../../../runtime/core/ports/job-index.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../../runtime/core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../../../runtime/core/ports/package-store.ts";
@@ -20,6 +21,7 @@ import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
 import { createMemoryAudit } from "./memory-audit.ts";
 import { createMemoryBatches } from "./memory-batches.ts";
 import { createMemoryFiles } from "./memory-files.ts";
+import { createMemoryIndex } from "./memory-index.ts";
 import { createMemoryJobs } from "./memory-jobs.ts";
 import { createMemoryKeys } from "./memory-keys.ts";
 import { createMemoryPackages } from "./memory-packages.ts";
@@ -32,6 +34,7 @@ import { createMemoryWorkers } from "./memory-workers.ts";
 
 export interface Stores {
   readonly jobs: JobStore;
+  readonly index: JobIndex;
   readonly batches: BatchStore;
   readonly keys: KeyStore;
   readonly workers: WorkerStore;
@@ -62,6 +65,7 @@ export function createMemoryStores(): Stores {
   const tables = Object.fromEntries(names.map((name) => [name, new MemoryTable()])) as Record<TableName, MemoryTable>;
   return {
     jobs: createMemoryJobs(tables.jobs),
+    index: createMemoryIndex(tables.index),
     batches: createMemoryBatches(tables.batches),
     keys: createMemoryKeys(tables.keys),
     workers: createMemoryWorkers(tables.workers),

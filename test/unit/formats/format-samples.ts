@@ -22,6 +22,7 @@ import {
 import * as timerRows from "../../../runtime/azure/tables/timer-store.ts";
 import * as auditRows from "../../../runtime/azure/tables/audit-store.ts";
 import { AUDIT_OUTCOMES, type AuditEntry } from "../../../runtime/core/audit.ts";
+import { entriesOf, storedEntryOf } from "../../../runtime/azure/tables/job-index.ts";
 import * as identityRows from "../../../runtime/azure/tables/identity-grant-store.ts";
 import * as settingRows from "../../../runtime/azure/tables/setting-store.ts";
 import * as webhookRows from "../../../runtime/azure/tables/webhook-entity.ts";
@@ -97,6 +98,8 @@ const fullJob: Job = {
     timeoutMs: 60_000,
     expiresAt: AT,
     runAt: AT,
+    tags: ["customer:4711", "nightly"],
+    originJobId: `${BATCH_ID}.00.01kjm6jm0000070020`,
   },
   ...{ ring: 3, attempts: 1, interruptions: 1, executions: 5, claim, cancelWanted: true, reopen: true },
   ...{ startedAt: AT, endedAt: AT, progress: { fraction: 0.5, text: "half" }, output: '"done"', artifactCount: 2 },
@@ -111,6 +114,7 @@ const counts = { queued: 1, running: 2, succeeded: 3, failed: 4, canceled: 5 };
 const batch: Batch = builders.batchOf({
   ...{ batchId: BATCH_ID, createdAt: AT, generation: 2, completedGeneration: 1, completedAt: AT, atRest: true },
   unannounced: [{ generation: 1, state: "closed", completedAt: AT, counts }],
+  ...{ tags: ["nightly"], indexedAt: AT },
 });
 const batchRow = (made: Batch) => ({ ...batchKeys(made.batchId), ...batchCells(made) });
 
@@ -318,6 +322,15 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   ),
   webhook: row(webhookRows.webhookOf, { plain: webhookRow(webhook), rotated: webhookRow(rotated) }),
   setting: row(settingRows.settingOf, { plain: settingRow(setting), secret: settingRow(secret) }),
+  indexEntry: row(
+    storedEntryOf,
+    Object.fromEntries(
+      entriesOf({ jobId: JOB_ID, facts: fullJob, from: undefined, to: "queued", runAt: AT }).map(({ keys, cells }) => [
+        keys.partitionKey,
+        { ...keys, ...cells },
+      ]),
+    ),
+  ),
   identityGrant: row(identityRows.identityGrantOf, {
     plain: { ...identityRows.identityGrantKeys(identity), ...identityRows.identityGrantCells(identity) },
   }),

@@ -9,8 +9,8 @@
  * and `secret` (RK what it is for); `timers`: PK tenant, RK `{package}.{timer}` for what a timer should do and `~{id}`,
  * from its batch, for what it does; `webhooks`: PK tenant (RK name), `~waiting` and `{tenant}.{webhookId}` (deliveries);
  * `settings`: PK `{tenant}.{package}` (RK name), and tenant (RK pool) for grants on the identity of a pool;
- * `index`: PK `{tenant}.{state}` (RK newest first) and `{tenant}.tags` (RK `{tag}!` and newest first); `audit`: PK tenant and `~system`
- * (RK inverted time and id).
+ * `index`: PK `{tenant}.{state}` (RK newest first) and `{tenant}.tags` (RK `{tag}!` and newest first); `audit`: PK
+ * tenant and `~system` (RK inverted time and id).
  */
 export const TABLES = {
   batches: "batches",

@@ -1,0 +1,29 @@
+/** The time of this machine, told to everything on the page by one timer a second. */
+import { useSyncExternalStore } from "react";
+
+const listeners = new Set<() => void>();
+let now = Date.now();
+let timer: ReturnType<typeof setInterval> | undefined;
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  timer ??= setInterval(() => {
+    now = Date.now();
+    for (const one of listeners) one();
+  }, 1_000);
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  };
+}
+
+function read(): number {
+  // Nothing ticks: the last tick may be long ago.
+  if (timer === undefined) now = Date.now();
+  return now;
+}
+
+/** Milliseconds since the epoch, each second anew. */
+export const useNow = (): number => useSyncExternalStore(subscribe, read);

@@ -7,7 +7,6 @@ export interface StyledPart {
   readonly className: string;
 }
 
-// eslint-disable-next-line no-control-regex
 const SGR = /\u001b\[([\d;]*)m/g;
 const COLOURS = ["", "red", "green", "yellow", "blue", "magenta", "cyan", ""] as const;
 

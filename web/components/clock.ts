@@ -6,6 +6,8 @@ let now = Date.now();
 let timer: ReturnType<typeof setInterval> | undefined;
 
 function subscribe(listener: () => void): () => void {
+  // React reads again after it has subscribed: the last tick may be long ago.
+  if (listeners.size === 0) now = Date.now();
   listeners.add(listener);
   timer ??= setInterval(() => {
     now = Date.now();
@@ -19,11 +21,5 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-function read(): number {
-  // Nothing ticks: the last tick may be long ago.
-  if (timer === undefined) now = Date.now();
-  return now;
-}
-
 /** Milliseconds since the epoch, each second anew. */
-export const useNow = (): number => useSyncExternalStore(subscribe, read);
+export const useNow = (): number => useSyncExternalStore(subscribe, () => now);

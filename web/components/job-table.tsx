@@ -9,7 +9,7 @@ import { shownState, StateMark } from "./state-mark.tsx";
 import { Ago, Span } from "./times.tsx";
 
 const COLUMNS: readonly Column<JobView>[] = [
-  { id: "state", title: "State", width: "116px", cell: (job) => <State job={job} /> },
+  { id: "state", title: "State", width: "120px", cell: (job) => <State job={job} /> },
   {
     id: "job",
     title: "Job",
@@ -23,8 +23,8 @@ const COLUMNS: readonly Column<JobView>[] = [
     ),
   },
   { id: "wait", title: "Wait", width: "96px", isNumber: true, hide: "medium", cell: (job) => <Wait job={job} /> },
-  { id: "run", title: "Run", width: "128px", isNumber: true, cell: (job) => <Run job={job} /> },
-  { id: "try", title: "Attempt", width: "76px", isNumber: true, hide: "small", cell: ({ attempts }) => attempts || "" },
+  { id: "run", title: "Run", width: "148px", isNumber: true, cell: (job) => <Run job={job} /> },
+  { id: "try", title: "Attempt", width: "88px", isNumber: true, hide: "small", cell: ({ attempts }) => attempts || "" },
   {
     id: "submitted",
     title: "Submitted",

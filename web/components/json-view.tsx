@@ -2,13 +2,16 @@
 import { Fragment, type ReactNode } from "react";
 import { CopyButton } from "./copy.tsx";
 
+/** Indented. Empty for undefined, which JSON does not have. */
+export const jsonText = (value: unknown): string => (value === undefined ? "" : JSON.stringify(value, undefined, 2));
+
 /** A token of JSON text: a key, a string, or a number, true, false, null. */
 const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\btrue\b|\bfalse\b|\bnull\b/g;
 /** Larger texts are shown without colours, which take longer than the text. */
 const COLOURED_MAX_LENGTH = 100_000;
 
 export function JsonView({ value, what }: { readonly value: unknown; readonly what: string }) {
-  const text = JSON.stringify(value, undefined, 2) ?? "";
+  const text = jsonText(value);
   return (
     <div className="stack">
       <div className="row">

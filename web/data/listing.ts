@@ -8,9 +8,9 @@ export interface LongList<T> {
   readonly error: Error | null;
   readonly hasMore: boolean;
   readonly isLoadingMore: boolean;
-  loadMore(): void;
+  readonly loadMore: () => void;
   /** Reads the list again from its beginning. */
-  refresh(): void;
+  readonly refresh: () => void;
 }
 
 export interface LongListOptions<T> {

@@ -31,7 +31,10 @@ const JOB_EVENTS: readonly JobEventName[] = [
 ];
 
 /** The first words of the keys of queries that any event of a tenant touches. */
-const LISTS = ["jobs", "batches", "overview", "timers", "errors", "dead-letters", "workers"] as const;
+const LISTS = ["jobs", "batches", "timers", "errors", "dead-letters", "workers"] as const;
+/** What takes many requests to read. */
+const SUMS = ["overview"] as const;
+const SUMS_EVERY_MS = 10_000;
 
 type Listener = (event: SystemEvent) => void;
 const listeners = new Set<Listener>();
@@ -121,14 +124,8 @@ interface Touch {
 function createTouch(queries: QueryClient): Touch {
   const ids = new Set<string>();
   let gathering: ReturnType<typeof setTimeout> | undefined;
-  let lists: ReturnType<typeof setTimeout> | undefined;
-  let listsAt = -Infinity;
-
-  const readLists = (): void => {
-    lists = undefined;
-    listsAt = performance.now();
-    for (const kind of LISTS) void queries.invalidateQueries({ queryKey: [kind] });
-  };
+  const lists = atMostEvery(LISTS_EVERY_MS, () => readKinds(queries, LISTS));
+  const sums = atMostEvery(SUMS_EVERY_MS, () => readKinds(queries, SUMS));
   const readIds = (): void => {
     gathering = undefined;
     const gathered = new Set(ids);
@@ -148,13 +145,46 @@ function createTouch(queries: QueryClient): Touch {
       ids.add(event.batchId);
       if ("jobId" in event) ids.add(event.jobId);
       gathering ??= setTimeout(readIds, GATHER_MS);
-      lists ??= setTimeout(readLists, Math.max(GATHER_MS, listsAt + LISTS_EVERY_MS - performance.now()));
+      lists.call();
+      sums.call();
     },
     all: () => void queries.invalidateQueries({ predicate: ({ queryKey: [kind] }) => kind !== "log" }),
     end() {
       clearTimeout(gathering);
-      clearTimeout(lists);
+      lists.end();
+      sums.end();
     },
+  };
+}
+
+/** Of a long list, pages further down are read again only when the reader asks for them. */
+const PAGES_MAX = 3;
+
+function readKinds(queries: QueryClient, kinds: readonly string[]): void {
+  void queries.invalidateQueries({
+    predicate: ({ queryKey: [kind], state: { data } }) => {
+      const pages = (data as { readonly pages?: readonly unknown[] } | undefined)?.pages;
+      return kinds.includes(String(kind)) && (pages?.length ?? 0) <= PAGES_MAX;
+    },
+  });
+}
+
+/** Calls soon after the first of several, and then not before the time is over. */
+function atMostEvery(everyMs: number, act: () => void) {
+  let waiting: ReturnType<typeof setTimeout> | undefined;
+  let lastAt = -Infinity;
+  return {
+    call() {
+      waiting ??= setTimeout(
+        () => {
+          waiting = undefined;
+          lastAt = performance.now();
+          act();
+        },
+        Math.max(GATHER_MS, lastAt + everyMs - performance.now()),
+      );
+    },
+    end: () => clearTimeout(waiting),
   };
 }
 

@@ -1,8 +1,9 @@
 /** What every page needs: the client of the API, who the caller is, which tenant the page is about, what a grant allows. */
 import { createContext, use } from "react";
 import { useQuery } from "@tanstack/react-query";
-import { useSearch } from "wouter";
+import { useLocation, useSearch } from "wouter";
 import type { JobServiceClient, MeView } from "../../runtime/client/index.ts";
+import { parseBatchId, parseJobId } from "../../runtime/core/job/ids.ts";
 import { isAllowed, rolesFor, type Access } from "../../runtime/core/http/access.ts";
 import type { SignedIn } from "./sign-in.ts";
 
@@ -47,7 +48,12 @@ const LAST_TENANT = "jobyard.tenant";
 export function useTenant(): string | undefined {
   const tenants = useTenants();
   const named = new URLSearchParams(useSearch()).get("tenant");
+  const [path] = useLocation();
   if (named !== null) return named;
+  // The id of a batch or a job begins with its tenant.
+  const id = decodeURIComponent(path.split("/")[2] ?? "");
+  const own = parseJobId(id) ?? parseBatchId(id);
+  if (own !== undefined) return own.tenantName;
   const last = localStorage.getItem(LAST_TENANT);
   return tenants?.find((name) => name === last) ?? tenants?.[0];
 }

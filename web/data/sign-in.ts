@@ -23,7 +23,7 @@ export interface SignedIn {
   /** The system of this machine, with its issuer of users without passwords. */
   readonly isLocal: boolean;
   /** Forgets the user in this tab, and begins another sign-in. */
-  signInAgain(): Promise<void>;
+  readonly signInAgain: () => Promise<void>;
 }
 
 const PENDING = "jobyard.sign-in";

@@ -2,6 +2,7 @@
 import { useState } from "react";
 import { useLocation } from "wouter";
 import { href } from "../components/address.ts";
+import { Ghost } from "../components/ghost.tsx";
 import { Icon } from "../components/icon.tsx";
 import { Menu } from "../components/menu.tsx";
 import { useLiveState, type LiveState } from "../data/live.ts";
@@ -19,7 +20,7 @@ const LIVE_WORDS: Readonly<Record<LiveState, readonly [word: string, meaning: st
 const THEME_WORDS: Readonly<Record<Theme, string>> = { auto: "As the system", light: "Light", dark: "Dark" };
 
 export function TopBar({ tenantName }: { readonly tenantName: string | undefined }) {
-  const tenants = useTenants() ?? [];
+  const tenants = useTenants();
   const [, navigate] = useLocation();
   const [theme, setTheme] = useState(readTheme);
   const [word, meaning] = LIVE_WORDS[useLiveState()];
@@ -29,7 +30,7 @@ export function TopBar({ tenantName }: { readonly tenantName: string | undefined
       <Menu
         className="btn quiet tenant"
         label={`Tenant: ${tenantName ?? "none"}`}
-        choices={tenants.map((name) => ({
+        choices={(tenants ?? []).map((name) => ({
           id: name,
           text: name,
           isSelected: name === tenantName,
@@ -37,7 +38,7 @@ export function TopBar({ tenantName }: { readonly tenantName: string | undefined
           onChoose: () => navigate(href(listOf(location.pathname), { tenant: name })),
         }))}
       >
-        <span className="cut">{tenantName ?? "no tenant"}</span>
+        <span className="cut">{tenantName ?? (tenants === undefined ? <Ghost width={5} /> : "no tenant")}</span>
         <Icon name="down" size={12} />
       </Menu>
       <CommandBar tenantName={tenantName} />
@@ -89,7 +90,7 @@ function UserMenu() {
 const initialsOf = (name: string): string =>
   name
     .split(/\s+/)
-    .map((word) => [...word][0] ?? "")
+    .map((word) => String.fromCodePoint(word.codePointAt(0) ?? 0x20))
     .slice(0, 2)
     .join("")
     .toUpperCase();

@@ -71,7 +71,9 @@ export async function startIdentityServer({
     createHttpServer(httpTimes(limits)),
   ] as const;
   for (const server of servers) limitHttp(server, { maxCount: MAX_CONNECTIONS, ...limits });
-  const close = (): Promise<void[]> => Promise.all(servers.map(closed));
+  const close = async (): Promise<void> => {
+    await Promise.all(servers.map(closed));
+  };
   const [secure, plain] = servers;
   try {
     const authority = `https://${host}:${await listen(secure, port, host)}`;
@@ -81,7 +83,7 @@ export async function startIdentityServer({
     const changes = pagesOfThisMachine;
     secure.on("request", localOnly(createIdentityApp({ ...shared, origin: authority }), { changes }));
     plain.on("request", localOnly(createIdentityApp({ ...shared, origin: pageAuthority }), { changes }));
-    return { authority, pageAuthority, caFile: caFileOf(directory), keys, close: async () => void (await close()) };
+    return { authority, pageAuthority, caFile: caFileOf(directory), keys, close };
   } catch (error) {
     await close();
     throw error;

@@ -7,6 +7,7 @@ import { ConfirmButton } from "../../components/confirm.tsx";
 import { CliLine, shellWord } from "../../components/copy.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { ErrorText } from "../../components/error-note.tsx";
+import { jsonText } from "../../components/json-view.tsx";
 import { Menu } from "../../components/menu.tsx";
 import { useToast } from "../../components/toast.tsx";
 import { useCancelJob, useRequeueJob } from "../../data/jobs.ts";
@@ -89,7 +90,7 @@ function EditForm({ job, onDone }: { readonly job: JobView; readonly onDone: () 
   const client = useClient();
   const toast = useToast();
   const [, navigate] = useLocation();
-  const [text, setText] = useState(() => JSON.stringify(job.parameters, undefined, 2) ?? "");
+  const [text, setText] = useState(() => jsonText(job.parameters));
   const [error, setError] = useState<unknown>();
   const [isBusy, setBusy] = useState(false);
   const parsed = parseJson(text);

@@ -20,7 +20,7 @@ export const WEB_CONFIG = {
     reportCompressedSize: false,
   },
   server: {
-    port: 7171,
+    port: Number(process.env["JOBYARD_WEB_PORT"] ?? 7171),
     strictPort: true,
     host: "127.0.0.1",
     proxy: Object.fromEntries(["/v1", "/docs", "/openapi.json", "/readyz", "/healthz"].map((path) => [path, API])),

@@ -18,7 +18,11 @@ export const ROOMS = [
   { room: "runtime/platform", imports: ["runtime/core"], why: "Every program starts with it." },
   { room: "runtime/client", imports: ["runtime/core"], pure: [], why: "It runs in a browser." },
   { room: "runtime/job-sdk", imports: ["runtime/core"], why: "The bundle of every package contains it." },
-  { room: "runtime/package", imports: ["runtime/core"], why: "API, worker, command line and infra share it." },
+  {
+    room: "runtime/package",
+    imports: ["runtime/core", "web/build"],
+    why: "API, worker, command line and infra share it.",
+  },
   {
     room: "runtime/azure",
     imports: ["runtime/core", "runtime/telemetry"],
@@ -104,7 +108,21 @@ export const ROOMS = [
     ],
     why: "It runs jobs with the code that runs them on a worker.",
   },
-  { room: "runtime/main", imports: ["runtime"], why: "It composes everything that runs, and nothing that deploys it." },
+  {
+    room: "runtime/main",
+    imports: ["runtime", "web/build"],
+    why: "It composes everything that runs, and nothing that deploys it.",
+  },
+  {
+    room: "web",
+    imports: ["runtime/client", "runtime/core"],
+    why: "It runs in a browser, and shows what any program can get with the client.",
+  },
+  {
+    room: "web/build",
+    imports: [],
+    why: "It makes files of the pages for programs and deployment, and knows neither.",
+  },
   {
     room: "infra/rehearsal",
     imports: [
@@ -119,7 +137,7 @@ export const ROOMS = [
   },
   {
     room: "infra",
-    imports: ["infra/rehearsal", "runtime/core", "runtime/package", "runtime/platform"],
+    imports: ["infra/rehearsal", "runtime/core", "runtime/package", "runtime/platform", "web/build"],
     why: "Deployment and code share names and limits, nothing else.",
   },
   {
@@ -134,7 +152,7 @@ export const ROOMS = [
   },
 ];
 
-const PROJECT = "^(runtime|infra|test|packages|packages-sample|bench)/";
+const PROJECT = "^(runtime|infra|web|test|packages|packages-sample|bench)/";
 
 /** They drive the whole system, as other tests do. */
 const TESTS_OF_SAMPLES = "^packages-sample/test/";

@@ -4,7 +4,7 @@ import tseslint from "typescript-eslint";
 export default tseslint.config(
   { ignores: ["**/node_modules/**", "**/dist/**", ".jobyard/**", "coverage/**"] },
   {
-    files: ["**/*.ts"],
+    files: ["**/*.{ts,tsx}"],
     extends: [...tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -40,6 +40,7 @@ export default tseslint.config(
       "infra/tools/**/*.ts",
       "infra/rehearsal/**/*.ts",
       "infra/simulation/main.ts",
+      "web/build/**/*.ts",
       "test/**/*.ts",
       "bench/**/*.ts",
       "docs/samples/**/*.ts",

@@ -4,6 +4,8 @@
  */
 import { basename, join } from "node:path";
 import { build, type BuildOptions } from "esbuild";
+import { RELEASES } from "../runtime/core/deployment/storage-layout.ts";
+import { buildWeb, hasWebSource } from "../web/build/build-web.ts";
 import { NODE_BUNDLE } from "../runtime/package/build/node-bundle.ts";
 
 export type Program = "api" | "worker";
@@ -22,9 +24,11 @@ const LEFT_OUT = ["esbuild", "dtrace-provider"];
 /** Files by program, started as `node {program}.mjs`. Throws esbuild's BuildFailure if the source cannot be bundled. */
 export async function programFiles(): Promise<Record<Program, readonly ProgramFile[]>> {
   // One build for both, because they share most modules.
-  const [programs, host] = await Promise.all([
+  const [programs, host, web] = await Promise.all([
     bundle([main("api"), main("worker")], ".mjs", NODE_BUNDLE),
     bundle([{ in: "worker/process/host/main.ts", out: "host" }], ".cjs", COMMON_JS),
+    // A fork can delete the dashboard.
+    hasWebSource() ? buildWeb() : [],
   ]);
   const named = (name: string): ProgramFile => {
     const found = [...programs, ...host].find(({ path }) => path === name);
@@ -32,7 +36,12 @@ export async function programFiles(): Promise<Record<Program, readonly ProgramFi
     return found;
   };
   // A worker looks for the host of its children next to itself.
-  return { api: [named("api.mjs")], worker: [named("worker.mjs"), named("host.cjs")] };
+  const pages = web.map(({ path, content }) => ({
+    path: `${RELEASES.webFolder}/${path}`,
+    content,
+    executable: false,
+  }));
+  return { api: [named("api.mjs"), ...pages], worker: [named("worker.mjs"), named("host.cjs")] };
 }
 
 interface Entry {

@@ -18,6 +18,7 @@ import { createAudited } from "./http/audited.ts";
 import { assignRequestId } from "./http/request-ids.ts";
 import type { Identify } from "./auth/caller.ts";
 import { documentPages } from "./http/document-pages.ts";
+import { webPages, type WebFiles } from "./http/web-pages.ts";
 import { acceptTickets } from "./events/tickets.ts";
 import { mountHub } from "./events/hub.ts";
 import { createResolveSubject } from "./events/resolve-subject.ts";
@@ -40,6 +41,8 @@ export interface AppDeps extends OperationDeps {
   /** Counts what other releases wrote and this process cannot read. */
   readonly unreadable: Unreadable;
   readonly traffic: TrafficSettings;
+  /** The dashboard; undefined: there is none. */
+  readonly web?: WebFiles | undefined;
 }
 
 export function createApp(deps: AppDeps): Express {
@@ -76,6 +79,7 @@ export function createApp(deps: AppDeps): Express {
   // Before tokens are checked: a browser's preflight request has none.
   if (traffic.allowedOrigins.length > 0) app.use(crossOrigin(traffic.allowedOrigins));
   const operations = createOperations(deps);
+  if (deps.web !== undefined) app.use(webPages(deps.web, deps.authFacts));
   app.use(documentPages(operations));
   app.use("/v1", privateAnswers, strangers);
   const limit = createCallerLimit(traffic.requestsPerMinute);

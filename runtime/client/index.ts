@@ -27,8 +27,14 @@ export type { Listener, NotificationEvents, Notifications } from "./notification
 export type { DeviceCode, IssuerOptions } from "./oauth.ts";
 export type { Listing, PageOptions, PageView } from "./listing.ts";
 export type { RetryOptions } from "./with-retries.ts";
-export { signInWithBrowser } from "./sign-in-with-browser.ts";
-export type { BrowserSignIn, BrowserSignInOptions } from "./sign-in-with-browser.ts";
+export { finishSignIn, signInWithBrowser, startSignIn } from "./sign-in-with-browser.ts";
+export type {
+  BrowserSignIn,
+  BrowserSignInOptions,
+  SignedInUser,
+  StartedSignIn,
+  StartSignInOptions,
+} from "./sign-in-with-browser.ts";
 export type { SubmissionSource, SubmitJobsOptions, SubmittedJob } from "./submit-lines.ts";
 export type { NextOptions, TimerReference, Timers } from "./timer-management.ts";
 export type { CallOptions, Fetch } from "./transport.ts";

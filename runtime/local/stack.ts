@@ -35,6 +35,8 @@ export interface StackOptions {
   readonly inspect?: InspectSettings | undefined;
   /** How far ahead ticks of timers are sent. Default: the API's own default. */
   readonly tickHorizonSeconds?: number;
+  /** The dashboard's built pages, awaited before the API starts. Default: those beside the programs, if any. */
+  readonly webDirectory?: Promise<string | undefined>;
   /** Settings of API and workers that say where they send telemetry. Default: nowhere. */
   readonly telemetry?: Readonly<Record<string, string>>;
   /** Limit for one caller of the API. Default: the API's own default. */
@@ -119,7 +121,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   });
 
   const start = async (): Promise<Stack> => {
-    const [blobPort = 0, tablePort = 0, busPort = 0, adminPort = 0, ...anyPorts] = await freePorts(6);
+    const [blobPort = 0, tablePort = 0, busPort = 0, adminPort = 0, pagePort = 0, ...anyPorts] = await freePorts(7);
     // Chosen here, so that a restarted process keeps its port.
     const [port = "", issuerPort = ""] = [apiPort, identityPort].map((wanted, i) => String(wanted || anyPorts[i]));
     const topologyFile = join(home.bus, "topology.json");
@@ -133,7 +135,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const [issuerReady, busReady, storage] = await Promise.all([
       up(
         "identity",
-        supervisor.start(program("identity", "identity", ["--directory", home.identity, "--port", issuerPort])),
+        supervisor.start(
+          program("identity", "identity", [
+            ...["--directory", home.identity, "--port", issuerPort, "--page-port", String(pagePort)],
+          ]),
+        ),
       ),
       up(
         "bus",
@@ -182,6 +188,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       };
       await supervisor.start(program(workerId, "worker", [], { ...common, ...settings }));
     };
+    const webDirectory = await options.webDirectory;
     const apiSettings = {
       // Receivers under development run here too. Only this machine reaches the API.
       [SETTING.webhookLoopback]: "allow",
@@ -190,6 +197,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       [SETTING.authClientId]: API_CLIENT_ID,
       [SETTING.authPublicClientId]: PUBLIC_CLIENT_ID,
       [SETTING.authCaFile]: issuer.caFile,
+      [SETTING.authPageAuthority]: String(issuerReady["pageAuthority"]),
+      ...(webDirectory !== undefined && { [SETTING.webDirectory]: webDirectory }),
       [SETTING.pools]: [...pools.keys()].join(","),
       [SETTING.lockSeconds]: String(options.lockMs / 1_000),
       // For web pages under development.

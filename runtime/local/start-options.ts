@@ -16,6 +16,8 @@ export interface StartOptions {
   readonly demo: boolean | undefined;
   /** Folders of packages to publish beside those in `packages/`. */
   readonly packages: readonly string[];
+  /** Open the dashboard in the browser. */
+  readonly open: boolean;
   readonly workers: number;
   readonly port: number;
   readonly identityPort: number;
@@ -113,6 +115,7 @@ const startCommand = (): Command =>
         .argParser((folder: string, folders: readonly string[]) => [...folders, resolve(folder)])
         .default([], "none"),
     )
+    .addOption(new Option("--no-open", "print the dashboard's link only, and open no browser"))
     .addOption(new Option("--workers <count>", "worker processes").argParser(countOf).default(WORKERS_DEFAULT))
     .addOption(
       new Option("--pool <name=count>", "an additional worker pool; can be repeated")

@@ -8,6 +8,7 @@ import { createFanOut } from "../api/events/fan-out.ts";
 import { subscribeToEvents } from "../api/events/subscribe.ts";
 import { createTickets } from "../api/events/tickets.ts";
 import { closeServer, createHttpServer, listen } from "../api/http/http-server.ts";
+import { readWebFiles } from "../api/http/web-pages.ts";
 import { keepPublishing, openRelease } from "../api/publish-release.ts";
 import { createBellOutbox } from "../api/submit/bell-outbox.ts";
 import { systemClock } from "../core/clock.ts";
@@ -37,6 +38,7 @@ import { withTimerBatches } from "../timers/run/timer-runs.ts";
 
 /** Beside the program, in a release. */
 const RELEASED_PACKAGES = join(import.meta.dirname, RELEASES.packagesFolder);
+const RELEASED_WEB = join(import.meta.dirname, RELEASES.webFolder);
 /** Time that requests under way get when the process stops, and then the connections to the broker. */
 const CLOSE_AFTER_MS = 10_000;
 
@@ -123,6 +125,7 @@ async function start(exits: Exits): Promise<Service> {
     metricsText,
     unreadable,
     traffic,
+    web: await readWebFiles(settings.webDirectory ?? RELEASED_WEB),
     pools,
     silentAfterMs: lockMs + lockMarginMs(lockMs),
     log,

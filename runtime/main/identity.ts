@@ -1,4 +1,4 @@
-/** Runs the local issuer as a process. Arguments: `--directory`, `--port`, `--host` (loopback only). */
+/** Runs the local issuer as a process. Arguments: `--directory`, `--port`, `--page-port`, `--host` (loopback only). */
 import { parseArgs } from "node:util";
 import { SettingsError } from "../core/settings/environment.ts";
 import { NotLoopbackError, startIdentityServer } from "../local/identity/identity-server.ts";
@@ -7,7 +7,12 @@ import { ownerPatience, runService, type Service } from "./service-process.ts";
 
 async function start(): Promise<Service> {
   const { values } = parseArgs({
-    options: { directory: { type: "string" }, port: { type: "string" }, host: { type: "string" } },
+    options: {
+      directory: { type: "string" },
+      port: { type: "string" },
+      "page-port": { type: "string" },
+      host: { type: "string" },
+    },
   });
   const { directory, host } = values;
   if (directory === undefined) throw new SettingsError("--directory is missing.");
@@ -17,11 +22,12 @@ async function start(): Promise<Service> {
     const server = await startIdentityServer({
       directory,
       port,
+      pagePort: Number(values["page-port"] ?? 0),
       onFailure: console.error,
       ...(host !== undefined && { host }),
     });
     return {
-      ready: { authority: server.authority, caFile: server.caFile },
+      ready: { authority: server.authority, pageAuthority: server.pageAuthority, caFile: server.caFile },
       async stop() {
         await server.close();
         owned.release();

@@ -10,6 +10,8 @@ import type { JobView } from "../core/http/views.ts";
 import { DEMO_TENANT, fetchArtifacts, publishPackages, runDemo, sampleJobs } from "../local/demo/demo.ts";
 import { createReport, type Report } from "../local/demo/report.ts";
 import { announceTimers, runningJobs, showJobs } from "../local/demo/show-jobs.ts";
+import { openBrowser } from "../platform/open-browser.ts";
+import { oneTimeLink } from "../local/identity/one-time-link.ts";
 import { type Home, HomeInUseError, openHome } from "../local/home.ts";
 import { DEFAULT_HOME, LAUNCHER } from "../local/launcher.ts";
 import { PortTakenError, assertFree } from "../local/ports.ts";
@@ -29,6 +31,7 @@ const ROOT = join(import.meta.dirname, "../..");
 /** One's own packages. */
 const OWN = join(ROOT, "packages");
 const SAMPLES = join(ROOT, "packages-sample");
+const WEB = join(ROOT, "web");
 /** If the programs have just ended, no second try is needed. */
 const HOME_WAIT_MS = 5_000;
 /** Time for running jobs to end after Ctrl-C. The others run again at the next start. */
@@ -102,12 +105,13 @@ async function main(): Promise<void> {
       now: () => new Date(),
       onFailure: (error) => report.notice(`Telemetry was not kept: ${explain(error)}`),
     });
-    const parts = { home, telemetry: telemetry.settings };
+    const parts = { home, telemetry: telemetry.settings, webDirectory: builtWeb(report) };
     stack = await startLocalStack(parts, options, report, AbortSignal.any([signal, broken.signal]));
     admin = await localClient(stack, ADMIN_APPLICATION);
     await announce(stack, home, options);
     const client = await localClient(stack, DEMO_APPLICATION);
     report.step(`Running at ${stack.apiUrl} with ${counted(workersOf(options), "worker")}`);
+    await showDashboard(stack, options, report);
     if (options.dev !== undefined) {
       await aborted(signal);
       await stop(0);
@@ -152,6 +156,28 @@ async function packAll({ demo, packages, dev }: StartOptions): Promise<readonly 
   return packed.flat();
 }
 
+/** The folder of the dashboard's pages, built from their source. The built package has them beside its programs instead. */
+async function builtWeb(report: Report): Promise<string | undefined> {
+  if (!existsSync(WEB)) return undefined;
+  try {
+    const { keepWebBuilt } = await import("../../web/build/build-web.ts");
+    return await keepWebBuilt();
+  } catch (error) {
+    report.notice(`The dashboard could not be built: ${explain(error)}`);
+    return undefined;
+  }
+}
+
+/** Prints a link that signs the developer in once, and opens it where there is a desktop with a person before it. */
+async function showDashboard(stack: Stack, { once, dev, open, json }: StartOptions, report: Report): Promise<void> {
+  if (once || dev !== undefined) return;
+  const link = await oneTimeLink(stack);
+  report.step(`Dashboard: ${link}`);
+  const { CI, SSH_CONNECTION } = process.env;
+  if (!open || json || !process.stdout.isTTY || CI !== undefined || SSH_CONNECTION !== undefined) return;
+  openBrowser(link, { env: process.env, platform: process.platform });
+}
+
 /** Says where the system is: to commands of the same user, and to `jobyard dev` if that has started it. */
 async function announce({ apiUrl, issuer }: Stack, { directory }: Home, { dev }: StartOptions): Promise<void> {
   await writeRunning(directory, { apiUrl, issuer, inspectPort: dev?.inspect?.port });
@@ -176,7 +202,7 @@ async function tellWhatRuns(admin: JobServiceClient, report: Report): Promise<vo
 }
 
 function startLocalStack(
-  parts: Required<Pick<StackOptions, "home" | "telemetry">>,
+  parts: Required<Pick<StackOptions, "home" | "telemetry" | "webDirectory">>,
   options: StartOptions,
   report: Report,
   signal: AbortSignal,

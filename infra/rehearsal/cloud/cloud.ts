@@ -15,6 +15,7 @@ import { AzureNamedKeyCredential, TableServiceClient } from "@azure/data-tables"
 import { BlobServiceClient, StorageSharedKeyCredential } from "@azure/storage-blob";
 import type { Certificate } from "../../../runtime/local/identity/certificate.ts";
 import { createIdentityApp } from "../../../runtime/local/identity/identity-app.ts";
+import { createSignIns } from "../../../runtime/local/identity/sign-ins.ts";
 import { openKeyRing } from "../../../runtime/local/identity/key-ring.ts";
 import { busAssignments, createAccess, type Access } from "./access.ts";
 import { APP_IDENTITY_ADDRESS, METADATA_ADDRESS, PUBLIC_ADDRESS } from "./addresses.ts";
@@ -151,7 +152,9 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const site = createSite({ estate: () => estate, tokens, folder: join(folder, "site"), caFile, nowMs });
   const storage = createStorageDoor({ estate, access, tokens, blobPort: PORTS.blob, tablePort: PORTS.table });
   const telemetry = createTelemetryIntake({ access, tokens, insightsId: () => estate.insightsId });
-  const issuer = createIdentityApp({ keys, origin: `https://${LOGIN_HOST}`, nowMs, onFailure: console.error });
+  const authority = `https://${LOGIN_HOST}`;
+  const signIns = createSignIns(nowMs);
+  const issuer = createIdentityApp({ keys, signIns, origin: authority, authority, nowMs, onFailure: console.error });
 
   const onUpgrade: UpgradeHandler = (request, socket, head) => {
     if (hostOf(request) === estate.site.host) site.handleUpgrade(request, socket, head);

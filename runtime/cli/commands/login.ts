@@ -22,7 +22,8 @@ import {
   URL_VARIABLE,
 } from "../connection.ts";
 import { UsageError } from "../exit-codes.ts";
-import { listenForCallback, openBrowser } from "../loopback-callback.ts";
+import { openBrowser } from "../../platform/open-browser.ts";
+import { listenForCallback } from "../loopback-callback.ts";
 import { signInFile, type SignIn } from "../sign-in-file.ts";
 import type { Surroundings } from "../terminal.ts";
 

@@ -44,4 +44,6 @@ export const RELEASES = {
   workerPointer: "worker/current.json",
   /** In the API's package: job packages that it publishes when it starts. */
   packagesFolder: "packages",
+  /** In the API's package: the dashboard's built pages. */
+  webFolder: "web",
 } as const;

@@ -24,6 +24,8 @@ export type AuthSettings =
       readonly publicClientId: string | undefined;
       /** Certificate to trust for the authority; only for one on this machine. */
       readonly caFile: string | undefined;
+      /** Address of the same issuer for web pages, which cannot be told to trust a certificate; on this machine only. */
+      readonly pageAuthority: string | undefined;
     };
 
 export type EntraSettings = Extract<AuthSettings, { kind: "entra" }>;
@@ -47,6 +49,9 @@ export const authFactsSchema = z
         userScope: z.string().meta({ description: "What a client asks for on behalf of a user." }),
         applicationScope: z.string().meta({ description: "What an application asks for with its own credentials." }),
         publicClientId: z.string().optional().meta({ description: "The registration users sign in with." }),
+        pageAuthority: z.string().optional().meta({
+          description: "Address of the issuer for web pages, when it is another one: of the local system only.",
+        }),
       })
       .meta({ id: "EntraAuth" }),
   ])
@@ -71,7 +76,7 @@ export const issuerOf = ({ authority, tenantId }: Pick<EntraSettings, "authority
 
 export function authFacts(settings: AuthSettings): AuthFacts {
   if (settings.kind === "none") return { kind: "none" };
-  const { authority, tenantId, clientId, publicClientId } = settings;
+  const { authority, tenantId, clientId, publicClientId, pageAuthority } = settings;
   const audience = appIdUri(clientId);
   return {
     kind: "entra",
@@ -82,5 +87,6 @@ export function authFacts(settings: AuthSettings): AuthFacts {
     userScope: `${audience}/${USER_SCOPE}`,
     applicationScope: `${audience}/.default`,
     ...(publicClientId !== undefined && { publicClientId }),
+    ...(pageAuthority !== undefined && { pageAuthority }),
   };
 }

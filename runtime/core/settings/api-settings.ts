@@ -41,6 +41,8 @@ export interface ApiSettings {
   readonly lockMs: number;
   /** How long workers use what storage has said about a package. */
   readonly packageAnswerMs: number;
+  /** The dashboard's built pages; undefined: those beside the program. */
+  readonly webDirectory: string | undefined;
   /** The tenant that gets the job packages released with the API; undefined: none. */
   readonly packagesTenant: string | undefined;
   /** Whether subscriptions of timers are made while the API runs. */
@@ -84,6 +86,7 @@ export const parseApiSettings = (env: Environment): ApiSettings => ({
   pools: parsePools(env),
   lockMs: parseLockMs(env),
   packageAnswerMs: parsePackageAnswerMs(env),
+  webDirectory: optional(env, SETTING.webDirectory),
   packagesTenant: parsePackagesTenant(env),
   timerRegistration: onOrOff(env, SETTING.timerRegistration),
   tickHorizonMs: parseTickHorizon(env),
@@ -170,6 +173,10 @@ function parseAuth(env: Environment): AuthSettings {
     throw new SettingsError(`${SETTING.authCaFile} is for an authority on this machine, not for ${authority}.`);
   }
   const publicClientId = optional(env, SETTING.authPublicClientId);
+  const pageAuthority = optional(env, SETTING.authPageAuthority);
+  if (pageAuthority !== undefined && !isLoopback(URL.parse(pageAuthority)?.hostname ?? "")) {
+    throw new SettingsError(`${SETTING.authPageAuthority} is for an issuer on this machine, not for ${pageAuthority}.`);
+  }
   return {
     kind,
     authority,
@@ -178,6 +185,7 @@ function parseAuth(env: Environment): AuthSettings {
     audiences: (optional(env, SETTING.authAudiences) ?? "").split(",").flatMap((text) => text.trim() || []),
     publicClientId: publicClientId && guid(SETTING.authPublicClientId, publicClientId),
     caFile,
+    pageAuthority: pageAuthority && new URL(pageAuthority).origin,
   };
 }
 

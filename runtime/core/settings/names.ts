@@ -18,6 +18,8 @@ export const SETTING = {
   secretsDirectory: "JOBYARD_SECRETS_DIRECTORY",
   /** Address the API binds. Default 127.0.0.1. */
   apiHost: "JOBYARD_API_HOST",
+  /** Folder with the built pages of the dashboard. Default: the folder `web` beside the program, if there is one. */
+  webDirectory: "JOBYARD_WEB_DIRECTORY",
   /** Port the API binds; 0: any. Default 7070. */
   apiPort: "JOBYARD_API_PORT",
   /** Names an API instance: letters, digits, hyphens. Default "api". */
@@ -36,6 +38,8 @@ export const SETTING = {
   authPublicClientId: "JOBYARD_AUTH_PUBLIC_CLIENT_ID",
   /** File with the certificate to trust for an authority on this machine; refused for any other. */
   authCaFile: "JOBYARD_AUTH_CA_FILE",
+  /** Address of the same issuer for web pages, also over http; refused for any that is not on this machine. */
+  authPageAuthority: "JOBYARD_AUTH_PAGE_AUTHORITY",
   /** Names the worker in tables and logs: letters, digits, hyphens. Required; the same after a restart. */
   workerId: "JOBYARD_WORKER_ID",
   /** The pool whose queues the worker serves. Default "default". */

@@ -1,4 +1,5 @@
 /** The local issuer's app: the endpoints of Entra's v2 API that Jobyard and its clients use, for one directory. */
+import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import * as z from "zod";
@@ -11,13 +12,17 @@ import {
   readUserScopes,
 } from "./token-endpoint.ts";
 import { chooseUserForm, chooseUserPage, enterCodePage, messagePage, PAGE_POLICY } from "./pages.ts";
-import { DIRECTORY_ID, USERS } from "./principals.ts";
-import { createSignIns, DEVICE_LIFE_MS, newUserCode, type DeviceRequest } from "./sign-ins.ts";
+import { DIRECTORY_ID, PUBLIC_CLIENT_ID, USERS } from "./principals.ts";
+import { DEVICE_LIFE_MS, newUserCode, type DeviceRequest, type SignIns } from "./sign-ins.ts";
 
 export interface IdentityAppDeps {
   readonly keys: KeyRing;
+  /** Shared by the addresses of one issuer. */
+  readonly signIns: SignIns;
   /** Its address: scheme, host, port. */
   readonly origin: string;
+  /** The address that its tokens name. */
+  readonly authority: string;
   /** Milliseconds since the epoch. */
   readonly nowMs: () => number;
   /** Called with unexpected errors. */
@@ -43,10 +48,19 @@ const AUTHORIZE_QUERY = z.object({
   login: z.string().optional(),
 });
 
-export function createIdentityApp({ keys, origin, nowMs, onFailure }: IdentityAppDeps): Express {
+const APPLICATION_FORM = z.object({ client_id: z.string(), client_secret: z.string() });
+
+const ONE_TIME_CODE_FORM = APPLICATION_FORM.extend({
+  login: z.string(),
+  redirect_uri: z.string().regex(LOOPBACK_URI),
+  scope: z.string(),
+  nonce: z.string(),
+  code_challenge: z.string().min(43),
+});
+
+export function createIdentityApp({ keys, signIns, origin, authority, nowMs, onFailure }: IdentityAppDeps): Express {
   const tenant = `/${DIRECTORY_ID}`;
-  const issuer = `${origin}${tenant}/v2.0`;
-  const signIns = createSignIns(nowMs);
+  const issuer = `${authority}${tenant}/v2.0`;
   const token = createTokenEndpoint({ keys, signIns, issuer, nowMs });
   const app = express();
   app.disable("x-powered-by");
@@ -142,12 +156,28 @@ export function createIdentityApp({ keys, origin, nowMs, onFailure }: IdentityAp
     sendPage(response, messagePage("Signed in", `The device is signed in as ${user.name}. You can close this page.`));
   });
 
+  // Entra has no such endpoint. `npm start` prints a link with the code, which signs its user in once.
+  app.post(`${tenant}/one-time-code`, (request, response) => {
+    const form = readQuery(ONE_TIME_CODE_FORM, request.body);
+    assertAdministrator(form);
+    const user = USERS.find(({ userName }) => userName === form.login);
+    if (user === undefined) throw new OAuthError("invalid_request", "The user does not exist.");
+    const authorization = {
+      user,
+      clientId: PUBLIC_CLIENT_ID,
+      redirectUri: form.redirect_uri,
+      codeChallenge: form.code_challenge,
+      scopes: readUserScopes(form.scope),
+      nonce: form.nonce,
+    };
+    // Short, because people copy it.
+    const code = signIns.authorizations.issue(authorization, randomBytes(16).toString("base64url"));
+    response.set("cache-control", "no-store").json({ code });
+  });
+
   // Entra has no such endpoint, because it rotates its keys itself.
   app.post(`${tenant}/rotate-keys`, async (request, response) => {
-    const form = readQuery(z.object({ client_id: z.string(), client_secret: z.string() }), request.body);
-    if (!authenticateApplication(form.client_id, form.client_secret).roles.includes("Jobs.Admin")) {
-      throw new OAuthError("unauthorized_client", "This needs an application with the role Jobs.Admin.");
-    }
+    assertAdministrator(readQuery(APPLICATION_FORM, request.body));
     await keys.rotate();
     response.json({ keys: keys.publicKeys() });
   });
@@ -157,6 +187,11 @@ export function createIdentityApp({ keys, origin, nowMs, onFailure }: IdentityAp
   });
   app.use(answerErrors(onFailure));
   return app;
+}
+
+function assertAdministrator({ client_id: clientId, client_secret: secret }: z.infer<typeof APPLICATION_FORM>): void {
+  if (authenticateApplication(clientId, secret).roles.includes("Jobs.Admin")) return;
+  throw new OAuthError("unauthorized_client", "This needs an application with the role Jobs.Admin.");
 }
 
 const metadata = (origin: string, issuer: string): object => ({

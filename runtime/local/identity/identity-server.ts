@@ -1,5 +1,9 @@
-/** Serves the local issuer on a port of this machine, over HTTPS. */
+/**
+ * Serves the local issuer on a port of this machine, over HTTPS. For web pages it has a second port without TLS, because a
+ * browser does not trust its certificate, and no other machine is between.
+ */
 import { chmod, mkdir } from "node:fs/promises";
+import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
 import { createServer, type Server } from "node:https";
 import { HEADERS_TIMEOUT_MS } from "../../core/limits.ts";
 import { isLoopback, localOnly, pagesOfThisMachine } from "../../core/loopback.ts";
@@ -7,12 +11,15 @@ import { httpTimes, limitHttp, type HttpLimits } from "../../platform/server-lim
 import { caFileOf, certificateIn } from "./certificate.ts";
 import { createIdentityApp } from "./identity-app.ts";
 import { openKeyRing, type KeyRing } from "./key-ring.ts";
+import { createSignIns } from "./sign-ins.ts";
 
 export interface IdentityServerOptions {
   /** Stores certificate and keys. Created if necessary, accessible only to this user. */
   readonly directory: string;
   /** 0: any free port. */
   readonly port: number;
+  /** For web pages. Default 0. */
+  readonly pagePort?: number;
   /** Default 127.0.0.1. */
   readonly host?: string;
   /** Called with unexpected errors. */
@@ -26,6 +33,8 @@ const MAX_CONNECTIONS = 500;
 export interface IdentityServer {
   /** The address of the authority for the API and clients. */
   readonly authority: string;
+  /** The same issuer, for web pages. */
+  readonly pageAuthority: string;
   readonly caFile: string;
   readonly keys: KeyRing;
   close(): Promise<void>;
@@ -44,6 +53,7 @@ export class NotLoopbackError extends Error {
 export async function startIdentityServer({
   directory,
   port,
+  pagePort = 0,
   host = "127.0.0.1",
   onFailure,
   limits = {},
@@ -56,26 +66,38 @@ export async function startIdentityServer({
     openKeyRing(directory, Date.now),
   ]);
   const { headersTimeoutMs = HEADERS_TIMEOUT_MS } = limits;
-  const server = createServer({ ...httpTimes(limits), ...certificate, handshakeTimeout: headersTimeoutMs });
-  limitHttp(server, { maxCount: MAX_CONNECTIONS, ...limits });
-  const bound = await listen(server, port, host);
-  const authority = `https://${host}:${bound}`;
-  const app = createIdentityApp({ keys, origin: authority, nowMs: Date.now, onFailure });
-  // Pages of this machine sign in here, from other ports.
-  server.on("request", localOnly(app, { changes: pagesOfThisMachine }));
-  return {
-    authority,
-    caFile: caFileOf(directory),
-    keys,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+  const servers = [
+    createServer({ ...httpTimes(limits), ...certificate, handshakeTimeout: headersTimeoutMs }),
+    createHttpServer(httpTimes(limits)),
+  ] as const;
+  for (const server of servers) limitHttp(server, { maxCount: MAX_CONNECTIONS, ...limits });
+  const close = async (): Promise<void> => {
+    await Promise.all(servers.map(closed));
   };
+  const [secure, plain] = servers;
+  try {
+    const authority = `https://${host}:${await listen(secure, port, host)}`;
+    const pageAuthority = `http://${host}:${await listen(plain, pagePort, host)}`;
+    const shared = { keys, signIns: createSignIns(Date.now), authority, nowMs: Date.now, onFailure };
+    // Pages of this machine sign in here, from other ports.
+    const changes = pagesOfThisMachine;
+    secure.on("request", localOnly(createIdentityApp({ ...shared, origin: authority }), { changes }));
+    plain.on("request", localOnly(createIdentityApp({ ...shared, origin: pageAuthority }), { changes }));
+    return { authority, pageAuthority, caFile: caFileOf(directory), keys, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
-function listen(server: Server, port: number, host: string): Promise<number> {
+function closed(server: HttpServer | Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+function listen(server: HttpServer | Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, () => {

@@ -5,6 +5,8 @@
 import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BuildOptions, build } from "esbuild";
+import { RELEASES } from "../../core/deployment/storage-layout.ts";
+import { buildWeb, writeWeb } from "../../../web/build/build-web.ts";
 import { NODE_BUNDLE } from "./node-bundle.ts";
 import { writeDeclarations } from "./write-declarations.ts";
 
@@ -62,6 +64,8 @@ export async function buildJobyardPackage(
     buildClient(join(directory, "lib/client.js")),
     buildJobModule(join(directory, LIB, "job.mjs")),
     buildPrograms(join(directory, LIB)),
+    // Beside the programs, where the API looks for them.
+    buildWeb().then((files) => writeWeb(files, join(directory, LIB, RELEASES.webFolder))),
     ...["LICENSE"].map((file) => copyFile(join(ROOT, file), join(directory, file))),
     writeFile(join(directory, "README.md"), readmeOf(description.name)),
     writeFile(join(directory, "package.json"), `${JSON.stringify(description, null, 2)}\n`),
@@ -106,8 +110,8 @@ const buildJobModule = (outfile: string) =>
 
 /** What a package manager installs beside the package. */
 const INSTALLED = ["esbuild", "typescript", "rhea-emulator", "azurite"];
-/** Optional for the library that imports it. */
-const LEFT_OUT = ["dtrace-provider"];
+/** Optional for the library that imports it, or needed only where there is a source to build. */
+const LEFT_OUT = ["dtrace-provider", "vite"];
 
 async function buildPrograms(outdir: string): Promise<void> {
   const options = {

@@ -75,6 +75,7 @@ export async function startTestIssuer(): Promise<TestIssuer> {
       clientId: API_CLIENT,
       audiences: [],
       publicClientId: undefined,
+      pageAuthority: undefined,
       caFile: caFileOf(directory.path),
     },
     ca: await readFile(caFileOf(directory.path), "utf8"),

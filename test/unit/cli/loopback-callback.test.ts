@@ -6,7 +6,8 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { listenForCallback, openBrowser, type LoopbackCallback } from "../../../runtime/cli/loopback-callback.ts";
+import { listenForCallback, type LoopbackCallback } from "../../../runtime/cli/loopback-callback.ts";
+import { openBrowser } from "../../../runtime/platform/open-browser.ts";
 import { eventually } from "../../support/eventually.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 

@@ -26,6 +26,7 @@ describe("settings", () => {
         audiences: [],
         publicClientId: undefined,
         caFile: undefined,
+        pageAuthority: undefined,
       },
       host: "127.0.0.1",
       port: 7070,

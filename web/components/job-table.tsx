@@ -1,0 +1,84 @@
+/** Jobs in a table. The same wherever jobs are listed. */
+import type { ReactNode } from "react";
+import { Link } from "wouter";
+import type { JobView } from "../../runtime/client/index.ts";
+import { jobHref } from "./address.ts";
+import { useNow } from "./clock.ts";
+import { DataTable, type Column, type Selection } from "./data-table.tsx";
+import { shownState, StateMark } from "./state-mark.tsx";
+import { Ago, Span } from "./times.tsx";
+
+const COLUMNS: readonly Column<JobView>[] = [
+  { id: "state", title: "State", width: "120px", cell: (job) => <State job={job} /> },
+  {
+    id: "job",
+    title: "Job",
+    cell: ({ jobId, jobName, jobType }) => (
+      <>
+        <Link className="name" href={jobHref(jobId)}>
+          {jobName}
+        </Link>
+        <span className="sub">{jobType}</span>
+      </>
+    ),
+  },
+  { id: "wait", title: "Wait", width: "96px", isNumber: true, hide: "medium", cell: (job) => <Wait job={job} /> },
+  { id: "run", title: "Run", width: "148px", isNumber: true, cell: (job) => <Run job={job} /> },
+  { id: "try", title: "Attempt", width: "88px", isNumber: true, hide: "small", cell: ({ attempts }) => attempts || "" },
+  {
+    id: "submitted",
+    title: "Submitted",
+    width: "104px",
+    isNumber: true,
+    hide: "small",
+    cell: ({ submittedAt }) => <Ago at={submittedAt} />,
+  },
+];
+
+export interface JobTableProps {
+  readonly jobs: readonly JobView[] | undefined;
+  readonly onEnd?: (() => void) | undefined;
+  readonly empty: ReactNode;
+  readonly selection?: Selection;
+  readonly news?: { readonly count: number; readonly onShow: () => void };
+  readonly foot?: ReactNode;
+}
+
+export const JobTable = ({ jobs, ...rest }: JobTableProps) => (
+  <DataTable
+    {...rest}
+    label="Jobs"
+    columns={COLUMNS}
+    rows={jobs}
+    keyOf={({ jobId }) => jobId}
+    nameOf={({ jobName }) => jobName}
+    hrefOf={({ jobId }) => jobHref(jobId)}
+  />
+);
+
+const State = ({ job }: { readonly job: JobView }) => <StateMark state={shownState(job, useNow())} />;
+
+/** From its submit, or from its time, to its first start. */
+function Wait({ job: { submittedAt, runAt, history, state } }: { readonly job: JobView }) {
+  const first = history[0]?.startedAt;
+  const begin = runAt !== undefined && first === undefined ? runAt : submittedAt;
+  if (first === undefined && state !== "queued") return null;
+  if (first === undefined && Date.parse(begin) > Date.now()) return <Ago at={begin} />;
+  return <Span from={begin} to={first} />;
+}
+
+/** Of the latest start, with its progress. */
+function Run({ job: { startedAt, endedAt, state, progress } }: { readonly job: JobView }) {
+  if (startedAt === undefined) return null;
+  const fraction = state === "running" ? progress?.fraction : undefined;
+  return (
+    <>
+      {fraction === undefined ? null : (
+        <span className="bar" style={{ width: 40, marginRight: 8 }} title={`${Math.round(fraction * 100)} %`}>
+          <i style={{ width: `${fraction * 100}%` }} />
+        </span>
+      )}
+      <Span from={startedAt} to={endedAt} />
+    </>
+  );
+}

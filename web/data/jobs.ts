@@ -1,0 +1,35 @@
+/** One job: its row, log and files, and what can be done with it. */
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useClient } from "./session.ts";
+
+export function useJob(jobId: string) {
+  const client = useClient();
+  return useQuery({ queryKey: ["job", jobId], queryFn: ({ signal }) => client.monitoring.getJob(jobId, { signal }) });
+}
+
+export function useArtifacts(jobId: string, enabled: boolean) {
+  const client = useClient();
+  return useQuery({
+    queryKey: ["job", jobId, "artifacts"],
+    enabled,
+    queryFn: ({ signal }) => client.monitoring.getArtifacts(jobId, { signal }),
+  });
+}
+
+export function useCancelJob() {
+  const client = useClient();
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: (jobId: string) => client.management.cancelJob(jobId),
+    onSuccess: (job) => queries.setQueryData(["job", job.jobId], job),
+  });
+}
+
+export function useRequeueJob() {
+  const client = useClient();
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: (jobId: string) => client.management.requeueJob(jobId),
+    onSuccess: (job) => queries.setQueryData(["job", job.jobId], job),
+  });
+}

@@ -1,0 +1,49 @@
+/** Lists of the API, page by page, as the user scrolls. */
+import { useInfiniteQuery, type QueryKey } from "@tanstack/react-query";
+import type { Listing } from "../../runtime/client/index.ts";
+
+export interface LongList<T> {
+  /** Undefined: the first page has not come. */
+  readonly items: readonly T[] | undefined;
+  readonly error: Error | null;
+  readonly hasMore: boolean;
+  readonly isLoadingMore: boolean;
+  readonly loadMore: () => void;
+  /** Reads the list again from its beginning. */
+  readonly refresh: () => void;
+}
+
+export interface LongListOptions<T> {
+  readonly queryKey: QueryKey;
+  readonly list: (options: { readonly signal: AbortSignal; readonly pageSize: number }) => Listing<T>;
+  readonly enabled?: boolean;
+  readonly pageSize?: number;
+}
+
+const PAGE_SIZE = 100;
+
+export function useLongList<T>({
+  queryKey,
+  list,
+  enabled = true,
+  pageSize = PAGE_SIZE,
+}: LongListOptions<T>): LongList<T> {
+  const query = useInfiniteQuery({
+    queryKey,
+    enabled,
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ pageParam, signal }) => {
+      for await (const page of list({ signal, pageSize }).pages(pageParam)) return page;
+      return { items: [] };
+    },
+    getNextPageParam: ({ continuationToken }) => continuationToken,
+  });
+  return {
+    items: query.data?.pages.flatMap(({ items }) => items),
+    error: query.error,
+    hasMore: query.hasNextPage,
+    isLoadingMore: query.isFetchingNextPage,
+    loadMore: () => void query.fetchNextPage(),
+    refresh: () => void query.refetch(),
+  };
+}

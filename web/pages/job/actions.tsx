@@ -1,0 +1,160 @@
+/** What can be done with a job: requeue, cancel, edit and submit anew, copy as a command or as code. */
+import { useState } from "react";
+import { useLocation } from "wouter";
+import { ActionButton } from "../../components/action-button.tsx";
+import { jobHref } from "../../components/address.ts";
+import { ConfirmButton } from "../../components/confirm.tsx";
+import { CliLine, shellWord } from "../../components/copy.tsx";
+import { Dialog } from "../../components/dialog.tsx";
+import { ErrorText } from "../../components/error-note.tsx";
+import { jsonText } from "../../components/json-view.tsx";
+import { Menu } from "../../components/menu.tsx";
+import { useToast } from "../../components/toast.tsx";
+import { useCancelJob, useRequeueJob } from "../../data/jobs.ts";
+import { useAccess, useClient } from "../../data/session.ts";
+import { isTerminal } from "../../../runtime/core/job/states.ts";
+import type { JobView } from "../../../runtime/client/index.ts";
+import { COPY_FORMS } from "./copy-forms.ts";
+
+export function JobActions({ job }: { readonly job: JobView }) {
+  const { jobId, tenantName, state, cancelWanted } = job;
+  const toast = useToast();
+  const cancel = useCancelJob();
+  const requeue = useRequeueJob();
+  const { reason } = useAccess("submit", tenantName);
+  const hasEnded = isTerminal(state);
+  return (
+    <>
+      <Menu
+        choices={COPY_FORMS.map(({ id, title, textOf }) => ({
+          id,
+          text: title,
+          onChoose: () => {
+            void navigator.clipboard
+              .writeText(textOf(job, location.origin))
+              .then(() => toast.show({ kind: "good", text: `Copied: ${title}.` }));
+          },
+        }))}
+      >
+        Copy as
+      </Menu>
+      <EditAndSubmit job={job} refused={reason} />
+      <ConfirmButton
+        verb="Cancel"
+        kind="danger"
+        isDangerous
+        cli={`jobyard cancel ${shellWord(jobId)}`}
+        refused={
+          reason ??
+          (hasEnded ? `The job is ${state} already.` : cancelWanted ? "Its worker is asked already." : undefined)
+        }
+        action={async () => {
+          const after = await cancel.mutateAsync(jobId);
+          return after.state === "canceled" ? "The job is canceled." : "Its worker has been asked to end it.";
+        }}
+      >
+        {state === "running" ? "Its worker is asked to end it. It gets a grace period." : "It will not start."}
+      </ConfirmButton>
+      <ConfirmButton
+        verb="Requeue"
+        kind="primary"
+        cli={`jobyard requeue ${shellWord(jobId)}`}
+        refused={reason ?? (hasEnded ? undefined : `The job is ${state}: it has not ended.`)}
+        action={async () => {
+          await requeue.mutateAsync(jobId);
+          return "The job is queued again.";
+        }}
+      >
+        It runs again with the same parameters and the current version of its package. Attempts count from zero.
+      </ConfirmButton>
+    </>
+  );
+}
+
+/** A new job with other parameters. The old one stays as it is. */
+function EditAndSubmit({ job, refused }: { readonly job: JobView; readonly refused: string | undefined }) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <>
+      <ActionButton refused={refused} onPress={() => setOpen(true)}>
+        Edit and submit
+      </ActionButton>
+      <Dialog title="Submit anew with other parameters" isOpen={isOpen} onClose={() => setOpen(false)} isWide>
+        <EditForm job={job} onDone={() => setOpen(false)} />
+      </Dialog>
+    </>
+  );
+}
+
+function EditForm({ job, onDone }: { readonly job: JobView; readonly onDone: () => void }) {
+  const client = useClient();
+  const toast = useToast();
+  const [, navigate] = useLocation();
+  const [text, setText] = useState(() => jsonText(job.parameters));
+  const [error, setError] = useState<unknown>();
+  const [isBusy, setBusy] = useState(false);
+  const parsed = parseJson(text);
+  const submit = async (): Promise<void> => {
+    setBusy(true);
+    setError(undefined);
+    try {
+      const { tenantName, jobType, jobName, jobProcessorPackageName, priority, batchId } = job;
+      const jobId = await client.management.submitJob(
+        { tenantName, jobType, jobName, jobProcessorPackageName, priority, parameters: parsed.value },
+        batchId,
+      );
+      toast.show({ kind: "good", text: "A new job is submitted." });
+      onDone();
+      navigate(jobHref(jobId));
+    } catch (thrown) {
+      setError(thrown);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <>
+      <div className="field">
+        <label htmlFor="edit-parameters">Parameters, as JSON</label>
+        <textarea
+          id="edit-parameters"
+          className="input"
+          rows={14}
+          spellCheck={false}
+          value={text}
+          aria-invalid={parsed.problem !== undefined}
+          aria-describedby="edit-problem"
+          onChange={(event) => setText(event.target.value)}
+        />
+        <span id="edit-problem" className="small" role="status" data-s="failed">
+          {parsed.problem ?? "\u00a0"}
+        </span>
+      </div>
+      <CliLine
+        line={`jobyard submit --type ${shellWord(job.jobType)} --package ${shellWord(job.jobProcessorPackageName)} --name ${shellWord(job.jobName)} --batch ${shellWord(job.batchId)} --parameters ${shellWord(parsed.problem === undefined && text.trim() !== "" ? JSON.stringify(parsed.value) : "@file")}`}
+      />
+      {error === undefined ? null : (
+        <div className="note" data-kind="bad" role="alert">
+          <ErrorText error={error} />
+        </div>
+      )}
+      <div className="actions">
+        <button type="button" className="btn" onClick={onDone}>
+          Back
+        </button>
+        <ActionButton kind="primary" refused={parsed.problem} isBusy={isBusy} onPress={() => void submit()}>
+          Submit
+        </ActionButton>
+      </div>
+    </>
+  );
+}
+
+function parseJson(text: string): { readonly value?: unknown; readonly problem?: string } {
+  if (text.trim() === "") return {};
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch (error) {
+    return { problem: `This is not JSON: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * All pages: their address, their place in the side bar, their code. Each is loaded when it is first opened. To add one: a
+ * module in `pages/` that exports `Page`, and a line here.
+ */
+import { lazy, type ComponentType, type LazyExoticComponent } from "react";
+import type { IconName } from "./components/icon.tsx";
+
+export interface PageRoute {
+  /** A pattern of wouter. Parameters arrive as `params`. */
+  readonly path: string;
+  readonly title: string;
+  /** In the side bar. Absent: reached from another page. */
+  readonly nav?: NavPlace;
+  readonly Page: LazyExoticComponent<ComponentType<PageProps>>;
+}
+
+export interface NavPlace {
+  readonly icon: IconName;
+  /** On a phone it is in the sheet behind "More", not in the bar. */
+  readonly isLess?: boolean;
+  /** A line stands above it. */
+  readonly startsGroup?: boolean;
+  /** The key after `g` that goes there. */
+  readonly key: string;
+}
+
+export interface PageProps {
+  readonly params: Readonly<Record<string, string | undefined>>;
+}
+
+const page = (load: () => Promise<{ readonly Page: ComponentType<PageProps> }>) =>
+  lazy(async () => ({ default: (await load()).Page }));
+
+export const ROUTES: readonly PageRoute[] = [
+  {
+    path: "/",
+    title: "Overview",
+    nav: { icon: "overview", key: "o" },
+    Page: page(() => import("./pages/overview.tsx")),
+  },
+  {
+    path: "/batches",
+    title: "Batches",
+    nav: { icon: "batches", key: "b" },
+    Page: page(() => import("./pages/batches.tsx")),
+  },
+  { path: "/batches/:batchId", title: "Batch", Page: page(() => import("./pages/batch.tsx")) },
+  { path: "/jobs/:jobId", title: "Job", Page: page(() => import("./pages/job.tsx")) },
+];

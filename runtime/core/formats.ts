@@ -30,6 +30,8 @@ export const FORMATS = {
   webhook: { lies: "a row of table webhooks" },
   setting: { lies: "a row of table settings" },
   identityGrant: { lies: "a row of table settings" },
+  pause: { lies: "a row of table settings" },
+  waitingNote: { lies: "a row of table jobs: a batch has jobs that wait without a bell" },
   delivery: { lies: "a row of table webhooks" },
 } as const satisfies Readonly<Record<string, Format>>;
 

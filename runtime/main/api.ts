@@ -23,10 +23,11 @@ import { SETTING } from "../core/settings/names.ts";
 import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
+import { startPauseBoard } from "../lifecycle/pause-board.ts";
 import { measureConflicts } from "../lifecycle/measured-jobs.ts";
 import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
-import { composeAuth, composeReadiness, composeTimers, composeWebhooks } from "./compose-api.ts";
+import { composeAuth, composeReadiness, composeShares, composeTimers, composeWebhooks } from "./compose-api.ts";
 import { connect } from "./connect.ts";
 import { observe } from "./observe.ts";
 import { type Exits, type Service, runService } from "./service-process.ts";
@@ -56,7 +57,10 @@ async function start(exits: Exits): Promise<Service> {
     onServiceTime: serviceClock.hear,
   });
   const { queue, lease } = services;
-  const outbox = createBellOutbox({ queue, log });
+  const silentAfterMs = lockMs + lockMarginMs(lockMs);
+  const pauseBoard = await startPauseBoard({ ...services, unreadable, log });
+  const shares = composeShares({ services, pauseBoard, silentAfterMs, unreadable, clock, log });
+  const outbox = shares.windowOver(createBellOutbox({ queue, log }));
   metrics.ringerBacklog.watch(() => [{ value: outbox.waitingCount, attributes: {} }]);
   const publisher = services.eventPublisher(metrics, log);
   const events = createJobEvents({ publisher, level: settings.events, metrics, now, log });
@@ -105,6 +109,7 @@ async function start(exits: Exits): Promise<Service> {
     bus: { queue, outbox },
     completion,
     events,
+    pauseBoard,
     followers: { fanOut, connections, tickets },
     timers: { registration: timers.registration, wakeScheduler },
     webhooks: { post: webhooks.post, allowLoopback },
@@ -119,7 +124,7 @@ async function start(exits: Exits): Promise<Service> {
     unreadable,
     traffic,
     pools,
-    silentAfterMs: lockMs + lockMarginMs(lockMs),
+    silentAfterMs,
     log,
   });
   const server = createHttpServer(localListener(app, settings));
@@ -137,6 +142,8 @@ async function start(exits: Exits): Promise<Service> {
     onGap: () => fanOut.gap(),
     log,
   });
+  const refillDuty = shares.startRefill({ completion, waitsForAnother: (job) => waitsForAnotherRun(job, stores) });
+  pauseBoard.onChange(() => refillDuty.wake());
   const stopSweeper = startSweeper({
     jobs,
     batches,
@@ -147,6 +154,7 @@ async function start(exits: Exits): Promise<Service> {
     events,
     announce: webhooks.announce,
     waitsForAnother: (job) => waitsForAnotherRun(job, stores),
+    waiting: services.waiting,
     pools,
     reconcileTimers: (isLeader) => timers.reconcile.run(isLeader),
     lease: lease("sweeper", SWEEPER_LEASE_MS),
@@ -176,6 +184,8 @@ async function start(exits: Exits): Promise<Service> {
       const scheduled = scheduler.stop();
       await publishing;
       await stopSweeper();
+      await refillDuty.stop();
+      pauseBoard.stop();
       await delivering;
       await outbox.close();
       // Closing can hang when the broker is down.

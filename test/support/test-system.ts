@@ -17,6 +17,7 @@ import { isTerminal } from "../../runtime/core/job/states.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { createBatchCompletion } from "../../runtime/lifecycle/batch-completion.ts";
+import { startPauseBoard } from "../../runtime/lifecycle/pause-board.ts";
 import { createTimerRuns } from "../../runtime/timers/run/timer-runs.ts";
 import { createPackageCache } from "../../runtime/worker/package-cache/package-cache.ts";
 import { currentPlatform } from "../../runtime/worker/package-cache/unpack.ts";
@@ -108,6 +109,8 @@ export interface TestSystemOptions {
   readonly stores?: () => Stores;
   /** Puts something between the bus and its clients; resolves to what they connect to. Called before `stores`. */
   readonly beforeBus?: (connectionString: string) => Promise<string>;
+  /** The API parks jobs and refills queues, as in production. Default: every bell is sent at once. */
+  readonly shares?: boolean;
   /** What API and workers record. Default: nothing. */
   readonly metrics?: Metrics;
 }
@@ -117,6 +120,7 @@ export async function startTestSystem({
   events: eventLevel = "all",
   stores: connect = createAzureStores,
   beforeBus = (connectionString) => Promise.resolve(connectionString),
+  shares = false,
   metrics: systemMetrics = silentMetrics,
 }: TestSystemOptions = {}): Promise<TestSystem> {
   const topology = busTopology([DEFAULT_POOL], { lockMs });
@@ -131,7 +135,7 @@ export async function startTestSystem({
     return created;
   };
   const stores = connect();
-  const api = await startTestApi(queue(), { bus, stores, events: eventLevel, metrics: systemMetrics });
+  const api = await startTestApi(queue(), { bus, stores, shares, events: eventLevel, metrics: systemMetrics });
   const others: TestApi[] = [];
 
   async function launchWorker(options: WorkerOptions = {}): Promise<TestWorker> {
@@ -189,8 +193,11 @@ export async function startTestSystem({
     const completion = createBatchCompletion({ batches, jobs, events, now });
     const forTimers = { jobs, batches, timers, queue: ownQueue, completion, events, pool: DEFAULT_POOL, now };
     const timerRuns = createTimerRuns(forTimers);
+    const pauses = await startPauseBoard({ pauses: given.pauses, unreadable, log });
     const worker = await startWorker({
       jobs,
+      pauses,
+      waiting: given.waiting,
       queue: ownQueue,
       files,
       workers,
@@ -241,6 +248,7 @@ export async function startTestSystem({
       drain: (ms) => worker.drain(ms),
       async [Symbol.asyncDispose]() {
         await worker.drain(0);
+        pauses.stop();
         await machine.stop();
         await processes.close();
         await publisher.close();

@@ -14,6 +14,7 @@ import { withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
 import { identifyAs, LOCAL_CALLER } from "../../../runtime/api/auth/caller.ts";
 import { createBellOutbox } from "../../../runtime/api/submit/bell-outbox.ts";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
+import { NOTHING_PAUSED } from "../../../runtime/core/admission/pause.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { createMemoryKeys } from "../stores/memory-keys.ts";
@@ -118,6 +119,7 @@ function buildRoutes(pool: string): Routes {
     settings: unasked("settings"),
     secrets: unasked("secrets"),
     identityGrants: unasked("identityGrants"),
+    pauses: unasked("pauses"),
   };
   const queue = ask("queue");
   const now = (): Date => new Date();
@@ -126,6 +128,7 @@ function buildRoutes(pool: string): Routes {
     bus: { queue, outbox: ask("outbox") },
     completion: withTimerBatches(createBatchCompletion({ ...stores, events: silentEvents, now }), { ...stores, queue }),
     events: silentEvents,
+    pauseBoard: { current: () => NOTHING_PAUSED, refresh: () => Promise.resolve() },
     followers: followed(),
     timers: { registration: unasked("timerRegistration"), wakeScheduler: () => undefined },
     webhooks: { post: () => Promise.reject(new Error("Nobody has webhooks.")), allowLoopback: false },

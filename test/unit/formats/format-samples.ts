@@ -21,10 +21,13 @@ import {
 } from "../../../runtime/azure/tables/tenant-store.ts";
 import * as timerRows from "../../../runtime/azure/tables/timer-store.ts";
 import * as identityRows from "../../../runtime/azure/tables/identity-grant-store.ts";
+import * as pauseRows from "../../../runtime/azure/tables/pause-store.ts";
 import * as settingRows from "../../../runtime/azure/tables/setting-store.ts";
+import * as waitingRows from "../../../runtime/azure/tables/waiting-store.ts";
 import * as webhookRows from "../../../runtime/azure/tables/webhook-entity.ts";
 import { workerCells, workerKeys, workerOf } from "../../../runtime/azure/tables/worker-store.ts";
 import { countsOf, createWriterCounter } from "../../../runtime/azure/tables/writer-counter.ts";
+import type { Pause, PauseSubject } from "../../../runtime/core/admission/pause.ts";
 import { bellOf } from "../../../runtime/core/job/bell.ts";
 import * as events from "../../../runtime/core/job/events.ts";
 import type { FormatName } from "../../../runtime/core/formats.ts";
@@ -224,6 +227,19 @@ const message = (written: unknown): unknown => {
   return parsed.kind === "bell" || parsed.kind === "tick" ? parsed : undefined;
 };
 
+const PAUSED: Readonly<Record<PauseSubject["kind"], PauseSubject>> = {
+  tenant: { kind: "tenant", tenantName: "acme" },
+  type: { kind: "type", tenantName: "acme", jobType: "Thumbnails" },
+  pool: { kind: "pool", pool: "default" },
+  queue: { kind: "queue", pool: "default", priority: "low" },
+};
+
+function pauseRow(kind: PauseSubject["kind"]) {
+  const reason = kind === "tenant" ? "Unpaid." : undefined;
+  const pause: Pause = { subject: PAUSED[kind], pausedAt: AT, pausedBy: "ada", reason };
+  return { ...pauseRows.pauseKeys(pause.subject), ...pauseRows.pauseCells(pause) };
+}
+
 export const formatSamples = async (): Promise<Readonly<Record<FormatName, FormatSamples>>> => ({
   bell: { written: { full: bellOf(fullJob, ETAG), bare: bellOf(bareJob, ETAG) }, read: message },
   tick: { written: { plain: outgoingTick(timer, scheduleHashOf(timer), AT).tick }, read: message },
@@ -300,6 +316,10 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   ),
   tenant: row(tenantOf, {
     plain: { ...tenantKeys("acme"), ...tenantCells({ tenantName: "acme", createdAt: AT, createdBy: "ada" }) },
+    weighted: {
+      ...tenantKeys("acme"),
+      ...tenantCells({ tenantName: "acme", createdAt: AT, createdBy: "ada", weight: 3 }),
+    },
   }),
   grant: row(
     grantOf,
@@ -309,6 +329,16 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   setting: row(settingRows.settingOf, { plain: settingRow(setting), secret: settingRow(secret) }),
   identityGrant: row(identityRows.identityGrantOf, {
     plain: { ...identityRows.identityGrantKeys(identity), ...identityRows.identityGrantCells(identity) },
+  }),
+  pause: row(
+    pauseRows.pauseOf,
+    each(["tenant", "type", "pool", "queue"], (kind) => pauseRow(kind)),
+  ),
+  waitingNote: row(waitingRows.waitingNoteOf, {
+    plain: {
+      ...waitingRows.waitingKeys("jobs-default-normal", BATCH_ID),
+      ...waitingRows.waitingCells({ queue: "jobs-default-normal", batchId: BATCH_ID, since: AT }),
+    },
   }),
   delivery: row(webhookRows.webhookDeliveryOf, {
     tried: deliveryRow(tried),

@@ -19,6 +19,7 @@ export type { ListDeadLettersOptions, ListJobsOptions, Monitoring, OpenedArtifac
 export type { Listener, NotificationEvents, Notifications } from "./notifications.ts";
 export type { DeviceCode, IssuerOptions } from "./oauth.ts";
 export type { Listing, PageOptions, PageView } from "./listing.ts";
+export type { Pauses } from "./pauses.ts";
 export type { RetryOptions } from "./with-retries.ts";
 export { signInWithBrowser } from "./sign-in-with-browser.ts";
 export type { BrowserSignIn, BrowserSignInOptions } from "./sign-in-with-browser.ts";
@@ -48,6 +49,8 @@ export type {
   PackageView,
   PublishedPackageView,
 } from "../core/http/package-api.ts";
+export type { PauseView, PutPauseBody } from "../core/http/pause-api.ts";
+export type { PauseSubject } from "../core/admission/pause.ts";
 export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
 export type { PutSettingBody, SettingView } from "../core/http/setting-api.ts";
 export type { JobShape, OutputOf, ParametersOf } from "../core/job/job-shape.ts";

@@ -75,7 +75,7 @@ const listPauses = ({ pauses }: PauseOperationDeps) =>
     path: "/v1/pauses",
     tag: "Pauses",
     summary: "List what is paused",
-    needs: "read",
+    needs: "signed-in",
     responses: { 200: { description: "Pools, queues, and what the caller may see of tenants.", schema: pausesSchema } },
     errors: [],
     async handle({ caller }) {

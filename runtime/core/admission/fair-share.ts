@@ -66,11 +66,11 @@ export function roomsOf(load: QueueLoad, { waiting, weightOf }: TenantShares): R
     waiting.has(tenantName) ? Infinity : (load.bells.get(tenantName) ?? 0);
   let open = [...new Set([...load.bells.keys(), ...waiting])].filter((tenantName) => wants(tenantName) > 0);
   let left = windowOf(load);
-  let level = 0;
+  let weights = 0;
+  const shareOf = (tenantName: string): number => (left * weightOf(tenantName)) / weights;
   for (;;) {
-    const weights = open.reduce((sum, tenantName) => sum + weightOf(tenantName), 0);
-    level = weights === 0 ? 0 : left / weights;
-    const satisfied = open.filter((tenantName) => wants(tenantName) <= level * weightOf(tenantName));
+    weights = open.reduce((sum, tenantName) => sum + weightOf(tenantName), 0);
+    const satisfied = open.filter((tenantName) => wants(tenantName) <= shareOf(tenantName));
     if (satisfied.length === 0) break;
     left -= satisfied.reduce((sum, tenantName) => sum + wants(tenantName), 0);
     open = open.filter((tenantName) => !satisfied.includes(tenantName));
@@ -79,7 +79,7 @@ export function roomsOf(load: QueueLoad, { waiting, weightOf }: TenantShares): R
     open
       .filter((tenantName) => waiting.has(tenantName))
       .map((tenantName) => {
-        const share = Math.max(1, Math.floor(level * weightOf(tenantName)));
+        const share = Math.max(1, Math.floor(shareOf(tenantName)));
         return [tenantName, Math.max(0, share - (load.bells.get(tenantName) ?? 0))];
       }),
   );

@@ -10,6 +10,8 @@ import type { PauseReader } from "../core/ports/pause-store.ts";
 import type { Unreadable } from "../core/unreadable.ts";
 
 export interface PauseBoard {
+  /** Resolves after the first read, or when the table could not be read. Until then nothing counts as paused. */
+  readonly ready: Promise<void>;
   current(): PauseSet;
   /** Reads now. The reader of a change of its own does not wait for the next round. Throws UnavailableError. */
   refresh(): Promise<void>;
@@ -30,8 +32,7 @@ export const NO_PAUSES: Pick<PauseBoard, "current" | "onChange"> = {
   onChange: () => undefined,
 };
 
-/** Has read once when it resolves, unless the table cannot be read. */
-export async function startPauseBoard({ pauses, unreadable, log }: PauseBoardDeps): Promise<PauseBoard> {
+export function startPauseBoard({ pauses, unreadable, log }: PauseBoardDeps): PauseBoard {
   const listeners: (() => void)[] = [];
   let current = NOTHING_PAUSED;
   let text = JSON.stringify(current.pauses);
@@ -57,9 +58,9 @@ export async function startPauseBoard({ pauses, unreadable, log }: PauseBoardDep
     timer = setTimeout(() => void round(), PAUSES_READ_EVERY_MS);
     timer.unref();
   }
-  await round();
 
   return {
+    ready: round(),
     current: () => current,
     refresh,
     onChange: (listener) => void listeners.push(listener),

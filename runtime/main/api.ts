@@ -58,7 +58,7 @@ async function start(exits: Exits): Promise<Service> {
   });
   const { queue, lease } = services;
   const silentAfterMs = lockMs + lockMarginMs(lockMs);
-  const pauseBoard = await startPauseBoard({ ...services, unreadable, log });
+  const pauseBoard = startPauseBoard({ ...services, unreadable, log });
   const shares = composeShares({ services, pauseBoard, silentAfterMs, unreadable, clock, log });
   const outbox = shares.windowOver(createBellOutbox({ queue, log }));
   metrics.ringerBacklog.watch(() => [{ value: outbox.waitingCount, attributes: {} }]);

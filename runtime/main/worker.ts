@@ -104,7 +104,8 @@ async function start(exits: Exits): Promise<Service> {
   const completion = createBatchCompletion({ batches, jobs, events, now });
   // Runs of timers. A fork without timers gives the worker `completion` alone.
   const timerRuns = createTimerRuns({ jobs, batches, timers, queue, completion, events, pool, now });
-  const pauses = await startPauseBoard({ ...connected, unreadable, log });
+  const pauses = startPauseBoard({ ...connected, unreadable, log });
+  await pauses.ready;
   const worker = await startWorker({
     jobs,
     pauses,

@@ -193,7 +193,8 @@ export async function startTestSystem({
     const completion = createBatchCompletion({ batches, jobs, events, now });
     const forTimers = { jobs, batches, timers, queue: ownQueue, completion, events, pool: DEFAULT_POOL, now };
     const timerRuns = createTimerRuns(forTimers);
-    const pauses = await startPauseBoard({ pauses: given.pauses, unreadable, log });
+    const pauses = startPauseBoard({ pauses: given.pauses, unreadable, log });
+    await pauses.ready;
     const worker = await startWorker({
       jobs,
       pauses,

@@ -197,7 +197,7 @@ export async function startTestApi(
   const events = publisher?.events ?? silentEvents;
   const clock = { now, trustedNow, monotonicNow };
   const unreadable = createUnreadable({ monotonicNow, log });
-  const pauseBoard = await startPauseBoard({ pauses: stores.pauses, unreadable, log });
+  const pauseBoard = startPauseBoard({ pauses: stores.pauses, unreadable, log });
   const lease = () => ({ hold: () => Promise.resolve(true), release: () => Promise.resolve() });
   const ofShares = { services: { ...stores, queue, lease }, pauseBoard, silentAfterMs: 60_000, unreadable, clock, log };
   const sharing = shares ? composeShares(ofShares) : undefined;

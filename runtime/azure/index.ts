@@ -21,6 +21,7 @@ export { createJobStore } from "./tables/job-store.ts";
 export { createKeyStore } from "./tables/key-store.ts";
 export { createLeaderLease } from "./blobs/leader-lease.ts";
 export { createPackageCatalog } from "./blobs/package-catalog.ts";
+export { createPauseStore } from "./tables/pause-store.ts";
 export { createPackageStore } from "./blobs/package-store.ts";
 export { createSettingStore } from "./tables/setting-store.ts";
 export { createSharedSecret } from "./tables/shared-secret.ts";
@@ -31,4 +32,5 @@ export { createTickSender, createTimerSubscriptions } from "./bus/timer-topic.ts
 export { createTimerStore } from "./tables/timer-store.ts";
 export { createReleaseReader } from "./blobs/release-reader.ts";
 export { connectScaleSet } from "./machine/scale-set-services.ts";
+export { createWaitingStore } from "./tables/waiting-store.ts";
 export { createWorkerStore } from "./tables/worker-store.ts";

@@ -1,4 +1,4 @@
-/** The client of the service: management, monitoring, timers, notifications, waiting. */
+/** The client of the service: management, monitoring, timers, pauses, notifications, waiting. */
 import type { AuthFacts } from "../core/http/auth-facts.ts";
 import type { BatchView, JobView } from "../core/http/views.ts";
 import type { JobShape } from "../core/job/job-shape.ts";
@@ -7,6 +7,7 @@ import { JobServiceError } from "./job-service-error.ts";
 import { type Management, createManagement } from "./management.ts";
 import { type Monitoring, createMonitoring } from "./monitoring.ts";
 import { type Notifications, createNotifications } from "./notifications.ts";
+import { type Pauses, createPauses } from "./pauses.ts";
 import { type RetryOptions, callRetryPolicy } from "./with-retries.ts";
 import { type Timers, createTimers } from "./timer-management.ts";
 import { type TokenCache, type TokenOptions, createTokenCache } from "./token-cache.ts";
@@ -44,6 +45,7 @@ export class JobServiceClient {
   readonly management: Management;
   readonly monitoring: Monitoring;
   readonly timers: Timers;
+  readonly pauses: Pauses;
   readonly notifications: Notifications;
   readonly #transport: Transport;
   readonly #fetch: Fetch;
@@ -79,6 +81,7 @@ export class JobServiceClient {
     this.monitoring = createMonitoring(this.#transport);
     this.management = createManagement(this.#transport, this.monitoring);
     this.timers = createTimers(this.#transport);
+    this.pauses = createPauses(this.#transport);
     this.notifications = createNotifications({ transport: this.#transport });
     this.#waits = createWaits({ transport: this.#transport, monitoring: this.monitoring });
     if (options.credential !== undefined) this.#use(options.credential);

@@ -26,6 +26,7 @@ export type {
 export type { Listener, NotificationEvents, Notifications } from "./notifications.ts";
 export type { DeviceCode, IssuerOptions } from "./oauth.ts";
 export type { Listing, PageOptions, PageView } from "./listing.ts";
+export type { Pauses } from "./pauses.ts";
 export type { RetryOptions } from "./with-retries.ts";
 export { finishSignIn, signInWithBrowser, startSignIn } from "./sign-in-with-browser.ts";
 export type {
@@ -69,6 +70,8 @@ export type {
   RequeueBatchBody,
   SubmitJobBody,
 } from "../core/http/requests.ts";
+export type { PauseView, PutPauseBody } from "../core/http/pause-api.ts";
+export type { PauseSubject } from "../core/admission/pause.ts";
 export type { PutSettingBody, SettingView } from "../core/http/setting-api.ts";
 export type { JobShape, OutputOf, ParametersOf } from "../core/job/job-shape.ts";
 export type { JobState } from "../core/job/states.ts";

@@ -75,6 +75,8 @@ export interface Management {
   /** Has no effect if it exists. */
   createTenant(tenantName: string, options?: CallOptions): Promise<TenantView>;
   deleteTenant(tenantName: string, options?: CallOptions): Promise<void>;
+  /** 1 to 100: its share of the slots in proportion to other tenants. */
+  putWeight(tenantName: string, weight: number, options?: CallOptions): Promise<TenantView>;
   putGrant(tenantName: string, principalId: string, grant: PutGrantBody, options?: CallOptions): Promise<GrantView>;
   deleteGrant(tenantName: string, principalId: string, options?: CallOptions): Promise<void>;
   /** For administrators: lets a tenant's jobs use the identity of a pool. */
@@ -184,6 +186,8 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
     drainWorker: (pool, workerId, options) => post(path`/v1/workers/${pool}/${workerId}/drain`, options),
     createTenant: (tenantName, { signal } = {}) =>
       transport.json({ method: "PUT", path: path`/v1/tenants/${tenantName}`, signal }),
+    putWeight: (tenantName, weight, { signal } = {}) =>
+      transport.json({ method: "PUT", path: path`/v1/tenants/${tenantName}/weight`, json: { weight }, signal }),
     deleteTenant: (tenantName, options = {}) => remove(path`/v1/tenants/${tenantName}`, options, "TenantNotFound"),
     putGrant: (tenantName, principalId, grant, { signal } = {}) =>
       transport.json({

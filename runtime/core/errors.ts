@@ -34,6 +34,7 @@ export const NOT_FOUND_CODES = [
   "WebhookNotFound",
   "TimerNotFound",
   "SettingNotFound",
+  "PauseNotFound",
 ] as const;
 /** The thing is not in a state that allows this. */
 export const CONFLICT_CODES = [
@@ -50,6 +51,7 @@ export const CONFLICT_CODES = [
   "TimerLimitReached",
   "SettingMissing",
   "TooManySettings",
+  "TooManyPauses",
 ] as const;
 /** The package author must act; the job fails at once. */
 export const PACKAGE_CODES = [

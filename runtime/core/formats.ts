@@ -31,6 +31,8 @@ export const FORMATS = {
   setting: { lies: "a row of table settings" },
   indexEntry: { lies: "a row of table index" },
   identityGrant: { lies: "a row of table settings" },
+  pause: { lies: "a row of table settings" },
+  waitingNote: { lies: "a row of table jobs: a batch has jobs that wait without a bell" },
   delivery: { lies: "a row of table webhooks" },
   audit: { lies: "a row of table audit" },
 } as const satisfies Readonly<Record<string, Format>>;

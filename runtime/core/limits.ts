@@ -445,6 +445,18 @@ export const REUSE_BLOCKED_MS = 30_000;
 /** A job that was interrupted so often may be the one that ends its process. It runs alone from then on. */
 export const REUSE_ALONE_AFTER_INTERRUPTIONS = 3;
 
+// --- Pauses and shares of tenants -------------------------------------------------------------------------------------
+
+/** Between two looks of a process at what is paused. A pause holds everywhere within this time and the time of one read. */
+export const PAUSES_READ_EVERY_MS = 2_000;
+/** Job types of one tenant that can be paused at a time. Every process reads all pauses. */
+export const PAUSED_TYPES_MAX_COUNT = 100;
+export const PAUSE_REASON_MAX_LENGTH = 200;
+/** A tenant's share of the slots in proportion to the others'. */
+export const WEIGHT_MAX = 100;
+/** Messages of a queue that a look at its shares reads, 250 in a request. More than the largest pool can hold at a time. */
+export const BELLS_LOOKED_AT_MAX_COUNT = 5_000;
+
 // --- Machines of a scale set -----------------------------------------------------------------------------------------
 
 /**

@@ -25,11 +25,12 @@ import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
 import { createJobIndexer, indexedJobs } from "../lifecycle/job-indexer.ts";
+import { startPauseBoard } from "../lifecycle/pause-board.ts";
 import { measureConflicts } from "../lifecycle/measured-jobs.ts";
 import { createAuditSweep } from "../sweeper/sweep-audit.ts";
 import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
-import { composeAuth, composeReadiness, composeTimers, composeWebhooks } from "./compose-api.ts";
+import { composeAuth, composeReadiness, composeShares, composeTimers, composeWebhooks } from "./compose-api.ts";
 import { connect } from "./connect.ts";
 import { observe } from "./observe.ts";
 import { type Exits, type Service, runService } from "./service-process.ts";
@@ -60,7 +61,10 @@ async function start(exits: Exits): Promise<Service> {
     onServiceTime: serviceClock.hear,
   });
   const { queue, lease } = services;
-  const outbox = createBellOutbox({ queue, log });
+  const silentAfterMs = lockMs + lockMarginMs(lockMs);
+  const pauseBoard = startPauseBoard({ ...services, unreadable, log });
+  const shares = composeShares({ services, pauseBoard, silentAfterMs, unreadable, clock, log });
+  const outbox = shares.windowOver(createBellOutbox({ queue, log }));
   metrics.ringerBacklog.watch(() => [{ value: outbox.waitingCount, attributes: {} }]);
   const publisher = services.eventPublisher(metrics, log);
   const events = createJobEvents({ publisher, level: settings.events, metrics, now, log });
@@ -112,6 +116,7 @@ async function start(exits: Exits): Promise<Service> {
     completion,
     indexer,
     events,
+    pauseBoard,
     followers: { fanOut, connections, tickets },
     timers: { registration: timers.registration, wakeScheduler },
     webhooks: { post: webhooks.post, allowLoopback },
@@ -127,7 +132,7 @@ async function start(exits: Exits): Promise<Service> {
     traffic,
     web: await readWebFiles(settings.webDirectory ?? RELEASED_WEB),
     pools,
-    silentAfterMs: lockMs + lockMarginMs(lockMs),
+    silentAfterMs,
     log,
   });
   const server = createHttpServer(localListener(app, settings));
@@ -145,6 +150,8 @@ async function start(exits: Exits): Promise<Service> {
     onGap: () => fanOut.gap(),
     log,
   });
+  const refillDuty = shares.startRefill({ completion, waitsForAnother: (job) => waitsForAnotherRun(job, stores) });
+  pauseBoard.onChange(() => refillDuty.wake());
   const stopSweeper = startSweeper({
     jobs,
     index: services.index,
@@ -156,6 +163,7 @@ async function start(exits: Exits): Promise<Service> {
     events,
     announce: webhooks.announce,
     waitsForAnother: (job) => waitsForAnotherRun(job, stores),
+    waiting: services.waiting,
     pools,
     auditSweep: createAuditSweep({ audit: stores.audit, days: settings.auditDays, now: clock.trustedNow }),
     reconcileTimers: (isLeader) => timers.reconcile.run(isLeader),
@@ -186,6 +194,8 @@ async function start(exits: Exits): Promise<Service> {
       const scheduled = scheduler.stop();
       await publishing;
       await stopSweeper();
+      await refillDuty.stop();
+      pauseBoard.stop();
       await delivering;
       await outbox.close();
       await indexer.close();

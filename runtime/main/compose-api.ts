@@ -9,6 +9,7 @@ import { keepVerified } from "../api/auth/verified-tokens.ts";
 import { createReadiness, type Readiness } from "../api/readiness.ts";
 import type { ApiClock } from "../api/routes/routes.ts";
 import type { BellOutbox } from "../api/submit/bell-outbox.ts";
+import { createRingWindow } from "../api/submit/ring-window.ts";
 import { type Announce, createAnnounce } from "../api/webhooks/announce.ts";
 import { createDeliverer } from "../api/webhooks/deliver.ts";
 import { WEBHOOK_LEASE_MS, type WebhookDuty, startWebhookDuty } from "../api/webhooks/duty.ts";
@@ -24,6 +25,10 @@ import type { TenantStore } from "../core/ports/tenant-store.ts";
 import type { TimerSubscriptions } from "../core/ports/timer-topic.ts";
 import type { Unreadable } from "../core/unreadable.ts";
 import type { JobEvents } from "../lifecycle/job-events.ts";
+import type { PauseBoard } from "../lifecycle/pause-board.ts";
+import { createQueueLoads } from "../lifecycle/queue-loads.ts";
+import { REFILL_LEASE_MS, type RefillDuty, startRefillDuty } from "../sweeper/refill-duty.ts";
+import { type RefillDeps, createRefill } from "../sweeper/refill.ts";
 import { type TimerReconcile, createTimerReconcile } from "../timers/register/reconcile.ts";
 import { type TimerRegistration, createTimerRegistration } from "../timers/register/registration.ts";
 import { createVersionRuns } from "../timers/register/version-runs.ts";
@@ -105,6 +110,40 @@ export function composeTimers(deps: TimersDeps): Timers {
   });
   const reconcile = createTimerReconcile({ ...stores, subscriptions, pools, registration, log });
   return { registration, reconcile };
+}
+
+// --- Shares of the queues --------------------------------------------------------------------------------------------
+
+export interface SharesDeps {
+  readonly services: Pick<Services, "jobs" | "batches" | "queue" | "waiting" | "workers" | "tenants" | "lease">;
+  readonly pauseBoard: PauseBoard;
+  /** A worker whose last heartbeat is older takes no jobs. */
+  readonly silentAfterMs: number;
+  readonly unreadable: Unreadable;
+  readonly clock: ApiClock;
+  readonly log: Logger;
+}
+
+export interface Shares {
+  /** An outbox that parks the jobs of those who are paused, or have their share of a queue. */
+  windowOver(outbox: BellOutbox): BellOutbox;
+  /** Rings for parked jobs, in one instance at a time. */
+  startRefill(deps: Pick<RefillDeps, "completion" | "waitsForAnother">): RefillDuty;
+}
+
+export function composeShares({ services, pauseBoard, silentAfterMs, unreadable, clock, log }: SharesDeps): Shares {
+  const { jobs, batches, queue, waiting, workers, tenants, lease } = services;
+  const { now, trustedNow, monotonicNow } = clock;
+  const loads = createQueueLoads({ queue, workers, tenants, silentAfterMs, now: trustedNow, monotonicNow });
+  const shared = { jobs, batches, queue, waiting, pauses: pauseBoard, loads, monotonicNow };
+  let duty: RefillDuty | undefined;
+  return {
+    windowOver: (outbox) => createRingWindow({ ...shared, outbox, onParked: () => duty?.wake(), now, log }),
+    startRefill({ completion, waitsForAnother }) {
+      const refill = createRefill({ ...shared, completion, waitsForAnother, unreadable });
+      return (duty = startRefillDuty({ refill, lease: lease("refill", REFILL_LEASE_MS), monotonicNow, log }));
+    },
+  };
 }
 
 // --- Webhooks --------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ import {
   createKeyStore,
   createLeaderLease,
   createPackageCatalog,
+  createPauseStore,
   createReleaseReader,
   createSettingStore,
   createSharedSecret,
@@ -27,6 +28,7 @@ import {
   createTickSender,
   createTimerStore,
   createTimerSubscriptions,
+  createWaitingStore,
   createWebhookStore,
   createWorkerStore,
 } from "../azure/index.ts";
@@ -43,6 +45,7 @@ import type { JobQueue } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../core/ports/package-store.ts";
+import type { PauseStore } from "../core/ports/pause-store.ts";
 import type { ReleaseReader } from "../core/ports/release-reader.ts";
 import type { OnUnreadable } from "../core/ports/stored.ts";
 import type { SecretStore } from "../core/ports/secret-store.ts";
@@ -50,6 +53,7 @@ import type { SettingStore } from "../core/ports/setting-store.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
 import type { TimerStore } from "../core/ports/timer-store.ts";
 import type { TickSender, TimerSubscriptions } from "../core/ports/timer-topic.ts";
+import type { WaitingStore } from "../core/ports/waiting-store.ts";
 import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts";
 import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
 import type { ConnectionSettings, SecretSettings } from "../core/settings/service-settings.ts";
@@ -74,6 +78,8 @@ export interface Services {
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
   readonly audit: AuditStore;
+  readonly pauses: PauseStore;
+  readonly waiting: WaitingStore;
   /** The same in every process that can read it. Throws UnavailableError. */
   readonly sharedSecret: (name: string) => () => Promise<Uint8Array>;
   /** Has its own connection, so that events never delay other messages. */
@@ -123,6 +129,8 @@ export async function connect(
     settings: createSettingStore({ storage }),
     identityGrants: createIdentityGrantStore({ storage }),
     audit: createAuditStore({ storage }),
+    pauses: createPauseStore({ storage }),
+    waiting: createWaitingStore({ storage, now: systemClock.now }),
     secrets: await secretStoreOf(settings.secrets),
     sharedSecret: (name) => createSharedSecret(storage, name),
     eventPublisher: (metrics, log) =>

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { connectScaleSet } from "../azure/index.ts";
 import { parseWorkerMachineSettings } from "../core/settings/machine-settings.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
+import { startPauseBoard } from "../lifecycle/pause-board.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
 import { createJobIndexer, indexedJobs, WORKER_LINGER_MS } from "../lifecycle/job-indexer.ts";
 import { measureConflicts } from "../lifecycle/measured-jobs.ts";
@@ -112,8 +113,12 @@ async function start(exits: Exits): Promise<Service> {
   const completion = createBatchCompletion({ batches, jobs, events, now });
   // Runs of timers. A fork without timers gives the worker `completion` alone.
   const timerRuns = createTimerRuns({ jobs, batches, timers, queue, completion, events, pool, now });
+  const pauses = startPauseBoard({ ...connected, unreadable, log });
+  await pauses.ready;
   const worker = await startWorker({
     jobs,
+    pauses,
+    waiting: connected.waiting,
     queue,
     files,
     workers,
@@ -171,6 +176,7 @@ async function start(exits: Exits): Promise<Service> {
       ending = true;
       log.info({ running: worker.runningCount }, "draining");
       await worker.drain(settings.drainMs);
+      pauses.stop();
       await machine.stop();
       await indexer.close();
       await processes.close();

@@ -17,6 +17,7 @@ import type { JobQueue } from "../core/ports/job-queue.ts";
 import type { CounterSnapshot, JobStore } from "../core/ports/job-store.ts";
 import { type Logger, jobLogFields } from "../core/logger.ts";
 import type { Stored } from "../core/ports/stored.ts";
+import type { WaitingStore } from "../core/ports/waiting-store.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
 import type { BatchCompletion } from "../lifecycle/batch-completion.ts";
 import { type CancelDeps, cancelJob } from "../lifecycle/cancel-job.ts";
@@ -35,6 +36,8 @@ export interface SweepBatchesDeps extends HandBackDeps {
   readonly waitsForAnother?: ((job: Job) => Promise<boolean>) | undefined;
   /** Finds jobs that are missing in the index. Default: nothing does. */
   readonly indexRepair?: Pick<IndexRepair, "consider"> | undefined;
+  /** Batches whose waiting jobs the refill rings for. Default: none. */
+  readonly waiting?: Pick<WaitingStore, "list"> | undefined;
   readonly unreadable: Pick<Unreadable, "note">;
   readonly lockMs: number;
   readonly marginMs: number;
@@ -113,6 +116,7 @@ export async function sweepBatches(
     0,
   );
   const bells = new Map<string, Promise<ReadonlySet<string> | undefined>>();
+  let noted: Promise<ReadonlySet<string>> | undefined;
 
   const sweepBatch = async ({ batch, snapshot }: Active): Promise<void> => {
     const isIndexed = !(deps.indexRepair?.consider(batch, snapshot) ?? false);
@@ -124,7 +128,8 @@ export async function sweepBatches(
     }
     if (snapshot.counts.queued === 0) return;
     if (batch.value.state === "canceled") canceled += await cancelOvertaken(batch.value, deps);
-    bellsSent += await resendLostBells(batch.value, bells, deps);
+    noted ??= notedBatches(deps);
+    if (!(await noted).has(batch.value.batchId)) bellsSent += await resendLostBells(batch.value, bells, deps);
   };
   for (const each of active) await unlessUnreadable(each.batch.value.batchId, unreadable, () => sweepBatch(each));
   // After the repairs, because jobs wait for those. The process that completed these has died, or its event got lost.
@@ -215,6 +220,11 @@ async function resendLostBells(
     count++;
   }
   return count;
+}
+
+/** Their jobs wait without a bell on purpose. Lost bells in them are found when the refill has removed the note (R32). */
+async function notedBatches({ waiting, unreadable }: SweepBatchesDeps): Promise<ReadonlySet<string>> {
+  return new Set((await waiting?.list(unreadable.note))?.map(({ value }) => value.batchId));
 }
 
 async function isStillQueued(jobs: Pick<JobStore, "get">, { jobId, ring }: Job): Promise<boolean> {

@@ -10,6 +10,8 @@
  * | asked            | a short receive for its part of the slots  | all of them → full; fewer → empty            |
  * | empty            | had no more; nothing is asked of it        | `next()` → open                              |
  * | open             | a long receive for one message             | one that had waited → full; else → empty     |
+ *
+ * Nothing is asked of a paused queue. What an open receive still brings from it goes back at once.
  */
 import { messageOf } from "../core/errors.ts";
 import { type Logger, jobLogFields } from "../core/logger.ts";
@@ -31,6 +33,10 @@ export interface Intake {
   /** Since when, by a clock that never jumps, `next()` waits on open receives; undefined while it does not. */
   waitingSince(): number | undefined;
   contact(): Contact;
+  /** Whether nothing is received from a queue, because it is paused. */
+  isHeld(priority: Priority): boolean;
+  /** Looks again which queues are held. */
+  holdsChanged(): void;
   /** Goes on with new links; what waits on the old ones goes on waiting on the new. */
   replaceReceivers(): Promise<void>;
   /** Ends `next()` and gives back what was not taken. */
@@ -51,6 +57,8 @@ export interface IntakeDeps {
   readonly queue: Pick<JobQueue, "receiver">;
   readonly pool: string;
   readonly share: Share;
+  /** Whether a queue is paused. Its messages stay in it. Default: none is. */
+  readonly isPaused?: ((priority: Priority) => boolean) | undefined;
   /** Lock duration of the queues. */
   readonly lockMs: number;
   readonly monotonicNow: Clock["monotonicNow"];
@@ -76,7 +84,8 @@ interface Line {
   readonly arrived: ReceivedMessage[];
 }
 
-export function createIntake({ queue, pool, share, lockMs, monotonicNow, log }: IntakeDeps): Intake {
+export function createIntake(deps: IntakeDeps): Intake {
+  const { queue, pool, share, isPaused: isHeld = () => false, lockMs, monotonicNow, log } = deps;
   const closed = new AbortController();
   const openReceiver = (priority: Priority): BellReceiver => queue.receiver(jobQueueName(pool, priority));
   const lines = new Map<Priority, Line>(
@@ -137,25 +146,32 @@ export function createIntake({ queue, pool, share, lockMs, monotonicNow, log }: 
       line.state = hasMore ? "full" : "empty";
       line.kept = 0;
       line.arrived.push(...messages);
-      if (!wanted || closed.signal.aborted) await giveBackArrived(line);
+      if (!wanted || closed.signal.aborted || isHeld(priority)) await giveBackArrived(line);
       wake();
     });
   }
 
   /** Has a receive under way on every queue that is due one. */
   function ask(freeSlots: number): void {
-    const full = (): boolean => [...lines.values()].some(({ state }) => state === "full");
+    const isFull = (priority: Priority): boolean => lines.get(priority)?.state === "full" && !isHeld(priority);
+    const full = (): boolean => PRIORITIES.some(isFull);
     let free = freeSlots - [...lines.values()].reduce((sum, { kept }) => sum + kept, 0);
     const parts = new Map<Priority, number>();
     for (; free > 0 && full(); free--) {
-      const first = share().find((priority) => lines.get(priority)?.state === "full");
+      const first = share().find(isFull);
       if (first !== undefined) parts.set(first, (parts.get(first) ?? 0) + 1);
     }
     for (const [priority, line] of lines) {
       const part = parts.get(priority);
       if (part !== undefined) start(priority, line, "asked", part);
-      else if (line.state === "empty") start(priority, line, "open", 1);
+      else if (line.state === "empty" && !isHeld(priority)) start(priority, line, "open", 1);
     }
+  }
+
+  /** Every queue that is not paused has an open receive, and there is one. */
+  function isWaiting(): boolean {
+    const heard = [...lines].filter(([priority]) => !isHeld(priority));
+    return heard.length > 0 && heard.every(([, { state }]) => state === "open");
   }
 
   function takeArrived(freeSlots: number): readonly ReceivedMessage[] {
@@ -177,11 +193,13 @@ export function createIntake({ queue, pool, share, lockMs, monotonicNow, log }: 
           wake = resolve;
         });
         ask(freeSlots);
-        if ([...lines.values()].every(({ state }) => state === "open")) waitingSince ??= monotonicNow();
+        waitingSince = isWaiting() ? (waitingSince ?? monotonicNow()) : undefined;
         await woken;
       }
     },
     waitingSince: () => waitingSince,
+    isHeld,
+    holdsChanged: () => wake(),
     contact: () => ({ waiting: waitingSince !== undefined, returnedAt, failingSince }),
     async replaceReceivers() {
       const old = [...lines.values()].map(({ receiver }) => receiver);

@@ -14,7 +14,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 
 export interface ReceiveWatchdogDeps {
   readonly queue: Pick<JobQueue, "peek" | "receiver">;
-  readonly intake: Pick<Intake, "waitingSince" | "replaceReceivers">;
+  readonly intake: Pick<Intake, "waitingSince" | "isHeld" | "replaceReceivers">;
   readonly pool: string;
   readonly monotonicNow: Clock["monotonicNow"];
   /** Ends the process: replacing receivers has not helped. */
@@ -52,6 +52,8 @@ export function createReceiveWatchdog(deps: ReceiveWatchdogDeps) {
     if (since === undefined) replacements = 0;
     if (since === undefined || monotonicNow() - since < STUCK_AFTER_MS) return;
     for (const priority of PRIORITIES) {
+      // Its messages wait on purpose.
+      if (intake.isHeld(priority)) continue;
       const queueName = jobQueueName(pool, priority);
       // A peek is cheap, and enough while the queue is empty. It also shows messages under lock, hence the probe.
       const [waiting] = await queue.peek(queueName, { deadLetter: false, maxCount: 1 });

@@ -10,7 +10,7 @@
  * | stopped  | nothing of this worker runs                         | –                                     |
  */
 import { join } from "node:path";
-import type { Share } from "../core/job/priority.ts";
+import type { Priority, Share } from "../core/job/priority.ts";
 import type { WorkerState } from "../core/job/worker-record.ts";
 import type { JobQueue, ReceivedMessage } from "../core/ports/job-queue.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
@@ -21,6 +21,7 @@ import { startHeartbeat } from "./heartbeat.ts";
 import { type Contact, type Intake, createIntake } from "./intake.ts";
 import { startReceiveWatchdog } from "./receive-watchdog.ts";
 import { recoverOwnJobs } from "./recovery.ts";
+import { NO_PAUSES, type PauseBoard } from "../lifecycle/pause-board.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 export interface Worker {
@@ -35,11 +36,13 @@ export interface Worker {
   drain(drainMs: number, fault?: WorkerFault): Promise<void>;
 }
 
-export interface WorkerDeps extends Omit<AttemptDeps, "held" | "permit"> {
+export interface WorkerDeps extends Omit<AttemptDeps, "held" | "permit" | "pauses"> {
   readonly workers: Pick<WorkerStore, "beat">;
   readonly queue: JobQueue;
   readonly share: Share;
   readonly pool: string;
+  /** Default: nothing is paused. */
+  readonly pauses?: Pick<PauseBoard, "current" | "onChange"> | undefined;
   /** Attempts at a time. */
   readonly slots: number;
   /** Version of the code, shown with the worker. */
@@ -83,7 +86,10 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     now,
     log,
   });
-  const intake = createIntake({ queue, pool, share, lockMs: deps.lockMs, monotonicNow, log });
+  const { pauses = NO_PAUSES } = deps;
+  const isPaused = (priority: Priority): boolean => pauses.current().ofQueue(pool, priority) !== undefined;
+  const intake = createIntake({ queue, pool, share, isPaused, lockMs: deps.lockMs, monotonicNow, log });
+  pauses.onChange(() => intake.holdsChanged());
   const attempts = runAttempts({ ...deps, permit: deps.permit ?? ALWAYS_PERMITTED, held, intake, slots });
   const stopWatchdog = startReceiveWatchdog({ queue, intake, pool, monotonicNow, giveUp: onGiveUp, metrics, log });
   const ofPool = { pool };

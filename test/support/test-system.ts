@@ -18,6 +18,7 @@ import { busTopology, DEFAULT_POOL } from "../../runtime/core/deployment/topolog
 import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { createBatchCompletion } from "../../runtime/lifecycle/batch-completion.ts";
 import { createJobIndexer, indexedJobs } from "../../runtime/lifecycle/job-indexer.ts";
+import { startPauseBoard } from "../../runtime/lifecycle/pause-board.ts";
 import { createTimerRuns } from "../../runtime/timers/run/timer-runs.ts";
 import { createPackageCache } from "../../runtime/worker/package-cache/package-cache.ts";
 import { currentPlatform } from "../../runtime/worker/package-cache/unpack.ts";
@@ -110,6 +111,8 @@ export interface TestSystemOptions {
   readonly stores?: () => Stores;
   /** Puts something between the bus and its clients; resolves to what they connect to. Called before `stores`. */
   readonly beforeBus?: (connectionString: string) => Promise<string>;
+  /** The API parks jobs and refills queues, as in production. Default: every bell is sent at once. */
+  readonly shares?: boolean;
   /** What API and workers record. Default: nothing. */
   readonly metrics?: Metrics;
 }
@@ -119,6 +122,7 @@ export async function startTestSystem({
   events: eventLevel = "all",
   stores: connect = createAzureStores,
   beforeBus = (connectionString) => Promise.resolve(connectionString),
+  shares = false,
   metrics: systemMetrics = silentMetrics,
 }: TestSystemOptions = {}): Promise<TestSystem> {
   const topology = busTopology([DEFAULT_POOL], { lockMs });
@@ -133,7 +137,7 @@ export async function startTestSystem({
     return created;
   };
   const stores = connect();
-  const api = await startTestApi(queue(), { bus, stores, events: eventLevel, metrics: systemMetrics });
+  const api = await startTestApi(queue(), { bus, stores, shares, events: eventLevel, metrics: systemMetrics });
   const others: TestApi[] = [];
 
   async function launchWorker(options: WorkerOptions = {}): Promise<TestWorker> {
@@ -193,8 +197,12 @@ export async function startTestSystem({
     const completion = createBatchCompletion({ batches, jobs, events, now });
     const forTimers = { jobs, batches, timers, queue: ownQueue, completion, events, pool: DEFAULT_POOL, now };
     const timerRuns = createTimerRuns(forTimers);
+    const pauses = startPauseBoard({ pauses: given.pauses, unreadable, log });
+    await pauses.ready;
     const worker = await startWorker({
       jobs,
+      pauses,
+      waiting: given.waiting,
       queue: ownQueue,
       files,
       workers,
@@ -245,6 +253,7 @@ export async function startTestSystem({
       drain: (ms) => worker.drain(ms),
       async [Symbol.asyncDispose]() {
         await worker.drain(0);
+        pauses.stop();
         await machine.stop();
         await processes.close();
         await publisher.close();

@@ -67,6 +67,7 @@ export function statusOf(code: ErrorCode): number {
     case "WebhookNotFound":
     case "TimerNotFound":
     case "SettingNotFound":
+    case "PauseNotFound":
       return 404;
     case "BatchClosed":
     case "BatchOfTimer":
@@ -81,6 +82,7 @@ export function statusOf(code: ErrorCode): number {
     case "TimerLimitReached":
     case "SettingMissing":
     case "TooManySettings":
+    case "TooManyPauses":
       return 409;
     case "ParametersInvalid":
     case "PackageCorrupt":

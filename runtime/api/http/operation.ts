@@ -174,6 +174,7 @@ export const TAGS = {
   Batches: "Jobs of one tenant that belong together. A batch is counted, closed, canceled and requeued as one.",
   Packages: "ZIPs of jobs, published for a tenant.",
   Timers: "Schedules that packages declare. Read, pause, resume, reschedule and run them.",
+  Pauses: "Hold a tenant, a job type, a pool or a queue: nothing new starts.",
   Events: "Changes of jobs and batches, as they happen.",
   Webhooks: "Addresses of a tenant that receive a message when a batch is complete.",
   Workers: "The processes that run jobs.",

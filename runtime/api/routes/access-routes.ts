@@ -13,14 +13,18 @@ import {
   tenantView,
   tenantViewSchema,
 } from "../../core/http/tenant-api.ts";
+import { pauseView, putWeightSchema, tenantOfPause } from "../../core/http/pause-api.ts";
 import { pageSchema, pageView } from "../../core/http/views.ts";
 import type { IdentityGrantStore } from "../../core/ports/identity-grant-store.ts";
 import type { TenantGrant, TenantStore } from "../../core/ports/tenant-store.ts";
+import type { PauseStore } from "../../core/ports/pause-store.ts";
 import type { WebhookStore } from "../../core/ports/webhook-store.ts";
+import type { PauseBoard } from "../../lifecycle/pause-board.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import type { SettingCommands } from "../setting-commands.ts";
 import { type Operation, operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
+import { isVisibleTo } from "./pause-routes.ts";
 import type { Clock } from "../../core/clock.ts";
 
 export interface AccessOperationDeps {
@@ -31,14 +35,17 @@ export interface AccessOperationDeps {
   readonly timerRegistration: Pick<TimerRegistration, "removeTenant">;
   readonly identityGrants: Pick<IdentityGrantStore, "of" | "remove">;
   readonly settingCommands: Pick<SettingCommands, "removeTenant">;
+  readonly pauses: Pick<PauseStore, "list" | "remove">;
+  readonly pauseBoard: Pick<PauseBoard, "current">;
   readonly now: Clock["now"];
 }
 
 export const accessOperations = (deps: AccessOperationDeps): readonly Operation[] => [
   getAuth(deps),
-  getMe(),
+  getMe(deps),
   listTenants(deps),
   putTenant(deps),
+  putWeight(deps),
   deleteTenant(deps),
   listGrants(deps),
   putGrant(deps),
@@ -61,7 +68,7 @@ const getAuth = ({ authFacts }: AccessOperationDeps) =>
     handle: () => Promise.resolve({ status: 200 as const, body: authFacts }),
   });
 
-const getMe = () =>
+const getMe = ({ pauseBoard }: AccessOperationDeps) =>
   operation({
     id: "getMe",
     method: "get",
@@ -80,6 +87,7 @@ const getMe = () =>
         roles,
         grants,
         allTenants: caller.mayOperate(),
+        pauses: pauseBoard.current().pauses.filter(isVisibleTo(caller)).map(pauseView),
       };
       return Promise.resolve({ status: 200 as const, body });
     },
@@ -118,24 +126,52 @@ const putTenant = ({ tenants, now }: AccessOperationDeps) =>
     },
   });
 
-const deleteTenant = ({ tenants, webhooks, identityGrants, settingCommands, timerRegistration }: AccessOperationDeps) =>
+const putWeight = ({ tenants }: AccessOperationDeps) =>
+  operation({
+    id: "putWeight",
+    method: "put",
+    path: "/v1/tenants/{tenantName}/weight",
+    tag: "Access",
+    summary: "Set a tenant's share of the slots",
+    description:
+      "While tenants compete for the slots of a pool, each gets its weight divided by the sum of their weights. What it " +
+      "does not use goes to the others. Takes effect within 10 seconds.",
+    needs: "operate",
+    params: tenantParams,
+    body: jsonBody(putWeightSchema),
+    responses: { 200: { description: "The tenant.", schema: tenantViewSchema } },
+    errors: ["TenantNotFound"],
+    async handle({ params: { tenantName }, body: { weight }, changed }) {
+      const before = await tenants.get(tenantName);
+      const tenant = await tenants.setWeight(tenantName, weight);
+      if (tenant === undefined) throw noSuchTenant(tenantName);
+      changed({ before: { weight: before?.weight }, after: { weight } });
+      return { status: 200, body: tenantView(tenant) };
+    },
+  });
+
+const deleteTenant = (deps: AccessOperationDeps) =>
   operation({
     id: "deleteTenant",
     method: "delete",
     path: "/v1/tenants/{tenantName}",
     tag: "Access",
-    summary: "Delete a tenant, its grants, webhooks, settings and timers",
+    summary: "Delete a tenant, its grants, webhooks, settings, pauses and timers",
     description: "Its batches, jobs and packages stay. Only an administrator can reach them.",
     needs: "operate",
     params: tenantParams,
     responses: { 204: { description: "Deleted." } },
     errors: ["TenantNotFound"],
     async handle({ caller, params: { tenantName }, changed }) {
+      const { tenants, webhooks, identityGrants, settingCommands, timerRegistration, pauses } = deps;
       const tenant = await tenants.get(tenantName);
       // First: afterwards no caller could remove them, and a new tenant of the same name must not get them.
       for (const { webhookName } of await webhooks.of(tenantName)) await webhooks.remove(tenantName, webhookName);
       await settingCommands.removeTenant(tenantName, caller.name);
       for (const { pool } of await identityGrants.of(tenantName)) await identityGrants.remove(tenantName, pool);
+      for (const { subject } of await pauses.list(() => undefined)) {
+        if (tenantOfPause(subject) === tenantName) await pauses.remove(subject);
+      }
       const removed = await tenants.remove(tenantName);
       // Also if there is no such tenant: an earlier deletion may have stopped here.
       await timerRegistration.removeTenant(tenantName);

@@ -27,6 +27,7 @@ import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
 import type { Lookup } from "../lookup.ts";
 import type { FindBatch } from "../submit/find-batch.ts";
+import type { PauseBoard } from "../../lifecycle/pause-board.ts";
 import { CREATED, REPLAYED, createdReply } from "./created-reply.ts";
 
 export interface BatchOperationDeps {
@@ -35,6 +36,7 @@ export interface BatchOperationDeps {
   readonly commands: BatchCommands;
   readonly batches: Pick<BatchStore, "list">;
   readonly jobs: Pick<JobStore, "list" | "counts">;
+  readonly pauseBoard: Pick<PauseBoard, "current">;
 }
 
 export const batchOperations = (deps: BatchOperationDeps): readonly Operation[] => [
@@ -70,7 +72,7 @@ const createBatch = ({ findBatch }: BatchOperationDeps) =>
     },
   });
 
-const listBatches = ({ batches }: BatchOperationDeps) =>
+const listBatches = ({ batches, pauseBoard }: BatchOperationDeps) =>
   operation({
     id: "listBatches",
     method: "get",
@@ -84,7 +86,12 @@ const listBatches = ({ batches }: BatchOperationDeps) =>
     async handle({ caller, query: { tenantName, ...page } }) {
       // A tenant of others answers like a tenant without batches.
       if (!caller.mayUse(tenantName)) return { status: 200, body: { items: [] } };
-      return { status: 200, body: pageView(await batches.list(tenantName, page), (batch) => batchView(batch)) };
+      return {
+        status: 200,
+        body: pageView(await batches.list(tenantName, page), (batch) =>
+          batchView(batch, undefined, pauseBoard.current()),
+        ),
+      };
     },
   });
 
@@ -101,11 +108,11 @@ const getBatch = (deps: BatchOperationDeps) =>
     errors: ["BatchNotFound"],
     async handle({ caller, params }) {
       const { batch, counts } = await readBatch(deps, caller, params.batchId);
-      return { status: 200, body: batchView(batch, counts) };
+      return { status: 200, body: batchView(batch, counts, deps.pauseBoard.current()) };
     },
   });
 
-const listJobs = ({ lookup, jobs }: BatchOperationDeps) =>
+const listJobs = ({ lookup, jobs, pauseBoard }: BatchOperationDeps) =>
   operation({
     id: "listJobs",
     method: "get",
@@ -120,7 +127,10 @@ const listJobs = ({ lookup, jobs }: BatchOperationDeps) =>
     errors: ["BatchNotFound"],
     async handle({ caller, params, query }) {
       const { value: batch } = await lookup.batch(caller, params.batchId);
-      return { status: 200, body: pageView(await jobs.list(batch, query), jobView) };
+      return {
+        status: 200,
+        body: pageView(await jobs.list(batch, query), (job) => jobView(job, pauseBoard.current())),
+      };
     },
   });
 
@@ -142,7 +152,7 @@ const closeBatch = (deps: BatchOperationDeps) =>
       await deps.commands.close(stored);
       const { batch, counts } = await readBatch(deps, caller, batchId);
       changed({ before: { state: stored.value.state }, after: { state: batch.state } });
-      return { status: 200, body: batchView(batch, counts) };
+      return { status: 200, body: batchView(batch, counts, deps.pauseBoard.current()) };
     },
   });
 
@@ -172,7 +182,7 @@ const cancelBatch = (deps: BatchOperationDeps) =>
       await deps.commands.cancel(stored);
       const { batch, counts } = await readBatch(deps, caller, batchId);
       changed({ before: { state: stored.value.state }, after: { state: batch.state, open: openOf(counts) } });
-      return { status: openOf(counts) > 0 ? 202 : 200, body: batchView(batch, counts) };
+      return { status: openOf(counts) > 0 ? 202 : 200, body: batchView(batch, counts, deps.pauseBoard.current()) };
     },
   });
 

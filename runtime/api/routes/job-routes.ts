@@ -17,6 +17,7 @@ import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import { cancelJob, type CancelDeps } from "../../lifecycle/cancel-job.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import { requeueJobs, type RequeueOutcome } from "../../lifecycle/requeue-job.ts";
+import type { PauseBoard } from "../../lifecycle/pause-board.ts";
 import { itemError } from "../http/error-response.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
@@ -30,6 +31,7 @@ export interface JobOperationDeps extends CancelDeps {
   readonly completion: BatchCompletion;
   readonly outbox: BellOutbox;
   readonly events: JobEvents;
+  readonly pauseBoard: Pick<PauseBoard, "current">;
 }
 
 export const jobOperations = (deps: JobOperationDeps): readonly Operation[] => [
@@ -40,7 +42,7 @@ export const jobOperations = (deps: JobOperationDeps): readonly Operation[] => [
   requeueMany(deps),
 ];
 
-const getJob = ({ lookup, files }: JobOperationDeps) =>
+const getJob = (deps: JobOperationDeps) =>
   operation({
     id: "getJob",
     method: "get",
@@ -52,12 +54,12 @@ const getJob = ({ lookup, files }: JobOperationDeps) =>
     responses: { 200: { description: "The job.", schema: jobViewSchema } },
     errors: ["JobNotFound"],
     async handle({ caller, params }) {
-      const { value: job } = await lookup.job(caller, params.jobId);
-      return { status: 200, body: await fullView(job, files) };
+      const { value: job } = await deps.lookup.job(caller, params.jobId);
+      return { status: 200, body: await fullView(job, deps) };
     },
   });
 
-const getClientJob = ({ lookup, files }: JobOperationDeps) =>
+const getClientJob = (deps: JobOperationDeps) =>
   operation({
     id: "getClientJob",
     method: "get",
@@ -69,14 +71,15 @@ const getClientJob = ({ lookup, files }: JobOperationDeps) =>
     responses: { 200: { description: "The job.", schema: jobViewSchema } },
     errors: ["JobNotFound"],
     async handle({ caller, params: { tenantName, clientJobId } }) {
-      const { value: job } = await lookup.clientJob(caller, tenantName, clientJobId);
-      return { status: 200, body: await fullView(job, files) };
+      const { value: job } = await deps.lookup.clientJob(caller, tenantName, clientJobId);
+      return { status: 200, body: await fullView(job, deps) };
     },
   });
 
 /** With its parameters, also when they are too large for the row. */
-async function fullView(job: Job, files: Pick<JobFiles, "getParameters">): Promise<JobView> {
-  return jobView({ ...job, parameters: job.parameters ?? (await files.getParameters(job.jobId)) });
+async function fullView(job: Job, { files, pauseBoard }: JobOperationDeps): Promise<JobView> {
+  const parameters = job.parameters ?? (await files.getParameters(job.jobId));
+  return jobView({ ...job, parameters }, pauseBoard.current());
 }
 
 const cancelOne = (deps: JobOperationDeps) =>
@@ -108,11 +111,11 @@ const cancelOne = (deps: JobOperationDeps) =>
           throw new ConflictError("JobEnded", `Job ${jobId} has already ended as ${result.job.state}.`);
         case "requested":
           note(result.job);
-          return { status: 202, body: await fullView(result.job, deps.files) };
+          return { status: 202, body: await fullView(result.job, deps) };
         case "canceled":
           note(result.job);
           await deps.completion.afterJobEnded(result.job.batchId);
-          return { status: 200, body: await fullView(result.job, deps.files) };
+          return { status: 200, body: await fullView(result.job, deps) };
       }
     },
   });
@@ -136,7 +139,7 @@ const requeueOne = (deps: JobOperationDeps) =>
       const [result] = await requeue(deps, [stored]);
       const job = requeuedJob(jobId, result);
       changed(jobChange(stored.value, job));
-      return { status: 200, body: await fullView(job, deps.files) };
+      return { status: 200, body: await fullView(job, deps) };
     },
   });
 

@@ -11,6 +11,7 @@ import type { JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { KeyStore } from "../../core/ports/key-store.ts";
 import type { PackageCatalog } from "../../core/ports/package-store.ts";
+import type { PauseStore } from "../../core/ports/pause-store.ts";
 import type { SecretStore } from "../../core/ports/secret-store.ts";
 import type { SettingStore } from "../../core/ports/setting-store.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
@@ -20,6 +21,7 @@ import type { WorkerStore } from "../../core/ports/worker-store.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import type { JobIndexer } from "../../lifecycle/job-indexer.ts";
+import type { PauseBoard } from "../../lifecycle/pause-board.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import { createBatchCommands } from "../batch-commands.ts";
 import type { EventStreamDeps } from "../events/event-stream.ts";
@@ -51,6 +53,7 @@ import { identityOperations } from "./identity-routes.ts";
 import { jobOutputOperations } from "./job-output-routes.ts";
 import { jobOperations } from "./job-routes.ts";
 import { packageOperations } from "./package-routes.ts";
+import { pauseOperations } from "./pause-routes.ts";
 import { settingOperations } from "./setting-routes.ts";
 import { submitOperations } from "./submit-routes.ts";
 import { timerOperations } from "./timer-routes.ts";
@@ -66,6 +69,8 @@ export interface OperationDeps {
   readonly completion: BatchCompletion;
   /** Publishes what the API does to jobs and batches. */
   readonly events: JobEvents;
+  /** What is paused, as this process knows it. */
+  readonly pauseBoard: Pick<PauseBoard, "current" | "refresh">;
   /** Clients that follow events. */
   readonly followers: Followers;
   readonly timers: TimerDeps;
@@ -102,6 +107,7 @@ export interface ApiStores {
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
   readonly audit: AuditStore;
+  readonly pauses: PauseStore;
 }
 
 export interface ApiBus {
@@ -133,12 +139,12 @@ export interface ApiClock extends Clock {
 }
 
 export function createOperations(deps: OperationDeps): readonly Operation[] {
-  const { bus, completion, clock, events, timers, webhooks, release, pools, ids, log } = deps;
+  const { bus, completion, clock, events, pauseBoard, timers, webhooks, release, pools, ids, log } = deps;
   // Every submit reads its batch before and after it writes the job. Submits that go on together share these reads.
   const batches = { ...deps.stores.batches, get: joinCalls((batchId) => deps.stores.batches.get(batchId)) };
   const stores = { ...deps.stores, batches };
   const lookup = createLookup(stores);
-  const shared = { ...stores, ...bus, ...clock, events, ids, pools, lookup, completion };
+  const shared = { ...stores, ...bus, ...clock, events, pauseBoard, ids, pools, lookup, completion };
 
   const reservations = createReservations(shared);
   const findBatch = createFindBatch({ ...shared, reservations });
@@ -167,6 +173,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...packageOperations({ ...shared, publishedJobs, timerRegistration }),
     ...settingOperations({ ...shared, settingCommands }),
     ...timerOperations({ ...shared, runTimer, wakeScheduler }),
+    ...pauseOperations(shared),
     ...eventOperations({ ...deps.followers, lookup }),
     ...webhookOperations({ ...shared, ...webhooks }),
     ...workerOperations({ ...shared, silentAfterMs: deps.silentAfterMs }),

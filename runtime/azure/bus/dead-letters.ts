@@ -119,6 +119,7 @@ function peekedMessage(message: ServiceBusReceivedMessage): PeekedMessage {
     messageId: String(message.messageId),
     sequenceNumber: message.sequenceNumber.toString(),
     enqueuedAt: message.enqueuedTimeUtc,
+    dueAt: message.scheduledEnqueueTimeUtc,
     reason: message.deadLetterReason,
     description: message.deadLetterErrorDescription,
   };

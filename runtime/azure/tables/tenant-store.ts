@@ -3,7 +3,7 @@
  *
  * | row       | PartitionKey          | RowKey     | properties                            |
  * |-----------|-----------------------|------------|---------------------------------------|
- * | a tenant  | `tenant`              | tenantName | createdAt, createdBy                  |
+ * | a tenant  | `tenant`              | tenantName | createdAt, createdBy, weight           |
  * | a grant   | `grant.{principalId}` | tenantName | access, name, grantedAt, grantedBy    |
  * | a secret  | `secret`              | its name   | value; see shared-secret.ts           |
  *
@@ -18,7 +18,18 @@ import type { Page, PageRequest } from "../../core/ports/stored.ts";
 import type { Tenant, TenantGrant, TenantStore } from "../../core/ports/tenant-store.ts";
 import type { StorageClients } from "../connect.ts";
 import { isExisting, isMissing, storageError } from "../translate-error.ts";
-import { type Cells, type Columns, type Row, instant, readCells, text, word, writeCells } from "./columns.ts";
+import {
+  type Cells,
+  type Columns,
+  type Row,
+  instant,
+  integer,
+  optional,
+  readCells,
+  text,
+  word,
+  writeCells,
+} from "./columns.ts";
 import { type RowKeys, decodePosition, encodePosition, readRow } from "./rows.ts";
 
 /** Each failed try means that others created the tenant and removed it again. */
@@ -95,6 +106,16 @@ export function createTenantStore({ storage }: { readonly storage: Pick<StorageC
 
     get,
 
+    async setWeight(tenantName, weight) {
+      try {
+        await table.updateEntity({ ...tenantKeys(tenantName), ...weightCells(weight) }, "Merge", { etag: "*" });
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        throw storageError(error, "writing a tenant");
+      }
+      return get(tenantName);
+    },
+
     async list({ pageSize, continuationToken }) {
       const after = positionOf(continuationToken, TENANT_NAME_PATTERN);
       const filter = odata`PartitionKey eq ${TENANT_PARTITION} and RowKey gt ${after}`;
@@ -145,6 +166,7 @@ const AFTER_GRANTS = "grant/";
 const TENANT_COLUMNS: Columns<Omit<Tenant, "tenantName">> = {
   createdAt: instant("createdAt"),
   createdBy: text("createdBy"),
+  weight: optional("weight", integer("weight")),
 };
 
 const GRANT_COLUMNS: Columns<Omit<TenantGrant, "tenantName" | "principalId">> = {
@@ -164,6 +186,7 @@ export function grantKeys({ principalId, tenantName }: Pick<TenantGrant, "princi
   return { partitionKey: grantPartition(principalId), rowKey: tenantName };
 }
 
+export const weightCells = (weight: number): Cells => writeCells(TENANT_COLUMNS, { weight });
 export const tenantCells = (tenant: Tenant): Cells => writeCells(TENANT_COLUMNS, tenant);
 export const grantCells = (grant: TenantGrant): Cells => writeCells(GRANT_COLUMNS, grant);
 

@@ -7,18 +7,26 @@ import type { Surroundings } from "../terminal.ts";
 
 interface TenantsOptions extends RemoteOptions {
   readonly create?: string;
+  readonly weigh?: string;
+  readonly weight?: number;
   readonly delete?: string;
 }
 
-/** Lists, creates or deletes tenants. */
+/** Lists, creates, weighs or deletes tenants. */
 export async function tenants(options: TenantsOptions, around: Surroundings): Promise<void> {
   const { terminal, signal } = around;
-  const { create, delete: gone } = options;
-  if (create !== undefined && gone !== undefined) throw new UsageError("--create and --delete exclude each other.");
+  const { create, weigh, weight, delete: gone } = options;
+  if ([create, weigh, gone].filter((given) => given !== undefined).length > 1) {
+    throw new UsageError("--create, --weigh and --delete exclude each other.");
+  }
+  if ((weigh === undefined) !== (weight === undefined)) throw new UsageError("Use --weigh and --weight together.");
   const { monitoring, management } = await connect(options, around, LONG);
   if (create !== undefined) {
     const tenant = await management.createTenant(create, { signal });
     show(terminal, options, tenant, () => `The tenant ${create} exists.`);
+  } else if (weigh !== undefined && weight !== undefined) {
+    const tenant = await management.putWeight(weigh, weight, { signal });
+    show(terminal, options, tenant, () => `The tenant ${weigh} has the weight ${weight}.`);
   } else if (gone !== undefined) {
     await management.deleteTenant(gone, { signal });
     show(terminal, options, { deleted: gone }, () => `Deleted ${gone}.`);
@@ -26,8 +34,8 @@ export async function tenants(options: TenantsOptions, around: Surroundings): Pr
     const items = await firstOf(monitoring.getTenants({ signal }), Infinity);
     show(terminal, options, { items }, () =>
       table(
-        ["tenant", "created", "by"],
-        items.map(({ tenantName, createdAt, createdBy }) => [tenantName, showInstant(createdAt), createdBy]),
+        ["tenant", "weight", "created", "by"],
+        items.map((one) => [one.tenantName, String(one.weight), showInstant(one.createdAt), one.createdBy]),
         { ...terminal, empty: "No tenants." },
       ),
     );

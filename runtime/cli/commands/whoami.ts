@@ -1,6 +1,6 @@
 /** `jobyard whoami`: shows the caller and its access. */
 import type { MeView } from "../../client/index.ts";
-import { connect, show, type RemoteOptions } from "../command.ts";
+import { connect, counted, show, type RemoteOptions } from "../command.ts";
 import { table } from "../table.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
 
@@ -10,7 +10,10 @@ export async function whoami(options: RemoteOptions, around: Surroundings): Prom
   show(terminal, options, me, () => describe(me, terminal));
 }
 
-function describe({ name, kind, principalId, roles, grants, allTenants }: MeView, { columns }: Terminal): string {
+function describe(
+  { name, kind, principalId, roles, grants, allTenants, pauses }: MeView,
+  { columns }: Terminal,
+): string {
   const tenants = table(
     ["tenant", "access"],
     grants.map(({ tenantName, access }) => [tenantName, access]),
@@ -21,6 +24,7 @@ function describe({ name, kind, principalId, roles, grants, allTenants }: MeView
     ...(principalId === undefined ? [] : [`  object id ${principalId}`]),
     ...(kind === undefined ? [] : [`  app roles ${roles.length === 0 ? "none" : roles.join(", ")}`]),
     ...(allTenants ? ["  tenants   all"] : grants.length === 0 ? ["  tenants   none granted yet"] : []),
+    ...(pauses.length === 0 ? [] : [`  paused    ${counted(pauses.length, "pause")}: jobyard pauses lists them`]),
     ...(tenants === "" ? [] : ["", ...tenants.split("\n").map((line) => `  ${line}`)]),
   ].join("\n");
 }

@@ -1,6 +1,7 @@
 /** Commands about workers, tenants, grants, identities and webhooks. */
 import { TENANT_ACCESS } from "../../core/http/access.ts";
 import { REMOTE, TENANT, type CommandSpec, limit } from "../command-spec.ts";
+import { WEIGHT_MAX } from "../../core/limits.ts";
 
 export const ADMINISTRATION: readonly CommandSpec[] = [
   {
@@ -16,11 +17,18 @@ export const ADMINISTRATION: readonly CommandSpec[] = [
   },
   {
     name: "tenants",
-    summary: "List, create or delete tenants. For administrators.",
-    examples: ["tenants", "tenants --create acme", "tenants --delete acme            # its jobs stay"],
+    summary: "List, create, weigh or delete tenants. For administrators.",
+    examples: [
+      "tenants",
+      "tenants --create acme",
+      "tenants --weigh acme --weight 3",
+      "tenants --delete acme            # its jobs stay",
+    ],
     options: [
       ...REMOTE,
       { flags: "--create <name>", text: "create it if it does not exist" },
+      { flags: "--weigh <name>", text: "set its share of the slots, with --weight" },
+      { flags: "--weight <number>", text: "in proportion to other tenants; a new one has 1", number: [1, WEIGHT_MAX] },
       { flags: "--delete <name>", text: "delete it and its grants" },
     ],
     load: async () => (await import("../commands/tenants.ts")).tenants,

@@ -4,6 +4,7 @@ import { ADMINISTRATION } from "./administration-specs.ts";
 import { BATCHES } from "./batch-specs.ts";
 import { JOBS } from "./job-specs.ts";
 import { PACKAGES } from "./package-specs.ts";
+import { PAUSES } from "./pause-specs.ts";
 import { SETTINGS } from "./setting-specs.ts";
 import { SIGNING_IN } from "./sign-in-specs.ts";
 import { TELEMETRY } from "./telemetry-specs.ts";
@@ -16,6 +17,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...JOBS,
   ...BATCHES,
   TIMERS,
+  ...PAUSES,
   ...ADMINISTRATION,
   ...TELEMETRY,
   {

@@ -1,7 +1,9 @@
 /** Tenants and grants in requests and answers of the web API. */
 import * as z from "zod";
+import { DEFAULT_WEIGHT } from "../admission/fair-share.ts";
 import { APP_ROLES, PRINCIPAL_ID_PATTERN, TENANT_ACCESS } from "./access.ts";
 import type { Tenant, TenantGrant } from "../ports/tenant-store.ts";
+import { pauseViewSchema } from "./pause-api.ts";
 import { displayName, pageFields, tenantName } from "./requests.ts";
 import type { Frozen } from "./views.ts";
 
@@ -24,7 +26,12 @@ export const putGrantSchema = z
 const tenantAccess = z.enum(TENANT_ACCESS).meta({ id: "TenantAccess" });
 
 export const tenantViewSchema = z
-  .object({ tenantName: z.string(), createdAt: z.iso.datetime(), createdBy: z.string() })
+  .object({
+    tenantName: z.string(),
+    createdAt: z.iso.datetime(),
+    createdBy: z.string(),
+    weight: z.int().meta({ description: "Share of the slots in proportion to other tenants." }),
+  })
   .meta({ id: "Tenant" });
 
 export const grantViewSchema = z
@@ -47,6 +54,7 @@ export const meSchema = z
     grants: z
       .array(z.object({ tenantName: z.string(), access: tenantAccess }))
       .meta({ description: "For which tenants, and how far." }),
+    pauses: z.array(pauseViewSchema).meta({ description: "Of pools and queues, and of the caller's tenants." }),
     allTenants: z.boolean().meta({ description: "The caller needs no grants." }),
   })
   .meta({ id: "Me" });
@@ -56,10 +64,11 @@ export type TenantView = Frozen<z.infer<typeof tenantViewSchema>>;
 export type MeView = Frozen<z.infer<typeof meSchema>>;
 export type GrantView = Frozen<z.infer<typeof grantViewSchema>>;
 
-export const tenantView = ({ tenantName: name, createdAt, createdBy }: Tenant): TenantView => ({
+export const tenantView = ({ tenantName: name, createdAt, createdBy, weight }: Tenant): TenantView => ({
   tenantName: name,
   createdAt: createdAt.toISOString(),
   createdBy,
+  weight: weight ?? DEFAULT_WEIGHT,
 });
 
 export const grantView = ({ grantedAt, ...grant }: TenantGrant): GrantView => ({

@@ -3,6 +3,8 @@
  * document; types are inferred from them. Instants are ISO 8601 in UTC.
  */
 import * as z from "zod";
+import { NOTHING_PAUSED, type PauseSet, waitsForPause } from "../admission/pause.ts";
+import { isComplete } from "../job/completion.ts";
 import { BATCH_STATES, type Batch, type Job } from "../job/job.ts";
 import { subjectOf } from "../job/message.ts";
 import type { PeekedMessage } from "../ports/job-queue.ts";
@@ -91,6 +93,9 @@ export const jobViewSchema = z
       .string()
       .optional()
       .meta({ description: "The request that submitted it. Finds its lines in the log." }),
+    waitsFor: z.string().optional().meta({
+      description: "Of a queued job that may not start now: what holds it, such as `paused: tenant acme`.",
+    }),
     runAt: instant.optional().meta({ description: "When a delayed or retried job will be started." }),
     expiresAt: instant.optional().meta({ description: "Not started by then, it fails instead." }),
     startedAt: instant.optional().meta({ description: "Of the latest attempt." }),
@@ -131,6 +136,10 @@ export const batchViewSchema = z
     createdAt: instant,
     createdBy: z.string(),
     tags: z.array(z.string()).optional().meta({ description: "Its jobs get them when they are submitted." }),
+    waitsFor: z.string().optional().meta({
+      description:
+        "What holds all its queued jobs, such as `paused: tenant acme`. Absent: nothing, or only some of them.",
+    }),
     counts: jobCountsSchema.optional().meta({ description: "Left out of lists." }),
   })
   .meta({ id: "Batch", description: "Jobs of one tenant that are counted, closed and canceled together." });
@@ -257,7 +266,8 @@ export function deadLetterView(queue: string, letter: PeekedMessage): DeadLetter
   };
 }
 
-export function jobView(job: Job): JobView {
+export function jobView(job: Job, pauses: PauseSet = NOTHING_PAUSED): JobView {
+  const pause = job.state === "queued" ? pauses.of(job) : undefined;
   const last = job.history.at(-1);
   return {
     jobId: job.jobId,
@@ -279,6 +289,7 @@ export function jobView(job: Job): JobView {
     submittedAt: job.submittedAt.toISOString(),
     submittedBy: job.submittedBy,
     ...(job.requestId !== undefined && { requestId: job.requestId }),
+    ...(pause && { waitsFor: waitsForPause(pause) }),
     ...(job.runAt && { runAt: job.runAt.toISOString() }),
     ...(job.expiresAt && { expiresAt: job.expiresAt.toISOString() }),
     ...(job.startedAt && { startedAt: job.startedAt.toISOString() }),
@@ -297,7 +308,8 @@ export function jobView(job: Job): JobView {
   };
 }
 
-export function batchView(batch: Batch, counts?: StateCounts): BatchView {
+export function batchView(batch: Batch, counts?: StateCounts, pauses: PauseSet = NOTHING_PAUSED): BatchView {
+  const pause = isComplete(batch) ? undefined : pauses.ofTenant(batch.tenantName, batch.pool, batch.priority);
   return {
     batchId: batch.batchId,
     tenantName: batch.tenantName,
@@ -310,6 +322,7 @@ export function batchView(batch: Batch, counts?: StateCounts): BatchView {
     createdAt: batch.createdAt.toISOString(),
     createdBy: batch.createdBy,
     ...(batch.tags && { tags: batch.tags }),
+    ...(pause && { waitsFor: waitsForPause(pause) }),
     ...(counts && { counts: { ...counts, total: totalOf(counts) } }),
   };
 }

@@ -79,6 +79,8 @@ export interface PeekedMessage {
   readonly messageId: string;
   readonly sequenceNumber: string;
   readonly enqueuedAt: Date;
+  /** Of a message that was scheduled: when it can be received. */
+  readonly dueAt?: Date | undefined;
   /** For dead letters. */
   readonly reason: string | undefined;
   readonly description: string | undefined;

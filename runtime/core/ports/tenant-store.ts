@@ -6,6 +6,8 @@ export interface Tenant {
   readonly tenantName: string;
   readonly createdAt: Date;
   readonly createdBy: string;
+  /** Its share of slots in proportion to other tenants. Undefined: DEFAULT_WEIGHT. */
+  readonly weight?: number | undefined;
 }
 
 export interface TenantGrant extends Grant {
@@ -22,6 +24,8 @@ export interface TenantStore {
   /** Inserts the tenant unless it exists; returns the stored one. */
   create(tenant: Tenant): Promise<Tenant>;
   get(tenantName: string): Promise<Tenant | undefined>;
+  /** Resolves to the changed tenant. Undefined: there is none. */
+  setWeight(tenantName: string, weight: number): Promise<Tenant | undefined>;
   /** By name. Throws InvalidRequestError for a token it did not make. */
   list(request: PageRequest): Promise<Page<Tenant>>;
   /** Takes all grants first, then the tenant; broken off, it can be called again. False: there was none. */

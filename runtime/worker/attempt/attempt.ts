@@ -19,6 +19,7 @@ import { type ClaimDeps, type ClaimRequest, type Claimed, claimJob, measuredOf }
 import { type ExecutionDeps, execute } from "./execution.ts";
 import { type LockDeps, type MessageLock, keepLock } from "./lock.ts";
 import { ownRow } from "./owned-row.ts";
+import { type PutOffDeps, putOffIfPaused } from "./put-off.ts";
 import { retryWhileLocked } from "./retry-while-locked.ts";
 import { settleByTable, startsNothing } from "./settle-by-table.ts";
 import { type SettlementDeps, settle } from "./settlement.ts";
@@ -32,6 +33,9 @@ export interface AttemptDeps
   readonly completion: RunningCompletion;
   /** Default: no timers run here, and a tick is set aside. */
   readonly onTick?: TickHandler | undefined;
+  /** Default: nothing is paused. */
+  readonly pauses?: PutOffDeps["pauses"] | undefined;
+  readonly waiting?: PutOffDeps["waiting"] | undefined;
   readonly held: HeldClaims;
   readonly permit: Pick<WorkPermit, "acquire">;
   readonly unreadable: Pick<Unreadable, "note">;
@@ -112,6 +116,11 @@ async function attempt(
   if (parsed.kind === "malformed") return setAside(parsed.reason);
   if (parsed.kind === "tick" && deps.onTick === undefined) return setAside("This worker runs no timers.");
   const bell = parsed.kind === "bell" ? parsed.bell : subjectOfTick(parsed.tick);
+  const { jobs, pauses, waiting } = deps;
+  if (pauses !== undefined && waiting !== undefined) {
+    const putOff = (): Promise<boolean> => putOffIfPaused(delivery, { jobs, pauses, waiting }, log);
+    if (await retryWhileLocked("putting off", putOff, { until: lock.signal, log })) return;
+  }
   using permitted = await deps.permit.acquire(AbortSignal.any([lock.signal, drain]));
   if (permitted === undefined) {
     lock.signal.throwIfAborted();

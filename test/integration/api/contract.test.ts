@@ -20,6 +20,7 @@ import { startTestApi } from "../../support/api/test-api.ts";
 import { jobRequestOf } from "../../support/api/submit-requests.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { ECHO, packageDrivers, packagePath } from "../../support/api/package-drivers.ts";
+import { pauseDrivers } from "../../support/api/pause-drivers.ts";
 import { settingDrivers } from "../../support/api/setting-drivers.ts";
 import { webhookDrivers } from "../../support/api/webhook-drivers.ts";
 import { timerDrivers } from "../../support/api/timer-drivers.ts";
@@ -328,6 +329,7 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   },
   ...webhookDrivers(api),
   ...settingDrivers(api),
+  ...pauseDrivers(api),
   followEvents: {
     200: async () => ({ ...get(`/v1/events?jobId=${(await newJob()).jobId}`), firstPieceOnly: true }),
     404: () => get(`/v1/events?batchId=${NO_BATCH}`),

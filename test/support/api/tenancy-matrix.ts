@@ -231,6 +231,37 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
   listWorkers: [system("operate", () => get("/v1/workers"))],
   getWorker: [system("operate", () => get(WORKER_PATH))],
   drainWorker: [system("operate", () => post(`${WORKER_PATH}/drain`))],
+  listPauses: [system("signed-in", () => get("/v1/pauses"))],
+  pauseTenant: [tenant("manage", ({ tenantName }) => send("PUT", `/v1/tenants/${tenantName}/pause`, {}))],
+  resumeTenant: [
+    {
+      ...tenant("manage", async (place) => remove(`/v1/tenants/${await place.pausedTenant()}/pause`)),
+      consumes: true,
+    },
+  ],
+  pauseType: [tenant("manage", ({ tenantName }) => send("PUT", `/v1/tenants/${tenantName}/types/Echo/pause`, {}))],
+  resumeType: [
+    {
+      ...thing("manage", async (place) =>
+        remove(`/v1/tenants/${place.tenantName}/types/${await place.pausedType()}/pause`),
+      ),
+      consumes: true,
+    },
+  ],
+  pausePool: [system("operate", () => send("PUT", "/v1/pools/default/pause", {}))],
+  resumePool: [
+    { ...system("operate", async (place) => remove(`/v1/pools/${await place.pausedPool()}/pause`)), consumes: true },
+  ],
+  pauseQueue: [system("operate", () => send("PUT", "/v1/pools/default/queues/low/pause", {}))],
+  resumeQueue: [
+    {
+      ...system("operate", async (place) => remove(`/v1/pools/${await place.pausedPool()}/queues/low/pause`)),
+      consumes: true,
+    },
+  ],
+  putWeight: [
+    thing("operate", async (place) => send("PUT", `/v1/tenants/${await place.spareTenant()}/weight`, { weight: 2 })),
+  ],
   followEvents: [
     thing("read", async (place) => events(`jobId=${await place.failedJob()}`)),
     thing("read", async (place) => events(`batchId=${await place.batch()}`)),

@@ -2,6 +2,7 @@
  * What a request may name of a tenant: things that are there, made when they are asked for, or names of things that are
  * not, in the same form and length. Requests about the two differ in nothing else.
  */
+import type { PauseSubject } from "../../../runtime/core/admission/pause.ts";
 import { createHash, randomBytes } from "node:crypto";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
 import { timerOf, webhookOf } from "../builders.ts";
@@ -38,6 +39,12 @@ export interface Place {
   timer(): Promise<string>;
   /** A caller with a grant on the tenant. */
   grantee(): Promise<string>;
+  /** The tenant itself, paused. */
+  pausedTenant(): Promise<string>;
+  /** A job type of the tenant, paused. */
+  pausedType(): Promise<string>;
+  /** A pool that is paused, and its queue of low priority with it. */
+  pausedPool(): Promise<string>;
   /** Another tenant, that can be missed. */
   spareTenant(): Promise<string>;
 }
@@ -56,6 +63,7 @@ export const LETTERS_AFTER = 4_711_000;
 const ids = createIdSource({ now: systemClock.now, random32: () => randomBytes(4).readUInt32BE() });
 const hex = (bytes: number): string => randomBytes(bytes).toString("hex");
 const freshPackageName = (): string => `package-${hex(4)}.zip`;
+const freshTypeName = (): string => `Type-${hex(4)}`;
 const freshWebhookName = (): string => `hook-${hex(4)}`;
 const freshSettingName = (): string => `${freshPackageName()}/S${hex(4).toUpperCase()}`;
 const freshPoolName = (): string => `pool-${hex(4)}`;
@@ -96,6 +104,9 @@ export function emptyPlace(tenantName: string): Place {
     identityPool: () => Promise.resolve(freshPoolName()),
     timer: () => Promise.resolve(`${freshPackageName()}/Echo`),
     grantee: () => Promise.resolve(freshPrincipal()),
+    pausedTenant: () => Promise.resolve(tenantName),
+    pausedType: () => Promise.resolve(freshTypeName()),
+    pausedPool: () => Promise.resolve("default"),
     spareTenant: () => Promise.resolve(freshTenantName()),
   });
 }
@@ -129,6 +140,9 @@ function remembering(tenantName: string, namer: Namer): Place {
     identityPool: () => note(namer.identityPool()),
     timer: () => noteParts(namer.timer()),
     grantee: () => note(namer.grantee()),
+    pausedTenant: () => namer.pausedTenant(),
+    pausedType: () => note(namer.pausedType()),
+    pausedPool: () => namer.pausedPool(),
     spareTenant: () => note(namer.spareTenant()),
   };
 }
@@ -155,6 +169,9 @@ function realNamer(tenantName: string, { api, letters }: PlaceDeps): Namer {
     await claimAndEnd(api.jobs, jobId, "failed");
     return jobId;
   }
+
+  const pause = (subject: PauseSubject): Promise<void> =>
+    api.pauses.put({ subject, pausedAt: new Date(), pausedBy: "test", reason: undefined });
 
   return {
     queuedJob: job,
@@ -218,6 +235,21 @@ function realNamer(tenantName: string, { api, letters }: PlaceDeps): Namer {
       const granted = { name: "Somebody", grantedAt: new Date(), grantedBy: "test" };
       await tenants.putGrant({ tenantName, principalId, access: "read", ...granted });
       return principalId;
+    },
+    async pausedTenant() {
+      await pause({ kind: "tenant", tenantName });
+      return tenantName;
+    },
+    async pausedType() {
+      const jobType = freshTypeName();
+      await pause({ kind: "type", tenantName, jobType });
+      return jobType;
+    },
+    async pausedPool() {
+      const pool = "default";
+      await pause({ kind: "pool", pool });
+      await pause({ kind: "queue", pool, priority: "low" });
+      return pool;
     },
     async spareTenant() {
       const name = freshTenantName();

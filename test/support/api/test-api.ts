@@ -28,15 +28,18 @@ import type { BatchView, DeadLetterView, JobView } from "../../../runtime/core/h
 import type { TrafficSettings } from "../../../runtime/core/settings/api-settings.ts";
 import { DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
 import type { LocalServiceBus } from "../../../runtime/local/bus/index.ts";
+import { startPauseBoard } from "../../../runtime/lifecycle/pause-board.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { createJobIndexer, indexedJobs } from "../../../runtime/lifecycle/job-indexer.ts";
-import { composeTimers } from "../../../runtime/main/compose-api.ts";
+import { composeShares, composeTimers } from "../../../runtime/main/compose-api.ts";
 import { createContract, type Contract, type ContractDocument } from "./contract.ts";
 import { watchConnections, type ConnectionsByPort } from "../network/half-open-client.ts";
 import { silentLog, silentEvents, silentMetrics } from "../silent.ts";
 import { followed, type FollowOptions } from "../events/follow.ts";
 import { apiStores } from "../stores/api-stores.ts";
 import type { Stores } from "../stores/memory-stores.ts";
+import type { Job } from "../../../runtime/core/job/job.ts";
+import { waitsForAnotherRun } from "../../../runtime/timers/run/next-run.ts";
 import { withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
 import { systemClock } from "../../../runtime/core/clock.ts";
 
@@ -133,6 +136,8 @@ export interface TestApiOptions {
   readonly log?: Logger;
   /** Where events are published and received; needs an administration port. Default: nowhere. */
   readonly bus?: LocalServiceBus;
+  /** Parks jobs and refills queues, as in production. Default: every bell is sent at once. */
+  readonly shares?: boolean;
   /** Which of them are published. Default: all. */
   readonly events?: EventLevel;
   readonly follow?: FollowOptions;
@@ -170,12 +175,12 @@ export async function startTestApi(
     httpLimits,
     log = silentLog,
     bus,
+    shares = false,
     events: eventLevel,
     follow,
   }: TestApiOptions = {},
 ): Promise<TestApi> {
   const kept = inner ?? (await apiStores());
-  const outbox = createBellOutbox({ queue, log });
   const ids = createIdSource({ now: systemClock.now, random32: () => randomBytes(4).readUInt32BE() });
   const { index } = kept;
   const indexer = createJobIndexer({
@@ -204,6 +209,13 @@ export async function startTestApi(
   const publisher = busSide?.publishTo(bus, eventLevel, metrics);
   const events = publisher?.events ?? silentEvents;
   const clock = { now, trustedNow, monotonicNow };
+  const unreadable = createUnreadable({ monotonicNow, log });
+  const pauseBoard = startPauseBoard({ pauses: stores.pauses, unreadable, log });
+  const lease = () => ({ hold: () => Promise.resolve(true), release: () => Promise.resolve() });
+  const ofShares = { services: { ...stores, queue, lease }, pauseBoard, silentAfterMs: 60_000, unreadable, clock, log };
+  const sharing = shares ? composeShares(ofShares) : undefined;
+  const everyBell = createBellOutbox({ queue, log });
+  const outbox = sharing?.windowOver(everyBell) ?? everyBell;
   const timers = composeTimers({
     stores: { ...stores, packages: { ...kept.packages, ...stores.packages } },
     subscriptions: bus?.adminConnectionString === undefined ? undefined : busSide?.timerSubscriptionsOf(bus),
@@ -220,14 +232,17 @@ export async function startTestApi(
     (published) => followers.fanOut.deliver(published),
     () => followers.fanOut.gap(),
   );
-  const unreadable = createUnreadable({ monotonicNow, log });
-  const completion = createBatchCompletion({ ...stores, events, now });
+  const completion = withTimerBatches(createBatchCompletion({ ...stores, events, now }), { ...stores, queue });
+  const waitsForAnother = (job: Job): Promise<boolean> => waitsForAnotherRun(job, stores);
+  const refill = sharing?.startRefill({ completion, waitsForAnother });
+  if (refill !== undefined) pauseBoard.onChange(() => refill.wake());
   const app = createApp({
     stores,
     bus: { queue, outbox },
-    completion: withTimerBatches(completion, { ...stores, queue }),
     indexer,
+    completion,
     events,
+    pauseBoard,
     followers,
     timers: { registration: timers.registration, wakeScheduler },
     webhooks: { post: postWebhook, allowLoopback: allowLoopbackWebhooks },
@@ -295,6 +310,8 @@ export async function startTestApi(
           : body !== undefined && { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
       }),
     async [Symbol.asyncDispose]() {
+      await refill?.stop();
+      pauseBoard.stop();
       await outbox.close();
       await indexer.close();
       followers.connections.close();

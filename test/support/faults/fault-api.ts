@@ -14,6 +14,7 @@ import { withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
 import { identifyAs, LOCAL_CALLER } from "../../../runtime/api/auth/caller.ts";
 import { createBellOutbox } from "../../../runtime/api/submit/bell-outbox.ts";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
+import { NOTHING_PAUSED } from "../../../runtime/core/admission/pause.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { createMemoryAudit } from "../stores/memory-audit.ts";
@@ -121,6 +122,7 @@ function buildRoutes(pool: string): Routes {
     secrets: unasked("secrets"),
     identityGrants: unasked("identityGrants"),
     audit: createMemoryAudit(new MemoryTable(atOnce)),
+    pauses: unasked("pauses"),
   };
   const queue = ask("queue");
   const now = (): Date => new Date();
@@ -130,6 +132,7 @@ function buildRoutes(pool: string): Routes {
     completion: withTimerBatches(createBatchCompletion({ ...stores, events: silentEvents, now }), { ...stores, queue }),
     indexer: unasked("indexer"),
     events: silentEvents,
+    pauseBoard: { current: () => NOTHING_PAUSED, refresh: () => Promise.resolve() },
     followers: followed(),
     timers: { registration: unasked("timerRegistration"), wakeScheduler: () => undefined },
     webhooks: { post: () => Promise.reject(new Error("Nobody has webhooks.")), allowLoopback: false },

@@ -24,6 +24,7 @@ interface Message {
   readonly messageId: string;
   readonly sequenceNumber: bigint;
   readonly enqueuedAt: Date;
+  readonly dueAt: Date | undefined;
   /** Not received before this time; a lock moves it on. */
   freeAt: number;
   lock: object | undefined;
@@ -55,13 +56,14 @@ export function startMemoryQueue({ lockMs = 60_000, turn = nextTurn }: MemoryQue
     return queue;
   }
 
-  function enqueue(name: string, body: unknown, messageId: string, enqueueAt = new Date()): void {
+  function enqueue(name: string, body: unknown, messageId: string, dueAt?: Date): void {
     const queue = queueOf(name);
     if (queue.known.has(messageId)) return;
     queue.known.add(messageId);
     // As it comes off the wire.
     const received = JSON.parse(JSON.stringify(body)) as unknown;
-    const place = { messageId, sequenceNumber: ++sequence, enqueuedAt: new Date(), freeAt: enqueueAt.getTime() };
+    const freeAt = (dueAt ?? new Date()).getTime();
+    const place = { messageId, sequenceNumber: ++sequence, enqueuedAt: new Date(), dueAt, freeAt };
     queue.active.push({ body: received, ...place, lock: undefined, deliveryCount: 0 });
     wake(queue);
   }
@@ -199,11 +201,20 @@ function sequenceNumberOf(text: string): bigint {
   });
 }
 
-const peeked = ({ body, messageId, sequenceNumber, enqueuedAt, reason, description }: Message): PeekedMessage => ({
+const peeked = ({
+  body,
+  messageId,
+  sequenceNumber,
+  enqueuedAt,
+  dueAt,
+  reason,
+  description,
+}: Message): PeekedMessage => ({
   parsed: parseMessage(body),
   messageId,
   sequenceNumber: String(sequenceNumber),
   enqueuedAt,
+  dueAt,
   reason,
   description,
 });

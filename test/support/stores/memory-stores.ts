@@ -11,10 +11,12 @@ import type { JobIndex } from "../../../runtime/core/ports/job-index.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../../runtime/core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../../../runtime/core/ports/package-store.ts";
+import type { PauseStore } from "../../../runtime/core/ports/pause-store.ts";
 import type { SecretStore } from "../../../runtime/core/ports/secret-store.ts";
 import type { SettingStore } from "../../../runtime/core/ports/setting-store.ts";
 import type { TenantStore } from "../../../runtime/core/ports/tenant-store.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
+import type { WaitingStore } from "../../../runtime/core/ports/waiting-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
 import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
@@ -29,6 +31,7 @@ import { createMemoryIdentityGrants, createMemorySecrets, createMemorySettings }
 import { MemoryTable } from "./memory-table.ts";
 import { createMemoryTenants } from "./memory-tenants.ts";
 import { createMemoryTimers } from "./memory-timers.ts";
+import { createMemoryPauses, createMemoryWaiting } from "./memory-waiting.ts";
 import { createMemoryWebhooks } from "./memory-webhooks.ts";
 import { createMemoryWorkers } from "./memory-workers.ts";
 
@@ -47,6 +50,8 @@ export interface Stores {
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
   readonly audit: AuditStore;
+  readonly pauses: PauseStore;
+  readonly waiting: WaitingStore;
   readonly files: JobFiles;
   /** The rows themselves, as another release could read and write them. */
   readonly rows: RawRows;
@@ -77,6 +82,8 @@ export function createMemoryStores(): Stores {
     secrets: createMemorySecrets(),
     identityGrants: createMemoryIdentityGrants(tables.settings),
     audit: createMemoryAudit(tables.audit),
+    pauses: createMemoryPauses(tables.settings),
+    waiting: createMemoryWaiting(tables.jobs),
     files: createMemoryFiles(),
     rows: {
       merge: (table, keys, cells) => {

@@ -10,6 +10,7 @@ import {
   tenantCells,
   tenantKeys,
   tenantOf,
+  weightCells,
 } from "../../../runtime/azure/tables/tenant-store.ts";
 import { PRINCIPAL_ID_PATTERN } from "../../../runtime/core/http/access.ts";
 import { TENANT_NAME_PATTERN } from "../../../runtime/core/job/ids.ts";
@@ -33,6 +34,14 @@ export function createMemoryTenants(table = new MemoryTable()): TenantStore {
     async get(tenantName) {
       const row = await table.get(tenantKeys(tenantName));
       return row && tenantOf(row.cells);
+    },
+
+    async setWeight(tenantName, weight) {
+      const row = await table.get(tenantKeys(tenantName));
+      if (row === undefined) return undefined;
+      const { etag } = row;
+      await table.write(tenantKeys(tenantName), weightCells(weight), etag);
+      return tenantOf({ ...row.cells, ...weightCells(weight) });
     },
 
     async list({ pageSize, continuationToken }) {

@@ -24,10 +24,13 @@ import * as auditRows from "../../../runtime/azure/tables/audit-store.ts";
 import { AUDIT_OUTCOMES, type AuditEntry } from "../../../runtime/core/audit.ts";
 import { entriesOf, storedEntryOf } from "../../../runtime/azure/tables/job-index.ts";
 import * as identityRows from "../../../runtime/azure/tables/identity-grant-store.ts";
+import * as pauseRows from "../../../runtime/azure/tables/pause-store.ts";
 import * as settingRows from "../../../runtime/azure/tables/setting-store.ts";
+import * as waitingRows from "../../../runtime/azure/tables/waiting-store.ts";
 import * as webhookRows from "../../../runtime/azure/tables/webhook-entity.ts";
 import { workerCells, workerKeys, workerOf } from "../../../runtime/azure/tables/worker-store.ts";
 import { countsOf, createWriterCounter } from "../../../runtime/azure/tables/writer-counter.ts";
+import type { Pause, PauseSubject } from "../../../runtime/core/admission/pause.ts";
 import { bellOf } from "../../../runtime/core/job/bell.ts";
 import * as events from "../../../runtime/core/job/events.ts";
 import type { FormatName } from "../../../runtime/core/formats.ts";
@@ -239,6 +242,19 @@ const message = (written: unknown): unknown => {
   return parsed.kind === "bell" || parsed.kind === "tick" ? parsed : undefined;
 };
 
+const PAUSED: Readonly<Record<PauseSubject["kind"], PauseSubject>> = {
+  tenant: { kind: "tenant", tenantName: "acme" },
+  type: { kind: "type", tenantName: "acme", jobType: "Thumbnails" },
+  pool: { kind: "pool", pool: "default" },
+  queue: { kind: "queue", pool: "default", priority: "low" },
+};
+
+function pauseRow(kind: PauseSubject["kind"]) {
+  const reason = kind === "tenant" ? "Unpaid." : undefined;
+  const pause: Pause = { subject: PAUSED[kind], pausedAt: AT, pausedBy: "ada", reason };
+  return { ...pauseRows.pauseKeys(pause.subject), ...pauseRows.pauseCells(pause) };
+}
+
 export const formatSamples = async (): Promise<Readonly<Record<FormatName, FormatSamples>>> => ({
   bell: { written: { full: bellOf(fullJob, ETAG), bare: bellOf(bareJob, ETAG) }, read: message },
   tick: { written: { plain: outgoingTick(timer, scheduleHashOf(timer), AT).tick }, read: message },
@@ -315,6 +331,10 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   ),
   tenant: row(tenantOf, {
     plain: { ...tenantKeys("acme"), ...tenantCells({ tenantName: "acme", createdAt: AT, createdBy: "ada" }) },
+    weighted: {
+      ...tenantKeys("acme"),
+      ...tenantCells({ tenantName: "acme", createdAt: AT, createdBy: "ada", weight: 3 }),
+    },
   }),
   grant: row(
     grantOf,
@@ -341,6 +361,16 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
       ...{ from: undefined, before: undefined, after: undefined },
     }),
     ...each(AUDIT_OUTCOMES, (outcome) => auditRow({ ...audited, outcome })),
+  }),
+  pause: row(
+    pauseRows.pauseOf,
+    each(["tenant", "type", "pool", "queue"], (kind) => pauseRow(kind)),
+  ),
+  waitingNote: row(waitingRows.waitingNoteOf, {
+    plain: {
+      ...waitingRows.waitingKeys("jobs-default-normal", BATCH_ID),
+      ...waitingRows.waitingCells({ queue: "jobs-default-normal", batchId: BATCH_ID, since: AT }),
+    },
   }),
   delivery: row(webhookRows.webhookDeliveryOf, {
     tried: deliveryRow(tried),

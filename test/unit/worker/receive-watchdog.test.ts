@@ -7,8 +7,11 @@ import { silentLog, silentMetrics } from "../../support/silent.ts";
 
 const QUEUE = "jobs-p-normal";
 
-/** A worker that waits on open receives; `waiting`: what lies in its queue, `held`: under somebody else's lock. */
-function setUp({ waiting = false, held = false }) {
+/**
+ * A worker that waits on open receives; `waiting`: what lies in its queue, `held`: under somebody else's lock, `paused`:
+ * nothing is received on purpose.
+ */
+function setUp({ waiting = false, held = false, paused = false }) {
   const events: string[] = [];
   let now = 0;
   let since: number | undefined = 0;
@@ -37,6 +40,7 @@ function setUp({ waiting = false, held = false }) {
     queue: { peek: (name) => Promise.resolve(waiting && name === QUEUE ? [message] : []), receiver: () => probe },
     intake: {
       waitingSince: () => since,
+      isHeld: () => paused,
       replaceReceivers: () => {
         events.push("replaced");
         since = now;
@@ -79,6 +83,12 @@ describe("the receive watchdog", () => {
     const { events, check } = setUp({ waiting: true, held: true });
     await check(STUCK_AFTER_MS);
     expect(events).toEqual(["probe closed"]);
+  });
+
+  it("the watchdog leaves the messages of a paused queue alone", async () => {
+    const { events, check } = setUp({ waiting: true, paused: true });
+    await check(STUCK_AFTER_MS);
+    expect(events).toEqual([]);
   });
 
   it("the watchdog replaces the receivers when only a new link receives a message", async () => {

@@ -1,0 +1,100 @@
+/** Pauses and shares on a whole system: real workers, the run's storage, a bus of its own. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { startBoundMs } from "../../../runtime/core/admission/fair-share.ts";
+import { jobQueueName } from "../../../runtime/core/deployment/topology.ts";
+import { eventually, eventuallyFound } from "../../support/eventually.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { freshTenant } from "../../support/stores/test-storage.ts";
+import { type TestSystem, type TestWorker, startTestSystem } from "../../support/test-system.ts";
+
+const SLEEP_MS = 400;
+const PACKAGE = testPackage({
+  jobs: {
+    Quick: "return {};",
+    Other: "return {};",
+    Nap: `await new Promise((resolve) => setTimeout(resolve, ${SLEEP_MS})); return {};`,
+  },
+  isolation: "reuse",
+});
+const QUEUE = jobQueueName("default", "normal");
+
+let system: TestSystem;
+let worker: TestWorker;
+beforeAll(async () => {
+  system = await startTestSystem({ shares: true, lockMs: 20_000 });
+  worker = await system.startWorker({ slots: 2 });
+});
+afterAll(async () => {
+  await worker[Symbol.asyncDispose]();
+  await system[Symbol.asyncDispose]();
+});
+
+async function newTenant(): Promise<string> {
+  const tenantName = freshTenant();
+  await system.publish(tenantName, "test.zip", PACKAGE);
+  return tenantName;
+}
+
+const bellsInQueue = async (): Promise<number> =>
+  (await system.queue().peek(QUEUE, { deadLetter: false, maxCount: 250 })).length;
+
+it("a paused tenant starts nothing, its jobs cost nothing while they wait, and they go on after the resume", async () => {
+  const [tenantName, other] = [await newTenant(), await newTenant()];
+  const paused = await system.api.put(`/v1/tenants/${tenantName}/pause`, { reason: "The invoice is open." });
+  expect(paused.status).toBe(200);
+  const jobIds = await Promise.all(Array.from({ length: 20 }, () => system.submit(tenantName, "Quick")));
+  await system.until(await system.submit(other, "Quick"));
+  expect(await bellsInQueue()).toBe(0);
+  const view = (await system.api.get(`/v1/jobs/${jobIds[0]}`)).body;
+  expect(view).toMatchObject({ state: "queued", waitsFor: `paused: tenant ${tenantName} (The invoice is open.)` });
+  const canceled = await system.api.post(`/v1/jobs/${jobIds[1]}/cancel`);
+  expect([canceled.status, canceled.body.state]).toEqual([200, "canceled"]);
+
+  expect((await system.api.delete(`/v1/tenants/${tenantName}/pause`)).status).toBe(204);
+  const ended = await Promise.all(jobIds.map((jobId) => system.until(jobId)));
+  expect(ended.map(({ state }) => state).toSorted()).toEqual(["canceled", ...Array<string>(19).fill("succeeded")]);
+  expect(ended.every(({ interruptions }) => interruptions === 0)).toBe(true);
+});
+
+it("a job whose bell stands in the queue already is put off once, and only jobs of the paused type wait", async () => {
+  const tenantName = await newTenant();
+  await using _resumes = { [Symbol.asyncDispose]: async () => void (await resume()) };
+  const type = `/v1/tenants/${tenantName}/types/Quick/pause`;
+  const resume = () => system.api.delete(type);
+  // The worker is busy, so that the bells of the others stand behind.
+  const naps = [await system.submit(tenantName, "Nap"), await system.submit(tenantName, "Nap")];
+  await Promise.all(naps.map((jobId) => system.until(jobId, ({ state }) => state === "running")));
+  const quick = await system.submit(tenantName, "Quick");
+  expect((await system.api.put(type, {})).status).toBe(200);
+  const others = await system.submit(tenantName, "Other");
+  const [, , other] = await Promise.all([...naps, others].map((jobId) => system.until(jobId)));
+  expect(other?.state).toBe("succeeded");
+  // Put off by the worker, or run before it knew of the pause: then it is the same as without one.
+  await eventually(async () => expect(await bellsInQueue()).toBe(0));
+  await system.api.put(type, {});
+  const held = await system.submit(tenantName, "Quick");
+  expect((await system.api.get(`/v1/jobs/${held}`)).body.waitsFor).toBe(`paused: job type Quick of ${tenantName}`);
+  await resume();
+  for (const jobId of [quick, held]) expect((await system.until(jobId)).state).toBe("succeeded");
+});
+
+it("many jobs of one tenant do not hold up the few of another: they start within the bound", async () => {
+  const [many, few] = [await newTenant(), await newTenant()];
+  const request = (tenantName: string) => ({
+    ...{ tenantName, jobType: "Nap", jobName: "Nap", jobProcessorPackageName: "test.zip" },
+  });
+  const batch = await system.api.post("/v1/batches", { tenantName: many, batchName: "Many" });
+  const { batchId } = batch.body;
+  const jobs = Array.from({ length: 300 }, () => request(many));
+  expect((await system.api.post("/v1/jobs/bulk", { batchId, jobs })).status).toBe(200);
+  expect(await bellsInQueue()).toBeLessThanOrEqual(8);
+  await eventuallyFound(() => worker.runningCount === 2);
+
+  const submittedAt = Date.now();
+  const fewIds = await Promise.all(Array.from({ length: 3 }, () => system.submit(few, "Nap")));
+  const started = await Promise.all(fewIds.map((jobId) => system.until(jobId, ({ startedAt }) => !!startedAt)));
+  const first = Math.min(...started.map(({ startedAt }) => startedAt?.getTime() ?? Infinity)) - submittedAt;
+  // A job takes longer here than it sleeps. The machine of a test is slow, and 300 jobs would take a minute.
+  expect(first).toBeLessThan(startBoundMs(2, 2, SLEEP_MS * 4));
+  await system.api.post(`/v1/batches/${batchId}/cancel`);
+});

@@ -20,6 +20,8 @@ export { createKeyStore } from "./tables/key-store.ts";
 export { createLeaderLease } from "./blobs/leader-lease.ts";
 export { createPackageCatalog } from "./blobs/package-catalog.ts";
 export { createPackageStore } from "./blobs/package-store.ts";
+export { createRemoval } from "./removal.ts";
+export { createRetentionStore } from "./tables/retention-store.ts";
 export { createSettingStore } from "./tables/setting-store.ts";
 export { createSharedSecret } from "./tables/shared-secret.ts";
 export { createTenantStore } from "./tables/tenant-store.ts";

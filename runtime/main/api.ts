@@ -24,6 +24,7 @@ import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
 import { measureConflicts } from "../lifecycle/measured-jobs.ts";
+import { createForgetSweep } from "../sweeper/forget/forget-sweep.ts";
 import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeTimers, composeWebhooks } from "./compose-api.ts";
@@ -148,6 +149,13 @@ async function start(exits: Exits): Promise<Service> {
     announce: webhooks.announce,
     waitsForAnother: (job) => waitsForAnotherRun(job, stores),
     pools,
+    forget: createForgetSweep({
+      ...services,
+      defaultRetention: settings.retention,
+      unreadable,
+      now: clock.trustedNow,
+      log,
+    }),
     reconcileTimers: (isLeader) => timers.reconcile.run(isLeader),
     lease: lease("sweeper", SWEEPER_LEASE_MS),
     lockMs,

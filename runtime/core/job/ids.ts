@@ -4,7 +4,7 @@
  * Every character is safe in table keys, blob paths, URLs and Service Bus MessageIds.
  */
 import { InvariantError } from "../errors.ts";
-import { POOL_NAME_MAX_LENGTH, TENANT_NAME_MAX_LENGTH } from "../limits.ts";
+import { DEFAULT_BATCHES_PER_DAY_MAX, POOL_NAME_MAX_LENGTH, TENANT_NAME_MAX_LENGTH } from "../limits.ts";
 import type { Clock } from "../clock.ts";
 
 /** Numbers in ids: Crockford's base 32 in lower case, which sorts as its value and has no letters mistaken for digits. */
@@ -106,6 +106,26 @@ export const timerJobId = (batchId: string, at: Date, digits: string): string =>
   `${partitionOf(batchId, 0)}.${newestFirst(at)}${digits}`;
 
 export const TIMER_JOB_DIGITS = RANDOM_LENGTH;
+
+/** The time in a job's id: when it was submitted; for a timer's run the time it was due. */
+export function idTime(jobId: string): Date {
+  const value = decode(timeIdOf(jobId).slice(0, TIME_LENGTH));
+  // Runs of timers are numbered down from the end of time.
+  return new Date(value > TIME_END / 2 ? TIME_END - value : value);
+}
+
+const timeIdOf = (id: string): string => id.slice(id.lastIndexOf(".") + 1);
+
+const decode = (digits: string): number =>
+  Array.from(digits).reduce((sum, digit) => sum * 32 + BASE32_DIGITS.indexOf(digit), 0);
+
+/** The day (UTC) of a batch that `defaultBatchId` names. Undefined: another batch. */
+export function dayOfDefaultBatch(batchId: string): Date | undefined {
+  const timeId = timeIdOf(batchId);
+  const at = TIME_END - decode(timeId.slice(0, TIME_LENGTH));
+  const isNumbered = decode(timeId.slice(TIME_LENGTH)) < DEFAULT_BATCHES_PER_DAY_MAX;
+  return at % DAY_MS === 0 && isNumbered ? new Date(at) : undefined;
+}
 
 /** Makes ids that are unique across processes and, within one source, strictly ordered. */
 export interface IdSource {

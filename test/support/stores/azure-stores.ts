@@ -8,6 +8,8 @@ import {
   createJobStore,
   createKeyStore,
   createPackageCatalog,
+  createRemoval,
+  createRetentionStore,
   createSettingStore,
   createTenantStore,
   createTimerStore,
@@ -45,6 +47,8 @@ export function createAzureStores(
     identityGrants: createIdentityGrantStore({ storage }),
     secrets,
     files: createJobFiles({ storage }),
+    removal: createRemoval({ storage }),
+    retentions: createRetentionStore({ storage }),
     rows: {
       async merge(table, keys, cells) {
         await storage.table(TABLES[table]).retrying.upsertEntity({ ...keys, ...cells }, "Merge");

@@ -20,6 +20,7 @@ import {
   tenantOf,
 } from "../../../runtime/azure/tables/tenant-store.ts";
 import * as timerRows from "../../../runtime/azure/tables/timer-store.ts";
+import * as retentionRows from "../../../runtime/azure/tables/retention-store.ts";
 import * as identityRows from "../../../runtime/azure/tables/identity-grant-store.ts";
 import * as settingRows from "../../../runtime/azure/tables/setting-store.ts";
 import * as webhookRows from "../../../runtime/azure/tables/webhook-entity.ts";
@@ -36,6 +37,7 @@ import { parseMessage } from "../../../runtime/core/job/message.ts";
 import { PRIORITIES } from "../../../runtime/core/job/priority.ts";
 import { parseReleasePointer } from "../../../runtime/core/ports/release-reader.ts";
 import { DEFAULT_RETRY } from "../../../runtime/core/job/retry.ts";
+import { retentionOf, type TenantRetention } from "../../../runtime/core/job/retention.ts";
 import { JOB_STATES } from "../../../runtime/core/job/states.ts";
 import { outgoingTick } from "../../../runtime/core/timer/tick.ts";
 import { batchIdOf, newTimerRun, scheduleHashOf } from "../../../runtime/core/timer/timer.ts";
@@ -110,6 +112,10 @@ const batch: Batch = builders.batchOf({
   ...{ batchId: BATCH_ID, createdAt: AT, generation: 2, completedGeneration: 1, completedAt: AT, atRest: true },
   unannounced: [{ generation: 1, state: "closed", completedAt: AT, counts }],
 });
+const retention: TenantRetention = {
+  ...retentionOf({ rowDays: 90, logDays: 30, fileDays: 0, deadLetterDays: 30 }),
+  ...{ tenantName: "acme", changedAt: AT, changedBy: "ada" },
+};
 const batchRow = (made: Batch) => ({ ...batchKeys(made.batchId), ...batchCells(made) });
 
 const timer = builders.timerOf({ registeredAt: AT, activeFrom: AT, scheduledUpTo: AT, packageHash: HASH });
@@ -273,6 +279,7 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   counter: row(countsOf, { plain: await counterRow() }),
   batch: row(batchOf, {
     full: batchRow(batch),
+    forgotten: batchRow({ ...batch, unannounced: [], forgetAt: AT, forgottenAt: AT, frozenCounts: counts }),
     ...each(BATCH_STATES, (state) => batchRow({ ...batch, state, completedAt: undefined, unannounced: [] })),
     ...each(PRIORITIES, (priority) => batchRow({ ...batch, priority })),
   }),
@@ -305,6 +312,9 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
     grantOf,
     each(TENANT_ACCESS, (access) => ({ ...grantKeys(grant), ...grantCells({ ...grant, access }) })),
   ),
+  retention: row(retentionRows.retentionOf, {
+    plain: { ...retentionRows.retentionKeys("acme"), ...retentionRows.retentionCells(retention) },
+  }),
   webhook: row(webhookRows.webhookOf, { plain: webhookRow(webhook), rotated: webhookRow(rotated) }),
   setting: row(settingRows.settingOf, { plain: settingRow(setting), secret: settingRow(secret) }),
   identityGrant: row(identityRows.identityGrantOf, {

@@ -93,7 +93,6 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
     place,
     replication: config.storageReplication,
     softDeleteDays: config.softDeleteDays,
-    retention: { logDays: config.logRetentionDays, outputDays: config.outputRetentionDays },
     protect: config.protectData,
     allowOnly,
   });
@@ -173,6 +172,12 @@ export function createStack({ stack, config, bundles }: StackArgs): StackOutputs
       allowedOrigins: config.allowedOrigins,
       packagesTenant: packages.length === 0 ? undefined : config.packages.tenant,
       timerRegistration: config.runtimeRegistration,
+      retention: {
+        rowDays: config.jobRetentionDays,
+        logDays: config.logRetentionDays,
+        fileDays: config.outputRetentionDays,
+        deadLetterDays: config.deadLetterRetentionDays,
+      },
     }),
     subnetId: network.apiSubnetId,
     // The API registers timers at start. Their subscriptions must exist by then.

@@ -2,7 +2,7 @@
 import * as storage from "@pulumi/azure-native/storage/index.js";
 import * as pulumi from "@pulumi/pulumi";
 import { CONTAINERS, TABLES } from "../../runtime/core/deployment/storage-layout.ts";
-import { lifecycleRules, type Retention } from "../plan/lifecycle.ts";
+import { lifecycleRules } from "../plan/lifecycle.ts";
 import { lookUp } from "../plan/look-up.ts";
 import type { AllowedNetworks, Place } from "./place.ts";
 import { storageNetworkRules } from "./storage-network.ts";
@@ -12,7 +12,6 @@ export interface DataArgs {
   readonly replication: "LRS" | "ZRS" | "GRS" | "GZRS" | "RAGRS" | "RAGZRS";
   /** How long deleted and overwritten blobs can be restored. 0: not at all. */
   readonly softDeleteDays: number;
-  readonly retention: Retention;
   /** Whether the account and its contents are protected from deletion and replacement. */
   readonly protect: boolean;
   /** Who reaches the account, in addition to trusted Azure services. Undefined: any address with a token. */
@@ -81,7 +80,7 @@ export class Data extends pulumi.ComponentResource {
       );
       this.#tableIds.set(tableName, table.id);
     }
-    const rules = lifecycleRules(args.retention, softDeleteDays);
+    const rules = lifecycleRules(softDeleteDays);
     if (rules.length > 0) {
       new storage.ManagementPolicy(
         `${name}-lifecycle`,

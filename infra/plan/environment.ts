@@ -3,6 +3,7 @@
  * resources in the program.
  */
 import type { EventLevel } from "../../runtime/core/job/events.ts";
+import type { RetentionDefaults } from "../../runtime/core/job/retention.ts";
 import { WORKER_HEALTH, type ProtectionMode } from "../../runtime/core/settings/machine-settings.ts";
 import { SETTING } from "../../runtime/core/settings/names.ts";
 import { JOB_USERS } from "./cloud-init.ts";
@@ -67,6 +68,8 @@ export const apiEnvironment = <Text>(
     readonly packagesTenant: string | undefined;
     /** Whether the API creates subscriptions of timers. */
     readonly timerRegistration: boolean;
+    /** For tenants that have set none. */
+    readonly retention: RetentionDefaults;
   },
 ): Environment<Text> => ({
   ...common(given),
@@ -79,6 +82,10 @@ export const apiEnvironment = <Text>(
   [SETTING.proxyHops]: String(API_PROXY_HOPS),
   ...(given.allowedOrigins.length > 0 && { [SETTING.allowedOrigins]: given.allowedOrigins.join(",") }),
   ...(given.packagesTenant !== undefined && { [SETTING.packagesTenant]: given.packagesTenant }),
+  [SETTING.rowRetentionDays]: String(given.retention.rowDays),
+  [SETTING.logRetentionDays]: String(given.retention.logDays),
+  [SETTING.fileRetentionDays]: String(given.retention.fileDays),
+  [SETTING.deadLetterRetentionDays]: String(given.retention.deadLetterDays),
   [SETTING.timerRegistration]: given.timerRegistration ? "on" : "off",
   [SETTING.auth]: "entra",
   [SETTING.authTenantId]: given.auth.tenantId,

@@ -66,11 +66,11 @@ interface TableAccess {
 /** By table. The program stops if a table is missing here, so no table stays without a rule. */
 const TABLE_ACCESS: Readonly<Record<string, TableAccess>> = {
   batches: { api: "creates, closes and cancels batches", worker: "completes batches" },
-  jobs: { api: "submits, cancels and requeues; sweeps", worker: "claims, runs and settles jobs" },
+  jobs: { api: "submits, cancels and requeues; sweeps and removes", worker: "claims, runs and settles jobs" },
   keys: { api: "stores idempotency keys; removes expired ones" },
   index: { api: "notes and lists jobs by state and tag; repairs", worker: "notes the states of its jobs" },
   workers: { api: "lists workers; writes requests for them", worker: "writes heartbeats" },
-  tenants: { api: "stores tenants and grants" },
+  tenants: { api: "stores tenants, grants and how long data is kept" },
   webhooks: { api: "stores webhooks and their deliveries" },
   settings: {
     api: "stores settings of packages, and grants on the identities of pools",
@@ -91,13 +91,16 @@ const CONTAINER_ACCESS: Readonly<Record<string, ContainerAccess>> = {
     api: { role: READ_WRITE, why: "accepts packages" },
     worker: { role: READ, why: "fetches packages" },
   },
-  [CONTAINERS.logs]: { api: { role: READ, why: "shows logs" }, worker: { role: READ_WRITE, why: "writes logs" } },
+  [CONTAINERS.logs]: {
+    api: { role: READ_WRITE, why: "shows logs; removes those that are due" },
+    worker: { role: READ_WRITE, why: "writes logs" },
+  },
   [CONTAINERS.output]: {
-    api: { role: READ, why: "serves artifacts" },
+    api: { role: READ_WRITE, why: "serves artifacts; removes those that are due" },
     worker: { role: READ_WRITE, why: "stores artifacts" },
   },
   [CONTAINERS.input]: {
-    api: { role: READ_WRITE, why: "stores large parameters" },
+    api: { role: READ_WRITE, why: "stores large parameters; removes them with their jobs" },
     worker: { role: READ, why: "reads large parameters" },
   },
   [CONTAINERS.leases]: {

@@ -5,11 +5,17 @@ import { AUTOSCALE_MAX_INSTANCES } from "../../runtime/core/deployment/autoscale
 import { EVENT_LEVELS } from "../../runtime/core/job/events.ts";
 import { POOL_NAME_PATTERN, TENANT_NAME_PATTERN } from "../../runtime/core/job/ids.ts";
 import {
+  DEAD_LETTER_RETENTION_DAYS_DEFAULT,
+  FILE_RETENTION_DAYS_DEFAULT,
   LOCK_MS,
+  LOG_RETENTION_DAYS_DEFAULT,
   POOL_NAME_MAX_LENGTH,
   PROTECTION_IDLE_GRACE_MS,
   RELEASE_PATIENCE_MINUTES_DEFAULT,
   RELEASE_PATIENCE_MINUTES_MAX,
+  RETENTION_MAX_DAYS,
+  ROW_MIN_DAYS,
+  ROW_RETENTION_DAYS_DEFAULT,
   TENANT_NAME_MAX_LENGTH,
 } from "../../runtime/core/limits.ts";
 import { IDLE_GRACE_SECONDS_MAX, PROTECTION_MODES } from "../../runtime/core/settings/machine-settings.ts";
@@ -47,7 +53,9 @@ export const strictMessage =
 /** Instances of a scale set over several placement groups. The design supports no more. */
 const FIXED_MAX_INSTANCES = 800;
 const SLOTS_MAX = 1_000;
-const RETENTION_MAX_DAYS = 3_650;
+const days = integer(0, RETENTION_MAX_DAYS);
+const FOREVER = "0 to 3650; 0 means forever";
+const UNLESS_SET = ", where a tenant has set nothing";
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** https://learn.microsoft.com/azure/storage/common/storage-network-security-limitations: no private address, /31 or /32. */
 const PRIVATE_ADDRESS = /^(?:10|127|192\.168|172\.(?:1[6-9]|2\d|3[01]))\./;
@@ -127,12 +135,19 @@ export const SETTINGS = {
     "0 to 365; 0 means off",
     "days during which deleted or overwritten blobs can be restored",
   ),
-  logRetentionDays: setting(integer(0, RETENTION_MAX_DAYS), 30, "0 to 3650; 0 means forever", "days to keep job logs"),
-  outputRetentionDays: setting(
-    integer(0, RETENTION_MAX_DAYS),
-    90,
-    "0 to 3650; 0 means forever",
-    "days to keep artifacts and large parameters",
+  jobRetentionDays: setting(
+    days.refine((count) => count === 0 || count >= ROW_MIN_DAYS, { error: `must be 0 or at least ${ROW_MIN_DAYS}` }),
+    ROW_RETENTION_DAYS_DEFAULT,
+    `0, or ${ROW_MIN_DAYS} to ${RETENTION_MAX_DAYS}; 0 means forever`,
+    `days to keep ended jobs${UNLESS_SET}`,
+  ),
+  logRetentionDays: setting(days, LOG_RETENTION_DAYS_DEFAULT, FOREVER, `days to keep job logs${UNLESS_SET}`),
+  outputRetentionDays: setting(days, FILE_RETENTION_DAYS_DEFAULT, FOREVER, `days to keep artifacts${UNLESS_SET}`),
+  deadLetterRetentionDays: setting(
+    days,
+    DEAD_LETTER_RETENTION_DAYS_DEFAULT,
+    "0 to 3650; 0 means as long as jobs",
+    `days to keep dead letters${UNLESS_SET}`,
   ),
   dataNetwork: setting(
     oneOf(DATA_NETWORKS),

@@ -23,6 +23,8 @@ export { createLeaderLease } from "./blobs/leader-lease.ts";
 export { createPackageCatalog } from "./blobs/package-catalog.ts";
 export { createPauseStore } from "./tables/pause-store.ts";
 export { createPackageStore } from "./blobs/package-store.ts";
+export { createRemoval } from "./removal.ts";
+export { createRetentionStore } from "./tables/retention-store.ts";
 export { createSettingStore } from "./tables/setting-store.ts";
 export { createSharedSecret } from "./tables/shared-secret.ts";
 export { createTenantStore } from "./tables/tenant-store.ts";

@@ -27,6 +27,7 @@ export const FORMATS = {
   key: { lies: "a row of table keys" },
   tenant: { lies: "a row of table tenants" },
   grant: { lies: "a row of table tenants" },
+  retention: { lies: "a row of table tenants" },
   webhook: { lies: "a row of table webhooks" },
   setting: { lies: "a row of table settings" },
   indexEntry: { lies: "a row of table index" },

@@ -67,6 +67,19 @@ export const SUBMIT_RESULTS_WAITING_MAX_BYTES = 2 * MiB;
 /** How long an `Idempotency-Key` is remembered: over a long weekend in which a caller's queue may stand still. */
 export const IDEMPOTENCY_KEY_DAYS = 7;
 /**
+ * The shortest retention of a job's row: a day more than an idempotency key can name the job. A repeat of the submit would
+ * insert a removed row again, and the job would run twice.
+ */
+export const ROW_MIN_DAYS = IDEMPOTENCY_KEY_DAYS + 1;
+/** The longest retention that can be set: ten years. 0 means for ever. */
+export const RETENTION_MAX_DAYS = 3_650;
+export const ROW_RETENTION_DAYS_DEFAULT = 90;
+export const LOG_RETENTION_DAYS_DEFAULT = 30;
+export const FILE_RETENTION_DAYS_DEFAULT = 90;
+export const DEAD_LETTER_RETENTION_DAYS_DEFAULT = 30;
+/** Requests to storage that one round of the sweeper makes to remove what is due: some seconds, twice a minute. */
+export const FORGET_REQUESTS_PER_ROUND = 3_000;
+/**
  * How far ahead a job may be told to start, and its longest delay: a leap year. Rows and messages are not kept for
  * decades; use a timer.
  */

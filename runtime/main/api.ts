@@ -28,6 +28,7 @@ import { createJobIndexer, indexedJobs } from "../lifecycle/job-indexer.ts";
 import { startPauseBoard } from "../lifecycle/pause-board.ts";
 import { measureConflicts } from "../lifecycle/measured-jobs.ts";
 import { createAuditSweep } from "../sweeper/sweep-audit.ts";
+import { createForgetSweep } from "../sweeper/forget/forget-sweep.ts";
 import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeShares, composeTimers, composeWebhooks } from "./compose-api.ts";
@@ -166,6 +167,13 @@ async function start(exits: Exits): Promise<Service> {
     waiting: services.waiting,
     pools,
     auditSweep: createAuditSweep({ audit: stores.audit, days: settings.auditDays, now: clock.trustedNow }),
+    forget: createForgetSweep({
+      ...services,
+      defaultRetention: settings.retention,
+      unreadable,
+      now: clock.trustedNow,
+      log,
+    }),
     reconcileTimers: (isLeader) => timers.reconcile.run(isLeader),
     lease: lease("sweeper", SWEEPER_LEASE_MS),
     lockMs,

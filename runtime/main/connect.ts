@@ -22,6 +22,8 @@ import {
   createPackageCatalog,
   createPauseStore,
   createReleaseReader,
+  createRemoval,
+  createRetentionStore,
   createSettingStore,
   createSharedSecret,
   createTenantStore,
@@ -47,6 +49,8 @@ import type { KeyStore } from "../core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../core/ports/package-store.ts";
 import type { PauseStore } from "../core/ports/pause-store.ts";
 import type { ReleaseReader } from "../core/ports/release-reader.ts";
+import type { Removal } from "../core/ports/removal.ts";
+import type { RetentionStore } from "../core/ports/retention-store.ts";
 import type { OnUnreadable } from "../core/ports/stored.ts";
 import type { SecretStore } from "../core/ports/secret-store.ts";
 import type { SettingStore } from "../core/ports/setting-store.ts";
@@ -69,6 +73,8 @@ export interface Services {
   readonly queue: JobQueue;
   readonly packages: PackageStore & PackageCatalog;
   readonly files: JobFiles;
+  readonly removal: Removal;
+  readonly retentions: RetentionStore;
   readonly workers: WorkerStore;
   readonly tenants: TenantStore;
   readonly webhooks: WebhookStore;
@@ -121,6 +127,8 @@ export async function connect(
       settlesMs: packageAnswerMs === 0 ? 0 : packageAnswerMs + CLOCKS_DIFFER_MS,
     }),
     files: createJobFiles({ storage }),
+    removal: createRemoval({ storage }),
+    retentions: createRetentionStore({ storage }),
     workers: createWorkerStore({ storage }),
     tenants: createTenantStore({ storage }),
     webhooks: createWebhookStore({ storage, deliveries }),

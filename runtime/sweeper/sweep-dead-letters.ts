@@ -10,9 +10,11 @@ export interface SweepDeadLettersDeps extends HandBackDeps {
   readonly jobs: Pick<JobStore, "get" | "update">;
   readonly queue: Pick<JobQueue, "send" | "peek" | "takeDeadLetters">;
   readonly unreadable: Pick<Unreadable, "note">;
+  /** Whether a dead letter that would stay is older than its tenant wants it kept. Default: none is. */
+  readonly isLetterDue?: ((jobId: string, enqueuedAt: Date) => boolean) | undefined;
 }
 
-/** Where to go on in each queue. Dead letters before that have been decided and stay. */
+/** Where to go on in each queue. Dead letters before that have been decided, and stay until they are due. */
 export type DeadLetterPositions = Map<string, string>;
 
 const PEEK_PAGE = 250;
@@ -50,13 +52,17 @@ export async function sweepDeadLetters(
 }
 
 /** Does what the row needs. The dead letter itself is removed last, so that a crash in between repeats the step. */
-async function repair({ parsed }: PeekedMessage, deps: SweepDeadLettersDeps): Promise<"keep" | "wait" | "remove"> {
+async function repair(
+  { parsed, enqueuedAt }: PeekedMessage,
+  deps: SweepDeadLettersDeps,
+): Promise<"keep" | "wait" | "remove"> {
   const subject = subjectOf(parsed);
   if (subject === undefined) return "keep";
   const stored = await deps.jobs.get(subject.jobId);
   const decision = decideDeadLetter(stored?.value, subject);
   switch (decision.action) {
     case "keep":
+      return deps.isLetterDue?.(subject.jobId, enqueuedAt) === true ? "remove" : "keep";
     case "wait":
     case "remove":
       return decision.action;

@@ -5,7 +5,9 @@
 import { DEFAULT_POOL, jobQueueName } from "../core/deployment/topology.ts";
 import { messageOf } from "../core/errors.ts";
 import { unlessUnreadable } from "../core/unreadable.ts";
+import { jobIdParts } from "../core/job/ids.ts";
 import { keysExpireBefore } from "../core/job/keys.ts";
+import { letterDueAt } from "../core/job/retention.ts";
 import { PRIORITIES } from "../core/job/priority.ts";
 import type { Logger } from "../core/logger.ts";
 import type { JobIndex } from "../core/ports/job-index.ts";
@@ -14,12 +16,15 @@ import type { LeaderLease } from "../core/ports/worker-store.ts";
 import type { AuditSweep } from "./sweep-audit.ts";
 import { type EndedBatches, type SweepBatchesDeps, sweepBatches } from "./sweep-batches.ts";
 import { createIndexRepair } from "./repair-index.ts";
+import type { ForgetSweep } from "./forget/forget-sweep.ts";
 import { createQueueAges } from "./queue-ages.ts";
 import { createQueueGauges, type QueueMetrics } from "./queue-gauges.ts";
-import { type DeadLetterPositions, sweepDeadLetters } from "./sweep-dead-letters.ts";
+import { type DeadLetterPositions, type SweepDeadLettersDeps, sweepDeadLetters } from "./sweep-dead-letters.ts";
 import type { Clock } from "../core/clock.ts";
 
 export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
+  /** Removes what is due. Default: everything is kept. */
+  readonly forget?: ForgetSweep | undefined;
   readonly lease: LeaderLease;
   /** Makes the registered timers what packages declare, while `isLeader`. Throws UnavailableError. Default: nothing. */
   readonly reconcileTimers?: ((isLeader: () => Promise<boolean>) => Promise<void>) | undefined;
@@ -47,6 +52,8 @@ export const SWEEPER_LEASE_MS = 30_000;
 const THOROUGH_EVERY = 10;
 /** One round of so many looks how long jobs wait: once a minute. */
 const AGES_EVERY = 2;
+/** One round of so many decides about all dead letters again, because they get older: once an hour. */
+const LETTERS_AGAIN_EVERY = 120;
 /** One round of so many, from the first, checks that timers are registered as packages declare them. */
 const TIMERS_EVERY = 6;
 
@@ -80,13 +87,16 @@ function createSweeper(deps: SweeperDeps): Sweeper {
     const swept = await sweepBatches(deps, { thorough, endedBatches });
     const { bellsSent, handedBack, canceled, pools, isIdle } = swept;
     const shown = gauges.show(swept.queuedCounts, swept.silentCounts);
+    const { forget } = deps;
+    if (forget !== undefined && current % LETTERS_AGAIN_EVERY === 0) positions.clear();
+    const letterDeps: SweepDeadLettersDeps = { ...deps, isLetterDue: forget && isLetterDue(forget, deps.now) };
     let deadLettersRemoved = 0;
     // A dead letter matters while its job is open.
     for (const pool of isIdle && !thorough ? [] : new Set([DEFAULT_POOL, ...pools])) {
       for (const priority of PRIORITIES) {
         // Another process may lead by now. Repairs by both are harmless, but there is no need to go on.
         if (!(await deps.lease.hold())) return false;
-        deadLettersRemoved += await sweepDeadLetters(jobQueueName(pool, priority), positions, deps);
+        deadLettersRemoved += await sweepDeadLetters(jobQueueName(pool, priority), positions, letterDeps);
       }
     }
     const { reconcileTimers } = deps;
@@ -98,6 +108,7 @@ function createSweeper(deps: SweeperDeps): Sweeper {
     if (keysRemoved > 0) deps.log.info({ keysRemoved }, "expired keys removed");
     const entriesRemoved = (await deps.auditSweep?.sweep()) ?? 0;
     if (entriesRemoved > 0) deps.log.info({ entriesRemoved }, "expired entries of the audit removed");
+    await forget?.sweep();
     if (current % AGES_EVERY === 0) gauges.showAges(await queueAges.look(new Set([...deps.pools, ...shown.keys()])));
     if (bellsSent + handedBack + canceled + deadLettersRemoved > 0) {
       deps.log.warn({ bellsSent, handedBack, canceled, deadLettersRemoved }, "sweep repaired");
@@ -105,6 +116,13 @@ function createSweeper(deps: SweeperDeps): Sweeper {
     return true;
   }
 }
+
+const isLetterDue =
+  (forget: ForgetSweep, now: Clock["now"]): SweepDeadLettersDeps["isLetterDue"] =>
+  (jobId, enqueuedAt) => {
+    const retention = forget.retentionOf(jobIdParts(jobId).tenantName);
+    return retention !== undefined && letterDueAt(enqueuedAt, retention) <= now();
+  };
 
 /** Sweeps until the returned function is called; that waits for the round under way and gives the lease up. */
 export function startSweeper(deps: SweeperDeps): () => Promise<void> {

@@ -215,17 +215,11 @@ describe("grants", () => {
 });
 
 describe("lifecycle rules", () => {
-  it("lifecycle rules delete logs and results, and keep packages and leases", () => {
-    const rules = lifecycleRules({ logDays: 30, outputDays: 90 }, 14);
-    expect(rules.map(({ name }) => name)).toEqual([
-      "end-of-job-logs",
-      "end-of-job-output",
-      "end-of-job-input",
-      "end-of-replaced-versions",
+  it("lifecycle rules delete replaced versions only, because tenants decide what else is kept", () => {
+    expect(lifecycleRules(14)).toMatchObject([
+      { name: "end-of-replaced-versions", definition: { actions: { version: {} } } },
     ]);
-    expect(JSON.stringify(rules)).not.toContain(CONTAINERS.packages);
-    expect(JSON.stringify(rules)).not.toContain(CONTAINERS.leases);
-    expect(lifecycleRules({ logDays: 0, outputDays: 0 }, 0)).toEqual([]);
+    expect(lifecycleRules(0)).toEqual([]);
   });
 });
 
@@ -247,6 +241,7 @@ describe("what programs start with", () => {
     const env = apiEnvironment({
       ...{ ...surroundings, version: "v1", pools: ["default", "gpu"], auth },
       ...{ allowedOrigins, packagesTenant: "demo", timerRegistration: false },
+      retention: { rowDays: 8, logDays: 2, fileDays: 3, deadLetterDays: 0 },
     });
     expect(parseApiSettings(env)).toMatchObject({
       connection: {
@@ -262,6 +257,7 @@ describe("what programs start with", () => {
       traffic: { proxyHops: 1, allowedOrigins },
       packagesTenant: "demo",
       timerRegistration: false,
+      retention: { failed: { rowDays: 8, logDays: 2, fileDays: 3 }, deadLetterDays: 0 },
     });
   });
 
@@ -270,6 +266,7 @@ describe("what programs start with", () => {
     const api = apiEnvironment({
       ...{ ...surroundings, version: "v1", pools: ["default"], auth },
       ...{ allowedOrigins: [], packagesTenant: undefined, timerRegistration: true },
+      retention: { rowDays: 0, logDays: 0, fileDays: 0, deadLetterDays: 0 },
     });
     const worker = workerEnvironment({
       ...{ ...surroundings, pool: "default", slots: 1, drainSeconds: 840, jobIdentityClientId: undefined },

@@ -3,8 +3,9 @@
  * checked here again, so that no name can reach the blobs of another tenant or claim.
  */
 import { InvalidRequestError, InvariantError } from "../../core/errors.ts";
-import { TENANT_NAME_PATTERN, parseJobId } from "../../core/job/ids.ts";
+import { TENANT_NAME_PATTERN, parseBatchId, parseJobId } from "../../core/job/ids.ts";
 import { artifactPathProblem } from "../../core/ports/job-files.ts";
+import type { BlobsOf } from "../../core/ports/removal.ts";
 
 const CLAIM_ID = /^[A-Za-z0-9-]{1,64}$/;
 
@@ -32,6 +33,20 @@ function claimFolder(jobId: string, claimId: string): string {
 export const parametersBlobName = (jobId: string): string => `${jobFolder(jobId)}/parameters.json`;
 
 export const logBlobName = (jobId: string, claimId: string): string => `${claimFolder(jobId, claimId)}.log`;
+
+/** The prefix of all artifacts of a job, whichever attempt left them. */
+export const artifactsOf = (jobId: string): string => `${jobFolder(jobId)}/`;
+
+/** The prefix of everything of a batch's, or a tenant's jobs. */
+export function blobsPrefix(of: BlobsOf): string {
+  if ("tenantName" in of) {
+    if (!TENANT_NAME_PATTERN.test(of.tenantName)) throw new InvariantError("Not a tenant name.");
+    return `${of.tenantName}/`;
+  }
+  const parts = parseBatchId(of.batchId);
+  if (parts === undefined) throw new InvariantError("Not a batch id.");
+  return `${parts.tenantName}/${of.batchId}.`;
+}
 
 export const artifactsPrefix = (jobId: string, claimId: string): string => `${claimFolder(jobId, claimId)}/`;
 

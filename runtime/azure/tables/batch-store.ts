@@ -1,7 +1,7 @@
 /**
  * Batches in table `batches`. PartitionKey is the tenant, RowKey the batch id, which sorts newest first. Properties
  * have the names of the fields: batchName, priority, pool, state, generation, completedGeneration, completedAt,
- * unannounced, atRest, shardCount, createdAt, createdBy, tags, indexedAt.
+ * unannounced, atRest, forgetAt, forgottenAt, frozenCounts, shardCount, createdAt, createdBy, tags, indexedAt.
  */
 import { odata } from "@azure/data-tables";
 import * as z from "zod";
@@ -103,7 +103,7 @@ export function createBatchStore({ storage }: { readonly storage: Pick<StorageCl
   };
 }
 
-const storedBatch = ({ cells, etag }: StoredRow): Stored<Batch> => ({ value: batchOf(cells), etag });
+export const storedBatch = ({ cells, etag }: StoredRow): Stored<Batch> => ({ value: batchOf(cells), etag });
 
 /** The batch id contains the other fields. */
 type StoredBatch = Omit<Batch, "batchId" | "tenantName">;
@@ -131,6 +131,9 @@ const BATCH_COLUMNS: Columns<StoredBatch> = {
     read: (row) => UNANNOUNCED.read(row) ?? [],
   },
   atRest: added("atRest", flag("atRest"), false),
+  forgetAt: optionalInstant("forgetAt"),
+  forgottenAt: optionalInstant("forgottenAt"),
+  frozenCounts: optionalJson("frozenCounts", z.record(z.enum(JOB_STATES), z.int())),
   shardCount: integer("shardCount"),
   createdAt: instant("createdAt"),
   createdBy: text("createdBy"),

@@ -82,7 +82,9 @@ export function createJobStore({ storage, writerId }: JobStoreDeps): JobStore {
     return counters;
   }
 
-  async function snapshot({ batchId, shardCount }: Batch): Promise<CounterSnapshot> {
+  async function snapshot({ batchId, shardCount, frozenCounts, completedAt }: Batch): Promise<CounterSnapshot> {
+    // R48: the counters may be gone already.
+    if (frozenCounts !== undefined) return { counts: frozenCounts, version: "frozen", changedAt: completedAt };
     const shards = Array.from({ length: shardCount }, (_, shard) => countersOf(partitionOf(batchId, shard)));
     const counters = (await Promise.all(shards)).flat();
     return {
@@ -165,7 +167,7 @@ export function createJobStore({ storage, writerId }: JobStoreDeps): JobStore {
   };
 }
 
-const storedJob = ({ cells, etag }: StoredRow): Stored<Job> => ({ value: jobOf(cells), etag });
+export const storedJob = ({ cells, etag }: StoredRow): Stored<Job> => ({ value: jobOf(cells), etag });
 
 const asJob = (result: RowResult): WriteResult =>
   result.written ? result : { written: false, current: result.current && storedJob(result.current) };

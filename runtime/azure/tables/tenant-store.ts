@@ -6,6 +6,7 @@
  * | a tenant  | `tenant`              | tenantName | createdAt, createdBy, weight           |
  * | a grant   | `grant.{principalId}` | tenantName | access, name, grantedAt, grantedBy    |
  * | a secret  | `secret`              | its name   | value; see shared-secret.ts           |
+ * | retention | `retention`           | tenantName | see retention-store.ts                |
  *
  * The grants of a principal are one partition, because every request reads the grants of its caller.
  */

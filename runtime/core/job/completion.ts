@@ -42,5 +42,12 @@ export const completedChanges = (
  */
 export const reopenedChanges = (batch: Pick<Batch, "generation" | "completedGeneration">) =>
   batch.completedGeneration < batch.generation
-    ? { generation: batch.generation, atRest: false }
-    : { generation: batch.generation + 1, completedAt: undefined, atRest: false };
+    ? { generation: batch.generation, atRest: false, forgetAt: undefined, frozenCounts: undefined }
+    : {
+        generation: batch.generation + 1,
+        completedAt: undefined,
+        atRest: false,
+        // Its jobs are due at other times than before.
+        forgetAt: undefined,
+        frozenCounts: undefined,
+      };

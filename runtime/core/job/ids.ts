@@ -4,7 +4,7 @@
  * Every character is safe in table keys, blob paths, URLs and Service Bus MessageIds.
  */
 import { InvariantError } from "../errors.ts";
-import { POOL_NAME_MAX_LENGTH, TENANT_NAME_MAX_LENGTH } from "../limits.ts";
+import { DEFAULT_BATCHES_PER_DAY_MAX, POOL_NAME_MAX_LENGTH, TENANT_NAME_MAX_LENGTH } from "../limits.ts";
 import type { Clock } from "../clock.ts";
 
 /** Numbers in ids: Crockford's base 32 in lower case, which sorts as its value and has no letters mistaken for digits. */
@@ -114,7 +114,7 @@ export const newestFirstKey = (jobId: string): string => `${newestFirst(jobTime(
 /** The time in its id. Throws InvariantError for another text. */
 export function jobTime(jobId: string): Date {
   const { batchId } = jobIdParts(jobId);
-  const time = decode(jobId.slice(-(TIME_LENGTH + RANDOM_LENGTH)).slice(0, TIME_LENGTH));
+  const time = decode(timeIdOf(jobId).slice(0, TIME_LENGTH));
   return new Date(isTimerBatch(batchId) ? TIME_END - time : time);
 }
 
@@ -122,6 +122,16 @@ const decode = (text: string): number =>
   [...text].reduce((value, digit) => value * 32 + BASE32_DIGITS.indexOf(digit), 0);
 
 export const TIMER_JOB_DIGITS = RANDOM_LENGTH;
+
+const timeIdOf = (id: string): string => id.slice(id.lastIndexOf(".") + 1);
+
+/** The day (UTC) of a batch that `defaultBatchId` names. Undefined: another batch. */
+export function dayOfDefaultBatch(batchId: string): Date | undefined {
+  const timeId = timeIdOf(batchId);
+  const at = TIME_END - decode(timeId.slice(0, TIME_LENGTH));
+  const isNumbered = decode(timeId.slice(TIME_LENGTH)) < DEFAULT_BATCHES_PER_DAY_MAX;
+  return at % DAY_MS === 0 && isNumbered ? new Date(at) : undefined;
+}
 
 /** Makes ids that are unique across processes and, within one source, strictly ordered. */
 export interface IdSource {

@@ -170,6 +170,12 @@ export interface Batch {
   readonly unannounced: readonly BatchEnd[];
   /** All jobs have ended long ago and nothing can be missing: the sweeper passes over it. Accepting a job unsets it. */
   readonly atRest: boolean;
+  /** When the sweeper looks through its jobs again, for parts that are due to be removed. Undefined: at the next round. */
+  readonly forgetAt?: Date | undefined;
+  /** When the last such look began. All that was due then is gone. */
+  readonly forgottenAt?: Date | undefined;
+  /** The counts of a batch whose jobs are all removed, and whose counters are about to be (R48). */
+  readonly frozenCounts?: StateCounts | undefined;
   readonly shardCount: number;
   readonly createdAt: Date;
   readonly createdBy: string;

@@ -13,6 +13,8 @@ export interface DeliveredBell {
   readonly bell: Pick<Bell, "ring">;
   readonly queue: string;
   readonly sequenceNumber: string;
+  /** The job is so old that its row may have been removed (`mayBeForgotten` of retention.ts). Default: it is not. */
+  readonly mayBeForgotten?: boolean;
 }
 
 export type DeliveryDecision =
@@ -28,7 +30,7 @@ export type DeliveryDecision =
   | { readonly action: "adopt" }
   /** Redelivery of the message the claim was made with proves that its owner's lock ended: take the job over. */
   | { readonly action: "take-over"; readonly as: TakeOver }
-  /** Another worker runs the job with another message: this message is surplus. */
+  /** Another worker runs the job with another message, or the job is forgotten (R47): this message is surplus. */
   | { readonly action: "complete-surplus" };
 
 /** The next state of a job whose worker is gone. */
@@ -43,7 +45,11 @@ export function decideDelivery(
   delivered: DeliveredBell,
   myClaimId: string | undefined,
 ): DeliveryDecision {
-  if (row === undefined) return { action: "set-aside", reason: "JobNotFound" };
+  if (row === undefined) {
+    return delivered.mayBeForgotten === true
+      ? { action: "complete-surplus" }
+      : { action: "set-aside", reason: "JobNotFound" };
+  }
   const { ring } = delivered.bell;
   if (isTerminal(row.state)) {
     return { action: "settle-ended", asDeadLetter: row.state === "failed" && ring === row.ring };

@@ -16,10 +16,20 @@ export interface BatchStore {
 
 /** `undefined` clears a field; an absent one stays. */
 export type BatchChanges = {
-  readonly [
-    K in "state" | "generation" | "completedGeneration" | "completedAt" | "unannounced" | "atRest" | "indexedAt"
-  ]?: Batch[K];
+  readonly [K in MutableBatchField]?: Batch[K];
 };
+
+type MutableBatchField =
+  | "state"
+  | "generation"
+  | "completedGeneration"
+  | "completedAt"
+  | "unannounced"
+  | "atRest"
+  | "forgetAt"
+  | "forgottenAt"
+  | "frozenCounts"
+  | "indexedAt";
 
 export type BatchWriteResult =
   | { readonly written: true; readonly etag: string }

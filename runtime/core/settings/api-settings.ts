@@ -2,13 +2,20 @@
 import { type AuthSettings, DEFAULT_AUTHORITY } from "../http/auth-facts.ts";
 import type { EventLevel } from "../job/events.ts";
 import { TENANT_NAME_PATTERN } from "../job/ids.ts";
+import { type Retention, retentionOf } from "../job/retention.ts";
 import {
   AUDIT_DAYS_DEFAULT,
   AUDIT_DAYS_MAX,
+  DEAD_LETTER_RETENTION_DAYS_DEFAULT,
+  FILE_RETENTION_DAYS_DEFAULT,
   FOLLOWERS_MAX_COUNT,
   FOLLOWERS_PER_CALLER_DEFAULT,
+  LOG_RETENTION_DAYS_DEFAULT,
   REQUESTS_PER_MINUTE_DEFAULT,
   REQUESTS_PER_MINUTE_MAX,
+  RETENTION_MAX_DAYS,
+  ROW_MIN_DAYS,
+  ROW_RETENTION_DAYS_DEFAULT,
   TENANT_NAME_MAX_LENGTH,
   TICK_HORIZON_MAX_MS,
   TICK_HORIZON_MIN_MS,
@@ -58,6 +65,8 @@ export interface ApiSettings {
   readonly auditDays: number;
   /** Whether webhooks may name receivers on this machine. */
   readonly allowLoopbackWebhooks: boolean;
+  /** For tenants that have set none. */
+  readonly retention: Retention;
   /** Version of the code, shown in the log. */
   readonly version: string;
   readonly logLevel: LogLevel;
@@ -107,9 +116,24 @@ export const parseApiSettings = (env: Environment): ApiSettings => ({
   }),
   auditDays: integer(env, SETTING.auditDays, { min: 1, max: AUDIT_DAYS_MAX, fallback: AUDIT_DAYS_DEFAULT }),
   allowLoopbackWebhooks: parseWebhookLoopback(env),
+  retention: parseRetention(env),
   version: env[SETTING.version] ?? "local",
   logLevel: parseLogLevel(env),
 });
+
+function parseRetention(env: Environment): Retention {
+  const days = (name: string, fallback: number) => integer(env, name, { min: 0, max: RETENTION_MAX_DAYS, fallback });
+  const rowDays = days(SETTING.rowRetentionDays, ROW_RETENTION_DAYS_DEFAULT);
+  if (rowDays > 0 && rowDays < ROW_MIN_DAYS) {
+    throw new SettingsError(`${SETTING.rowRetentionDays} must be 0 or at least ${ROW_MIN_DAYS}, not ${rowDays}.`);
+  }
+  return retentionOf({
+    rowDays,
+    logDays: days(SETTING.logRetentionDays, LOG_RETENTION_DAYS_DEFAULT),
+    fileDays: days(SETTING.fileRetentionDays, FILE_RETENTION_DAYS_DEFAULT),
+    deadLetterDays: days(SETTING.deadLetterRetentionDays, DEAD_LETTER_RETENTION_DAYS_DEFAULT),
+  });
+}
 
 function parsePackagesTenant(env: Environment): string | undefined {
   const name = optional(env, SETTING.packagesTenant);

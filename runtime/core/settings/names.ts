@@ -104,6 +104,14 @@ export const SETTING = {
    * `allow`: webhooks may name receivers on this machine, also over http; for an API on loopback only. Default refuse.
    */
   webhookLoopback: "JOBYARD_WEBHOOK_LOOPBACK",
+  /** Days that rows of ended jobs are kept where the tenant has set nothing; 0: for ever. Default 90. */
+  rowRetentionDays: "JOBYARD_ROW_RETENTION_DAYS",
+  /** The same for logs of jobs. Default 30. */
+  logRetentionDays: "JOBYARD_LOG_RETENTION_DAYS",
+  /** The same for artifacts. Default 90. */
+  fileRetentionDays: "JOBYARD_FILE_RETENTION_DAYS",
+  /** The same for dead letters; 0: as long as rows of failed jobs. Default 30. */
+  deadLetterRetentionDays: "JOBYARD_DEAD_LETTER_RETENTION_DAYS",
   /** debug, info, warn, error or silent. Default info. */
   logLevel: "JOBYARD_LOG_LEVEL",
   /** Connection string of Application Insights, which gets traces, metrics and logs. Default: none. */

@@ -14,6 +14,7 @@ import { jobIdParts } from "../../core/job/ids.ts";
 import type { Claim, Job } from "../../core/job/job.ts";
 import type { Subject } from "../../core/job/message.ts";
 import { decideDelivery } from "../../core/job/protocol.ts";
+import { mayBeForgotten } from "../../core/job/retention.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { Admission } from "../../core/ports/admission.ts";
 import type { JobQueue, ReceivedMessage } from "../../core/ports/job-queue.ts";
@@ -131,7 +132,8 @@ async function nextStep(
   signal: AbortSignal,
 ): Promise<Next> {
   const { queue, sequenceNumber } = delivery;
-  const decision = decideDelivery(row?.value, { bell, queue, sequenceNumber }, claim.id);
+  const isOld = mayBeForgotten(bell.jobId, claim.since);
+  const decision = decideDelivery(row?.value, { bell, queue, sequenceNumber, mayBeForgotten: isOld }, claim.id);
   if (startsNothing(decision)) {
     await settleByTable(delivery, row, decision, deps);
     return { kind: "settled" };

@@ -11,6 +11,8 @@ import {
   createKeyStore,
   createPackageCatalog,
   createPauseStore,
+  createRemoval,
+  createRetentionStore,
   createSettingStore,
   createTenantStore,
   createTimerStore,
@@ -53,6 +55,8 @@ export function createAzureStores(
     waiting: createWaitingStore({ storage, now: () => new Date() }),
     secrets,
     files: createJobFiles({ storage }),
+    removal: createRemoval({ storage }),
+    retentions: createRetentionStore({ storage }),
     rows: {
       async merge(table, keys, cells) {
         await storage.table(TABLES[table]).retrying.upsertEntity({ ...keys, ...cells }, "Merge");

@@ -1,16 +1,27 @@
 /** JobFiles in memory. */
 import {
   artifactBlobName,
+  artifactsOf,
   artifactsPrefix,
+  blobsPrefix,
   isSafePath,
   logBlobName,
   parametersBlobName,
 } from "../../../runtime/azure/blobs/blob-names.ts";
 import { contentTypeOf } from "../../../runtime/azure/blobs/job-files.ts";
 import type { JobFiles, OpenedBlob } from "../../../runtime/core/ports/job-files.ts";
+import type { BlobsOf } from "../../../runtime/core/ports/removal.ts";
 import { nextTurn, type Turn } from "./memory-table.ts";
 
-export function createMemoryFiles(turn: Turn = nextTurn): JobFiles {
+/** The files, and what removes them for good. */
+export interface MemoryFiles extends JobFiles {
+  removeLogs(jobId: string, claimIds: readonly string[]): Promise<void>;
+  removeArtifacts(jobId: string): Promise<void>;
+  removeParameters(jobId: string): Promise<void>;
+  removeAll(of: BlobsOf, maxCount: number): Promise<number>;
+}
+
+export function createMemoryFiles(turn: Turn = nextTurn): MemoryFiles {
   const parameters = new Map<string, string>();
   const artifacts = new Map<string, Uint8Array>();
   const logs = new Map<string, Buffer>();
@@ -64,8 +75,37 @@ export function createMemoryFiles(turn: Turn = nextTurn): JobFiles {
       const content = logs.get(name);
       return content && opened(content.subarray(fromByte), "text/plain; charset=utf-8");
     },
+
+    async removeLogs(jobId, claimIds) {
+      await turn();
+      for (const claimId of claimIds) logs.delete(logBlobName(jobId, claimId));
+    },
+
+    async removeArtifacts(jobId) {
+      await turn();
+      for (const name of below(artifactsOf(jobId), artifacts)) artifacts.delete(name);
+    },
+
+    async removeParameters(jobId) {
+      await turn();
+      parameters.delete(parametersBlobName(jobId));
+    },
+
+    async removeAll(of, maxCount) {
+      await turn();
+      const prefix = blobsPrefix(of);
+      const names = [parameters, logs, artifacts].flatMap((kind) =>
+        below(prefix, kind).map((name) => () => kind.delete(name)),
+      );
+      const now = names.slice(0, maxCount);
+      for (const remove of now) remove();
+      return now.length;
+    },
   };
 }
+
+const below = (prefix: string, blobs: ReadonlyMap<string, unknown>): readonly string[] =>
+  [...blobs.keys()].filter((name) => name.startsWith(prefix));
 
 const opened = (content: Uint8Array, contentType: string): OpenedBlob => ({
   bytes: content.length,

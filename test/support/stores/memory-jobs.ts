@@ -39,8 +39,9 @@ export function createMemoryJobs(table = new MemoryTable()): JobStore {
     counters.set(partition, { counts: sum, version: `${version}.`, changedAt: Date.now() });
   }
 
-  async function snapshot({ batchId, shardCount }: Batch): Promise<CounterSnapshot> {
+  async function snapshot({ batchId, shardCount, frozenCounts, completedAt }: Batch): Promise<CounterSnapshot> {
     await table.turn();
+    if (frozenCounts !== undefined) return { counts: frozenCounts, version: "frozen", changedAt: completedAt };
     const found = Array.from(
       { length: shardCount },
       (_, shard) => counters.get(partitionOf(batchId, shard)) ?? [],

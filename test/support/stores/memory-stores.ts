@@ -12,6 +12,8 @@ import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../../runtime/core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../../../runtime/core/ports/package-store.ts";
 import type { PauseStore } from "../../../runtime/core/ports/pause-store.ts";
+import type { Removal } from "../../../runtime/core/ports/removal.ts";
+import type { RetentionStore } from "../../../runtime/core/ports/retention-store.ts";
 import type { SecretStore } from "../../../runtime/core/ports/secret-store.ts";
 import type { SettingStore } from "../../../runtime/core/ports/setting-store.ts";
 import type { TenantStore } from "../../../runtime/core/ports/tenant-store.ts";
@@ -28,6 +30,7 @@ import { createMemoryJobs } from "./memory-jobs.ts";
 import { createMemoryKeys } from "./memory-keys.ts";
 import { createMemoryPackages } from "./memory-packages.ts";
 import { createMemoryIdentityGrants, createMemorySecrets, createMemorySettings } from "./memory-settings.ts";
+import { createMemoryRemoval, createMemoryRetentions } from "./memory-removal.ts";
 import { MemoryTable } from "./memory-table.ts";
 import { createMemoryTenants } from "./memory-tenants.ts";
 import { createMemoryTimers } from "./memory-timers.ts";
@@ -53,6 +56,8 @@ export interface Stores {
   readonly pauses: PauseStore;
   readonly waiting: WaitingStore;
   readonly files: JobFiles;
+  readonly removal: Removal;
+  readonly retentions: RetentionStore;
   /** The rows themselves, as another release could read and write them. */
   readonly rows: RawRows;
 }
@@ -68,6 +73,7 @@ export type TableName = keyof typeof TABLES;
 export function createMemoryStores(): Stores {
   const names = Object.keys(TABLES) as TableName[];
   const tables = Object.fromEntries(names.map((name) => [name, new MemoryTable()])) as Record<TableName, MemoryTable>;
+  const files = createMemoryFiles();
   return {
     jobs: createMemoryJobs(tables.jobs),
     index: createMemoryIndex(tables.index),
@@ -84,7 +90,9 @@ export function createMemoryStores(): Stores {
     audit: createMemoryAudit(tables.audit),
     pauses: createMemoryPauses(tables.settings),
     waiting: createMemoryWaiting(tables.jobs),
-    files: createMemoryFiles(),
+    files,
+    removal: createMemoryRemoval({ ...tables, files }),
+    retentions: createMemoryRetentions(tables.tenants),
     rows: {
       merge: (table, keys, cells) => {
         tables[table].put(keys, { ...tables[table].peek(keys)?.cells, ...cells });

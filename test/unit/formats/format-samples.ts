@@ -23,6 +23,7 @@ import * as timerRows from "../../../runtime/azure/tables/timer-store.ts";
 import * as auditRows from "../../../runtime/azure/tables/audit-store.ts";
 import { AUDIT_OUTCOMES, type AuditEntry } from "../../../runtime/core/audit.ts";
 import { entriesOf, storedEntryOf } from "../../../runtime/azure/tables/job-index.ts";
+import * as retentionRows from "../../../runtime/azure/tables/retention-store.ts";
 import * as identityRows from "../../../runtime/azure/tables/identity-grant-store.ts";
 import * as pauseRows from "../../../runtime/azure/tables/pause-store.ts";
 import * as settingRows from "../../../runtime/azure/tables/setting-store.ts";
@@ -42,6 +43,7 @@ import { parseMessage } from "../../../runtime/core/job/message.ts";
 import { PRIORITIES } from "../../../runtime/core/job/priority.ts";
 import { parseReleasePointer } from "../../../runtime/core/ports/release-reader.ts";
 import { DEFAULT_RETRY } from "../../../runtime/core/job/retry.ts";
+import { retentionOf, type TenantRetention } from "../../../runtime/core/job/retention.ts";
 import { JOB_STATES } from "../../../runtime/core/job/states.ts";
 import { outgoingTick } from "../../../runtime/core/timer/tick.ts";
 import { batchIdOf, newTimerRun, scheduleHashOf } from "../../../runtime/core/timer/timer.ts";
@@ -119,6 +121,10 @@ const batch: Batch = builders.batchOf({
   unannounced: [{ generation: 1, state: "closed", completedAt: AT, counts }],
   ...{ tags: ["nightly"], indexedAt: AT },
 });
+const retention: TenantRetention = {
+  ...retentionOf({ rowDays: 90, logDays: 30, fileDays: 0, deadLetterDays: 30 }),
+  ...{ tenantName: "acme", changedAt: AT, changedBy: "ada" },
+};
 const batchRow = (made: Batch) => ({ ...batchKeys(made.batchId), ...batchCells(made) });
 
 const timer = builders.timerOf({ registeredAt: AT, activeFrom: AT, scheduledUpTo: AT, packageHash: HASH });
@@ -304,6 +310,7 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   counter: row(countsOf, { plain: await counterRow() }),
   batch: row(batchOf, {
     full: batchRow(batch),
+    forgotten: batchRow({ ...batch, unannounced: [], forgetAt: AT, forgottenAt: AT, frozenCounts: counts }),
     ...each(BATCH_STATES, (state) => batchRow({ ...batch, state, completedAt: undefined, unannounced: [] })),
     ...each(PRIORITIES, (priority) => batchRow({ ...batch, priority })),
   }),
@@ -340,6 +347,9 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
     grantOf,
     each(TENANT_ACCESS, (access) => ({ ...grantKeys(grant), ...grantCells({ ...grant, access }) })),
   ),
+  retention: row(retentionRows.retentionOf, {
+    plain: { ...retentionRows.retentionKeys("acme"), ...retentionRows.retentionCells(retention) },
+  }),
   webhook: row(webhookRows.webhookOf, { plain: webhookRow(webhook), rotated: webhookRow(rotated) }),
   setting: row(settingRows.settingOf, { plain: settingRow(setting), secret: settingRow(secret) }),
   indexEntry: row(

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { authFacts } from "../../../../runtime/core/http/auth-facts.ts";
 import { parseApiSettings } from "../../../../runtime/core/settings/api-settings.ts";
 import { SettingsError, type Environment } from "../../../../runtime/core/settings/environment.ts";
+import { retentionOf } from "../../../../runtime/core/job/retention.ts";
 import { SETTING } from "../../../../runtime/core/settings/names.ts";
 import { parseWorkerSettings } from "../../../../runtime/core/settings/worker-settings.ts";
 
@@ -35,6 +36,7 @@ describe("settings", () => {
       lockMs: 60_000,
       packageAnswerMs: 1_000,
       events: "all",
+      retention: retentionOf({ rowDays: 90, logDays: 30, fileDays: 90, deadLetterDays: 30 }),
       allowLoopbackWebhooks: false,
       timerRegistration: true,
       tickHorizonMs: 600_000,

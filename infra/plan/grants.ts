@@ -76,6 +76,7 @@ const TABLE_ACCESS: Readonly<Record<string, TableAccess>> = {
     worker: "reads what its jobs are given",
     workerReads: true,
   },
+  gates: { api: "wakes jobs that wait for a limit", worker: "stores who goes first under a limit, and wakes the next" },
   timers: { api: "registers, pauses and schedules timers", worker: "records the outcome of ticks" },
 };
 

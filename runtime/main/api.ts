@@ -24,6 +24,7 @@ import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
 import { measureConflicts } from "../lifecycle/measured-jobs.ts";
+import { createBehindFront, createWake } from "../lifecycle/limits/wake-line.ts";
 import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeTimers, composeWebhooks } from "./compose-api.ts";
@@ -137,6 +138,7 @@ async function start(exits: Exits): Promise<Service> {
     onGap: () => fanOut.gap(),
     log,
   });
+  const isBehindFront = createBehindFront({ ...stores, monotonicNow });
   const stopSweeper = startSweeper({
     jobs,
     batches,
@@ -146,7 +148,8 @@ async function start(exits: Exits): Promise<Service> {
     completion,
     events,
     announce: webhooks.announce,
-    waitsForAnother: (job) => waitsForAnotherRun(job, stores),
+    placeLeft: createWake({ ...stores, queue }),
+    waitsForAnother: async (job) => (await waitsForAnotherRun(job, stores)) || (await isBehindFront(job)),
     pools,
     reconcileTimers: (isLeader) => timers.reconcile.run(isLeader),
     lease: lease("sweeper", SWEEPER_LEASE_MS),

@@ -17,6 +17,7 @@ import {
   createJobStore,
   createKeyStore,
   createLeaderLease,
+  createLineStore,
   createPackageCatalog,
   createReleaseReader,
   createSettingStore,
@@ -40,6 +41,7 @@ import type { JobStore } from "../core/ports/job-store.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../core/ports/package-store.ts";
 import type { ReleaseReader } from "../core/ports/release-reader.ts";
+import type { LineStore } from "../core/ports/line-store.ts";
 import type { OnUnreadable } from "../core/ports/stored.ts";
 import type { SecretStore } from "../core/ports/secret-store.ts";
 import type { SettingStore } from "../core/ports/setting-store.ts";
@@ -65,6 +67,7 @@ export interface Services {
   readonly webhooks: WebhookStore;
   readonly deliveries: DeliveryStore;
   readonly timers: TimerStore;
+  readonly lines: LineStore;
   readonly settings: SettingStore;
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
@@ -113,6 +116,7 @@ export async function connect(
     webhooks: createWebhookStore({ storage, deliveries }),
     deliveries,
     timers: createTimerStore({ storage }),
+    lines: createLineStore({ storage }),
     settings: createSettingStore({ storage }),
     identityGrants: createIdentityGrantStore({ storage }),
     secrets: await secretStoreOf(settings.secrets),

@@ -18,6 +18,8 @@ import { ownFolder } from "../platform/own-folder.ts";
 import { findJobUsers, type JobUserChoice } from "../worker/process/os/job-user.ts";
 import { createJobProcesses, type JobProcessesConfig } from "../worker/process/job-processes.ts";
 import { createWorkspaces } from "../worker/process/files/workspace.ts";
+import { createLimits } from "../lifecycle/limits/limits.ts";
+import { limitsFrom } from "../worker/package-cache/declared-limits.ts";
 import { createTimerRuns } from "../timers/run/timer-runs.ts";
 import { openMachine } from "../worker/machine/machine.ts";
 import { createJobSettings } from "../worker/settings/job-settings.ts";
@@ -71,7 +73,7 @@ async function start(exits: Exits): Promise<Service> {
     writerId: settings.workerId,
     packageAnswerMs: settings.packageAnswerMs,
   });
-  const { batches, timers, queue, packages, files, workers, eventPublisher } = connected;
+  const { batches, timers, lines, queue, packages, files, workers, eventPublisher } = connected;
   const jobs = measureConflicts(connected.jobs, metrics);
 
   const publisher = eventPublisher(metrics, log);
@@ -103,8 +105,11 @@ async function start(exits: Exits): Promise<Service> {
   const completion = createBatchCompletion({ batches, jobs, events, now });
   // Runs of timers. A fork without timers gives the worker `completion` alone.
   const timerRuns = createTimerRuns({ jobs, batches, timers, queue, completion, events, pool, now });
+  // Limits by key. A fork without limits leaves them out.
+  const limits = createLimits({ jobs, lines, queue, pool, lockMs: settings.lockMs, limitsOf: limitsFrom(cache) });
   const worker = await startWorker({
     jobs,
+    limits,
     queue,
     files,
     workers,

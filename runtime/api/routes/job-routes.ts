@@ -15,6 +15,7 @@ import type { Stored } from "../../core/ports/stored.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import { cancelJob, type CancelDeps } from "../../lifecycle/cancel-job.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
+import { waitsFor, type WaitsForDeps } from "../../lifecycle/limits/waits-for.ts";
 import { requeueJobs, type RequeueOutcome } from "../../lifecycle/requeue-job.ts";
 import { itemError } from "../http/error-response.ts";
 import { operation, type Operation } from "../http/operation.ts";
@@ -22,7 +23,7 @@ import { jsonBody } from "../http/read-request.ts";
 import { noSuchJob, type Lookup } from "../lookup.ts";
 import type { BellOutbox } from "../submit/bell-outbox.ts";
 
-export interface JobOperationDeps extends CancelDeps {
+export interface JobOperationDeps extends CancelDeps, WaitsForDeps {
   readonly lookup: Lookup;
   readonly jobs: Pick<JobStore, "update">;
   readonly files: Pick<JobFiles, "getParameters">;
@@ -39,7 +40,7 @@ export const jobOperations = (deps: JobOperationDeps): readonly Operation[] => [
   requeueMany(deps),
 ];
 
-const getJob = ({ lookup, files }: JobOperationDeps) =>
+const getJob = (deps: JobOperationDeps) =>
   operation({
     id: "getJob",
     method: "get",
@@ -51,12 +52,12 @@ const getJob = ({ lookup, files }: JobOperationDeps) =>
     responses: { 200: { description: "The job.", schema: jobViewSchema } },
     errors: ["JobNotFound"],
     async handle({ caller, params }) {
-      const { value: job } = await lookup.job(caller, params.jobId);
-      return { status: 200, body: await fullView(job, files) };
+      const { value: job } = await deps.lookup.job(caller, params.jobId);
+      return { status: 200, body: await fullView(job, deps) };
     },
   });
 
-const getClientJob = ({ lookup, files }: JobOperationDeps) =>
+const getClientJob = (deps: JobOperationDeps) =>
   operation({
     id: "getClientJob",
     method: "get",
@@ -68,14 +69,16 @@ const getClientJob = ({ lookup, files }: JobOperationDeps) =>
     responses: { 200: { description: "The job.", schema: jobViewSchema } },
     errors: ["JobNotFound"],
     async handle({ caller, params: { tenantName, clientJobId } }) {
-      const { value: job } = await lookup.clientJob(caller, tenantName, clientJobId);
-      return { status: 200, body: await fullView(job, files) };
+      const { value: job } = await deps.lookup.clientJob(caller, tenantName, clientJobId);
+      return { status: 200, body: await fullView(job, deps) };
     },
   });
 
-/** With its parameters, also when they are too large for the row. */
-async function fullView(job: Job, files: Pick<JobFiles, "getParameters">): Promise<JobView> {
-  return jobView({ ...job, parameters: job.parameters ?? (await files.getParameters(job.jobId)) });
+/** With its parameters, also when they are too large for the row, and with what holds it back. */
+async function fullView(job: Job, deps: Pick<JobOperationDeps, "files" | keyof WaitsForDeps>): Promise<JobView> {
+  const reason = await waitsFor(job, deps);
+  const parameters = job.parameters ?? (await deps.files.getParameters(job.jobId));
+  return { ...jobView({ ...job, parameters }), ...(reason && { waitsFor: reason }) };
 }
 
 const cancelOne = (deps: JobOperationDeps) =>
@@ -104,10 +107,10 @@ const cancelOne = (deps: JobOperationDeps) =>
         case "too-late":
           throw new ConflictError("JobEnded", `Job ${jobId} has already ended as ${result.job.state}.`);
         case "requested":
-          return { status: 202, body: await fullView(result.job, deps.files) };
+          return { status: 202, body: await fullView(result.job, deps) };
         case "canceled":
           await deps.completion.afterJobEnded(result.job.batchId);
-          return { status: 200, body: await fullView(result.job, deps.files) };
+          return { status: 200, body: await fullView(result.job, deps) };
       }
     },
   });
@@ -128,7 +131,7 @@ const requeueOne = (deps: JobOperationDeps) =>
     errors: ["JobNotFound", "JobNotEnded"],
     async handle({ caller, params: { jobId } }) {
       const [result] = await requeue(deps, [await deps.lookup.job(caller, jobId)]);
-      return { status: 200, body: await fullView(requeuedJob(jobId, result), deps.files) };
+      return { status: 200, body: await fullView(requeuedJob(jobId, result), deps) };
     },
   });
 

@@ -9,6 +9,7 @@
  * | claimSince                                             |                                                            |
  * | cancelWanted, reopen, runAt                            | wishes for the next process that writes the job            |
  * | clientJobId, jobType … timeoutMs, expiresAt,           | the request                                                |
+ * | concurrencyKey, rateKey                                | the keys under which limits of its type hold; may be empty |
  * | submittedAt, submittedBy, requestId, trace             |                                                            |
  * | startedAt, endedAt, progress, output, artifactCount,   | the latest attempt                                         |
  * | failure, packageHash                                   |                                                            |
@@ -133,6 +134,8 @@ const JOB_COLUMNS: Columns<StoredJob> = {
   retry: json("retry", retryOverridesSchema),
   timeoutMs: optional("timeoutMs", integer("timeoutMs")),
   expiresAt: optionalInstant("expiresAt"),
+  concurrencyKey: optionalText("concurrencyKey"),
+  rateKey: optionalText("rateKey"),
   submittedAt: instant("submittedAt"),
   submittedBy: text("submittedBy"),
   trace: optionalText("trace"),

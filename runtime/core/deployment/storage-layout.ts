@@ -8,7 +8,8 @@
  * `keys`: PK tenant; `workers`: PK pool; `tenants`: PK `tenant` (RK tenant), `grant.{principalId}` (RK tenant)
  * and `secret` (RK what it is for); `timers`: PK tenant, RK `{package}.{timer}` for what a timer should do and `~{id}`,
  * from its batch, for what it does; `webhooks`: PK tenant (RK name), `~waiting` and `{tenant}.{webhookId}` (deliveries);
- * `settings`: PK `{tenant}.{package}` (RK name), and tenant (RK pool) for grants on the identity of a pool.
+ * `settings`: PK `{tenant}.{package}` (RK name), and tenant (RK pool) for grants on the identity of a pool;
+ * `gates`: PK `{tenant}.{hash of a limit's kind, job type and key}`, RK `head`, and two for each place in its line.
  */
 export const TABLES = {
   batches: "batches",
@@ -19,6 +20,7 @@ export const TABLES = {
   timers: "timers",
   webhooks: "webhooks",
   settings: "settings",
+  gates: "gates",
 } as const;
 
 /** Blob containers. Packages lie at `{tenantName}/{package}.zip`; the others at `{tenantName}/{jobId}/…`. */

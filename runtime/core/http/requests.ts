@@ -9,6 +9,7 @@ import {
   DISPLAY_NAME_MAX_LENGTH,
   IDEMPOTENCY_KEY_DAYS,
   IDEMPOTENCY_KEY_MAX_LENGTH,
+  LIMIT_KEY_MAX_LENGTH,
   PACKAGE_NAME_MAX_LENGTH,
   PAGE_SIZE_DEFAULT,
   PAGE_SIZE_MAX,
@@ -119,6 +120,12 @@ const clientJobId = z
   .max(CLIENT_JOB_ID_MAX_LENGTH, `must have at most ${CLIENT_JOB_ID_MAX_LENGTH} characters`)
   .regex(CLIENT_JOB_ID_PATTERN, "must be letters, digits and . _ ~ -, and start with a letter or digit");
 
+const limitKey = z
+  .string()
+  .min(1, "must not be empty")
+  .max(LIMIT_KEY_MAX_LENGTH, `must have at most ${LIMIT_KEY_MAX_LENGTH} characters`)
+  .regex(PLAIN_LINE, "must not contain control characters, nor characters that turn the direction of text");
+
 const jobFields = z.strictObject({
   tenantName,
   clientJobId: clientJobId.optional().meta({
@@ -145,6 +152,11 @@ const jobFields = z.strictObject({
   }),
   timeToLiveMs: z.int().min(TIME_TO_LIVE_MIN_MS).max(TIME_TO_LIVE_MAX_MS).optional().meta({
     description: "A job that has waited longer, counted from when it may start, fails instead of starting.",
+  }),
+  concurrencyKey: limitKey.optional().meta({
+    description:
+      "Under which key the job counts for the `limits.concurrency` that its package declares, in place of the package's own key. Refused where the package declares none.",
+    examples: ["customer-7"],
   }),
   publishLater: z.boolean().optional().meta({
     description:

@@ -65,6 +65,14 @@ const historyEntrySchema = z
   })
   .meta({ id: "HistoryEntry", description: "One start of a job." });
 
+const waitsForSchema = z
+  .object({
+    limit: z.enum(["concurrency", "rate"]),
+    key: z.string(),
+    until: instant.optional().meta({ description: "Of a rate: the times up to this are taken." }),
+  })
+  .meta({ id: "WaitsFor", description: "The limit that a job waits for." });
+
 export const jobViewSchema = z
   .object({
     jobId: z.string(),
@@ -80,6 +88,14 @@ export const jobViewSchema = z
     priority: prioritySchema,
     pool: z.string(),
     state: jobStateSchema,
+    concurrencyKey: z.string().optional().meta({
+      description:
+        "Its key for the `limits.concurrency` of its type; `*` where that has no key. Absent: no such limit.",
+    }),
+    rateKey: z.string().optional().meta({ description: "As `concurrencyKey`, for `limits.rate`." }),
+    waitsFor: waitsForSchema.optional().meta({
+      description: "Why a queued job is held back. Left out of lists and where no limit holds it.",
+    }),
     attempts: count.meta({ description: "Tries begun, not counting those interrupted by us." }),
     interruptions: count.meta({ description: "Tries that ended with their worker." }),
     cancelWanted: z.boolean().meta({ description: "Its worker has been asked to end it." }),
@@ -268,6 +284,8 @@ export function jobView(job: Job): JobView {
     priority: job.priority,
     pool: job.pool,
     state: job.state,
+    ...(job.concurrencyKey !== undefined && { concurrencyKey: job.concurrencyKey }),
+    ...(job.rateKey !== undefined && { rateKey: job.rateKey }),
     attempts: job.state === "queued" ? job.attempts : (last?.attempt ?? job.attempts),
     interruptions: job.interruptions,
     cancelWanted: job.cancelWanted,

@@ -8,6 +8,7 @@ import type { IdentityGrantStore } from "../../../runtime/core/ports/identity-gr
 import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../../runtime/core/ports/key-store.ts";
+import type { LineStore } from "../../../runtime/core/ports/line-store.ts";
 import type { PackageCatalog, PackageStore } from "../../../runtime/core/ports/package-store.ts";
 import type { SecretStore } from "../../../runtime/core/ports/secret-store.ts";
 import type { SettingStore } from "../../../runtime/core/ports/setting-store.ts";
@@ -20,6 +21,7 @@ import { createMemoryBatches } from "./memory-batches.ts";
 import { createMemoryFiles } from "./memory-files.ts";
 import { createMemoryJobs } from "./memory-jobs.ts";
 import { createMemoryKeys } from "./memory-keys.ts";
+import { createMemoryLines } from "./memory-lines.ts";
 import { createMemoryPackages } from "./memory-packages.ts";
 import { createMemoryIdentityGrants, createMemorySecrets, createMemorySettings } from "./memory-settings.ts";
 import { MemoryTable } from "./memory-table.ts";
@@ -38,6 +40,7 @@ export interface Stores {
   readonly webhooks: WebhookStore;
   readonly deliveries: DeliveryStore;
   readonly timers: TimerStore;
+  readonly lines: LineStore;
   readonly settings: SettingStore;
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
@@ -66,6 +69,7 @@ export function createMemoryStores(): Stores {
     tenants: createMemoryTenants(tables.tenants),
     ...createMemoryWebhooks(tables.webhooks),
     timers: createMemoryTimers(tables.timers),
+    lines: createMemoryLines(tables.gates),
     settings: createMemorySettings(tables.settings),
     secrets: createMemorySecrets(),
     identityGrants: createMemoryIdentityGrants(tables.settings),

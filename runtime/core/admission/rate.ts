@@ -29,8 +29,8 @@ export function takeTime(taken: TakenTimes, { max, perMs }: Rate, now: number): 
   const latest = taken.at(-1)?.[0] ?? 0;
   const startsAt = Math.max(now, free, latest - step);
   const at = Math.max(Math.ceil(startsAt / step) * step, latest);
-  // What no span that ends later can hold.
-  const kept = taken.filter(([time]) => time > startsAt - perMs);
+  // The others are in no span that ends with a later start, which is at most a step before this one.
+  const kept = taken.filter(([time]) => time > startsAt - perMs - step);
   const last = kept.at(-1);
   return {
     startsAt,

@@ -55,6 +55,13 @@ export async function jobs(options: JobsOptions, around: Surroundings, id: strin
   );
 }
 
+function limitsOf({ concurrencyKey, rateKey, waitsFor }: JobView): readonly string[] {
+  const keys = [concurrencyKey && `concurrency ${concurrencyKey}`, rateKey && `rate ${rateKey}`].filter(Boolean);
+  if (waitsFor === undefined) return keys.length === 0 ? [] : [`  limits     ${keys.join(", ")}`];
+  const until = waitsFor.until === undefined ? "" : `, whose times are taken until ${showInstant(waitsFor.until)}`;
+  return [`  waits for  its ${waitsFor.limit} limit, key ${waitsFor.key}${until}`];
+}
+
 function describe(job: JobView, terminal: Terminal): string {
   const { progress, failure, output, parameters, history } = job;
   const fraction = progress?.fraction === undefined ? "" : `${Math.round(progress.fraction * 100)}% `;
@@ -66,6 +73,7 @@ function describe(job: JobView, terminal: Terminal): string {
     `  submitted  ${showInstant(job.submittedAt)} by ${job.submittedBy}`,
     ...waited(job),
     ...(job.runAt === undefined ? [] : [`  not before ${showInstant(job.runAt)}`]),
+    ...limitsOf(job),
     ...(parameters === undefined ? [] : [`  parameters ${showValue(parameters, terminal, VALUE_INDENT)}`]),
     ...(progress === undefined ? [] : [`  progress   ${fraction}${progress.text ?? ""}`.trimEnd()]),
     ...(failure === undefined

@@ -26,6 +26,7 @@ interface SubmitOptions extends RemoteOptions {
   readonly newBatch?: string;
   readonly file?: string;
   readonly lines?: string;
+  readonly concurrencyKey?: string;
   readonly publishLater?: true;
   readonly wait?: true;
 }
@@ -48,7 +49,16 @@ export async function submit(options: SubmitOptions, around: Surroundings): Prom
 }
 
 /** Options of a job that is built from options. */
-const ONLY_FROM_OPTIONS = ["package", "name", "parameters", "delay", "at", "id", "publishLater"] as const;
+const ONLY_FROM_OPTIONS = [
+  "package",
+  "name",
+  "parameters",
+  "delay",
+  "at",
+  "id",
+  "concurrencyKey",
+  "publishLater",
+] as const;
 
 /** `--publish-later` of `publishLater`. */
 const flagOf = (name: string): string => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
@@ -80,6 +90,7 @@ async function jobOf(options: SubmitOptions, client: JobServiceClient, around: S
     ...(options.priority !== undefined && { priority: options.priority }),
     ...(options.delay !== undefined && { delayMs: options.delay * 1_000 }),
     ...(options.id !== undefined && { clientJobId: options.id }),
+    ...(options.concurrencyKey !== undefined && { concurrencyKey: options.concurrencyKey }),
     ...(options.publishLater && { publishLater: true }),
   };
 }

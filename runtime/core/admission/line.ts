@@ -82,17 +82,24 @@ export function decideStanding(line: LineView, { jobId, ring, own }: Standee, kn
 
 export type Wake =
   | Needed
-  /** In the front, and perhaps without a message: send their bells. Empty: nobody needs one. */
-  | { readonly action: "ring"; readonly places: readonly Place[] };
+  /**
+   * In the front, and perhaps without a message: send their bells. Empty: nobody needs one. `readAgain`: one that waited has
+   * ended, and the front is short. Another may have joined behind that one since the line was read: if the line has changed,
+   * decide anew.
+   */
+  | { readonly action: "ring"; readonly places: readonly Place[]; readonly readAgain: boolean };
 
 /** R24: what a process does that ended a job with a place, or returned it to queued, or finds that. */
 export function decideWake(line: LineView, known: Known): Wake {
-  if (line.isWhole && !line.places.some(({ waits }) => waits)) return { action: "ring", places: [] };
+  if (line.isWhole && !line.places.some(({ waits }) => waits)) {
+    return { action: "ring", places: [], readAgain: false };
+  }
   const { alive, over, unread, isShort } = frontOf(line.places, line.max, known);
   if (over.length >= PLACES_REMOVED_MAX) return { action: "clear", over: over.slice(0, PLACES_REMOVED_MAX) };
   if (unread.length > 0) return { action: "look", jobIds: unread };
   if (isShort && !line.isWhole) return { action: "read-on" };
-  return { action: "ring", places: alive.filter((place) => place.waits && isQueuedAt(place, known(place.jobId))) };
+  const places = alive.filter((place) => place.waits && isQueuedAt(place, known(place.jobId)));
+  return { action: "ring", places, readAgain: isShort && over.some(({ waits }) => waits) };
 }
 
 /** R21: once true, true for ever: rings grow and are never reset, and an ended row moves only by a requeue. */

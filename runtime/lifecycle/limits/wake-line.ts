@@ -57,7 +57,10 @@ export async function wakeLine(name: LineName, deps: WakeDeps): Promise<void> {
       bells.set(queueName, [...(bells.get(queueName) ?? []), { ...bell, messageId, enqueueAt: undefined }]);
     }
     await Promise.all([...bells].map(([queueName, ofQueue]) => deps.queue.send(queueName, ofQueue)));
-    return;
+    if (!decision.readAgain) return;
+    const before = line.head?.etag;
+    line = await readLine(name, deps);
+    if (line.head?.etag === before) return;
   }
 }
 

@@ -19,6 +19,8 @@ export interface LimitRules {
   readonly oldRingAsks: boolean;
   /** R25: all that wait in the front get a bell, not only the first. */
   readonly ringsAll: boolean;
+  /** R25: if a waiting job has ended, the line is read again. */
+  readonly readsAgain: boolean;
   /** R25: the bell of a waiting job has a MessageId of its own. */
   readonly ringsFresh: boolean;
   /** R26: only places that are over are removed. */
@@ -41,6 +43,7 @@ export const ALL_LIMIT_RULES: LimitRules = {
   redeliveryAsks: true,
   oldRingAsks: true,
   ringsAll: true,
+  readsAgain: true,
   ringsFresh: true,
   removesOverOnly: true,
   sweeperLeavesWaiting: true,

@@ -18,6 +18,7 @@ export type LimitPhase =
   | "ask"
   | "look for ask"
   | "ring"
+  | "ask again"
   | "complete";
 
 export interface JobRow {

@@ -146,6 +146,7 @@ function phaseSteps(turn: Turn, take: Take, fault: Fault): void {
     case "ask":
     case "look for ask":
     case "ring":
+    case "ask again":
       askSteps(turn, take);
       return;
     case "read line":
@@ -255,13 +256,28 @@ function askSteps({ state, index, rules }: Turn, take: Take): void {
     forget(same);
     Object.assign(same, { phase: same.then, then: "complete" });
   };
+  const rung = (same: LimitWorker, readAgain: boolean): void => {
+    if (readAgain && rules.readsAgain) same.phase = "ask again";
+    else after(same);
+  };
   const decide = (same: LimitWorker): void => {
     const decision = decisionOf(same);
     if (decision.action === "look") same.phase = "look for ask";
     else if (decision.action !== "ring") throw new Error(`The model does not know ${decision.action}.`);
     else if (decision.places.length > 0) same.phase = "ring";
-    else after(same);
+    else rung(same, decision.readAgain);
   };
+  if (phase === "ask again") {
+    take("reads the line again to wake others", (next, same) => {
+      if (JSON.stringify(same.seen) === JSON.stringify(next.line)) {
+        after(same);
+        return;
+      }
+      Object.assign(same, { seen: { ...next.line, places: [...next.line.places] }, known: {} });
+      decide(same);
+    });
+    return;
+  }
   if (phase === "ask") {
     take("reads the line to wake others", (next, same) => {
       Object.assign(same, { seen: { ...next.line, places: [...next.line.places] }, known: {} });
@@ -279,13 +295,13 @@ function askSteps({ state, index, rules }: Turn, take: Take): void {
       decide(same);
     });
   } else if (decision.action === "ring") {
-    const rung = rules.ringsAll ? decision.places : decision.places.slice(0, 1);
-    take(`rings for ${rung.map(({ jobId }) => jobId).join(", ")}`, (next, same) => {
-      for (const { ticket } of rung) {
+    const wanted = rules.ringsAll ? decision.places : decision.places.slice(0, 1);
+    take(`rings for ${wanted.map(({ jobId }) => jobId).join(", ")}`, (next, same) => {
+      for (const { ticket } of wanted) {
         const place = same.seen!.places.find((one) => one.ticket === ticket)!;
         sendPlaceBell(next, place, same.seen!.era, rules);
       }
-      after(same);
+      rung(same, decision.readAgain);
     });
   }
 }

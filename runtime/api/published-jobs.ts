@@ -14,7 +14,7 @@ export interface PackageVersionName {
 }
 
 /** By type, in the order of the manifest. */
-export type PublishedJobs = ReadonlyMap<string, Pick<ManifestJob, "jobType" | "parameters" | "output">>;
+export type PublishedJobs = ReadonlyMap<string, Pick<ManifestJob, "jobType" | "parameters" | "output" | "limits">>;
 
 /** Throws UnavailableError. Empty: the version is gone or cannot be read. A worker says what is wrong with it. */
 export type PublishedJobsOf = (version: PackageVersionName) => Promise<PublishedJobs>;
@@ -40,7 +40,9 @@ export function createPublishedJobs(packages: Pick<PackageCatalog, "fetchVersion
     }
     try {
       const { jobs } = await manifestIn(bytes);
-      return new Map(jobs.map(({ jobType, parameters, output }) => [jobType, { jobType, parameters, output }]));
+      return new Map(
+        jobs.map(({ jobType, parameters, output, limits }) => [jobType, { jobType, parameters, output, limits }]),
+      );
     } catch (error) {
       if (error instanceof PackageError || error instanceof UnreadableError) return new Map();
       throw error;

@@ -20,6 +20,7 @@ export { createJobQueue } from "./bus/job-queue.ts";
 export { createJobStore } from "./tables/job-store.ts";
 export { createKeyStore } from "./tables/key-store.ts";
 export { createLeaderLease } from "./blobs/leader-lease.ts";
+export { createLineStore } from "./tables/line-store.ts";
 export { createPackageCatalog } from "./blobs/package-catalog.ts";
 export { createPauseStore } from "./tables/pause-store.ts";
 export { createPackageStore } from "./blobs/package-store.ts";

@@ -23,6 +23,8 @@ export const FORMATS = {
   batch: { lies: "a row of table batches" },
   timer: { lies: "a row of table timers: what a timer should do" },
   timerRun: { lies: "a row of table timers: what it does" },
+  line: { lies: "a row of table gates: a limit and where its line ends" },
+  place: { lies: "a row of table gates: a job's place in a line" },
   worker: { lies: "a row of table workers" },
   key: { lies: "a row of table keys" },
   tenant: { lies: "a row of table tenants" },

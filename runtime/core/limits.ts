@@ -297,6 +297,18 @@ export const TICKS_PER_ROUND_MAX = 200;
 export const TIMER_OCCURRENCES_MAX = 100;
 export const TIMER_OCCURRENCES_DEFAULT = 10;
 
+// --- Limits by key ---------------------------------------------------------------------------------------------------
+
+/** Jobs of one key that may run at once. A job that comes when so many run reads as many rows to see that they do. */
+export const CONCURRENCY_MAX = 200;
+/** Starts in a span of time, and the span. */
+export const RATE_MAX = 1_000_000;
+export const RATE_SECONDS_MAX = 24 * 3_600;
+/** Characters of a key. A longer value of a parameter is replaced by its hash. */
+export const LIMIT_KEY_MAX_LENGTH = 256;
+/** Characters of the name of a parameter that a key is made of. */
+export const LIMIT_KEY_PATH_MAX_LENGTH = 200;
+
 // --- Attempts --------------------------------------------------------------------------------------------------------
 
 export const MAX_ATTEMPTS_DEFAULT = 3;

@@ -3,6 +3,7 @@
  * before it runs. With NonRetryableError a job declares that a retry cannot help.
  */
 import type { RetryPolicy } from "../core/job/retry.ts";
+import type { JobLimits } from "../core/admission/limit.ts";
 import type { JobShape } from "../core/job/job-shape.ts";
 import type { Isolation } from "../core/package/manifest.ts";
 import type { Job, JobContext, JobResult } from "./job-context.ts";
@@ -44,6 +45,11 @@ export interface JobOptions<
   readonly jobType: string;
   /** Overrides single fields of the default retry policy (3 attempts, exponential backoff). Literal, like `jobType`. */
   readonly retry?: Partial<RetryPolicy>;
+  /**
+   * How many jobs of this type a tenant runs at once, and how many it starts per time, over all workers. With `key`, such
+   * as `parameters.customer`, for each value of that parameter. Literal, like `jobType`. docs/limits-and-fairness.md
+   */
+  readonly limits?: JobLimits;
   /**
    * Checks the submitted parameters and gives them a type: a schema (zod, valibot, arktype, …) or a function that
    * returns them or throws. Refused parameters fail the job at once, because a retry would have the same ones. A schema of

@@ -9,6 +9,7 @@ import type { JobStore } from "../core/ports/job-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
 import type { WorkerStore } from "../core/ports/worker-store.ts";
 import type { JobEvents } from "./job-events.ts";
+import type { AfterPlaceLeft } from "./limits/wake-line.ts";
 import type { Clock } from "../core/clock.ts";
 
 export type CancelResult =
@@ -24,6 +25,8 @@ export interface CancelDeps {
   readonly jobs: Pick<JobStore, "update">;
   readonly workers: Pick<WorkerStore, "requestCancel">;
   readonly events: JobEvents;
+  /** Wakes those that wait for its place. Default: no limit holds. */
+  readonly placeLeft?: AfterPlaceLeft | undefined;
   readonly now: Clock["now"];
 }
 
@@ -33,7 +36,7 @@ const TRIES = 50;
 /** `stored` may be stale: the decision is made on the row as it is now. Throws UnavailableError. */
 export async function cancelJob(
   stored: Stored<Job>,
-  { jobs, workers, events, now }: CancelDeps,
+  { jobs, workers, events, placeLeft, now }: CancelDeps,
 ): Promise<CancelResult> {
   let current: Stored<Job> | undefined = stored;
   for (let tries = 0; tries < TRIES; tries++) {
@@ -57,6 +60,7 @@ export async function cancelJob(
       if (to !== "canceled") return request(canceled, workers);
       events.completedRow(canceled);
       events.measures.ended(canceled, to);
+      await placeLeft?.(canceled);
       return { outcome: "canceled", job: canceled };
     }
     current = result.current;

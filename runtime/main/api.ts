@@ -21,6 +21,7 @@ import { isLoopback, localOnly, pagesOf } from "../core/loopback.ts";
 import { type ApiSettings, parseApiSettings } from "../core/settings/api-settings.ts";
 import { SettingsError } from "../core/settings/environment.ts";
 import { SETTING } from "../core/settings/names.ts";
+import type { Job } from "../core/job/job.ts";
 import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
@@ -29,6 +30,7 @@ import { startPauseBoard } from "../lifecycle/pause-board.ts";
 import { measureConflicts } from "../lifecycle/measured-jobs.ts";
 import { createAuditSweep } from "../sweeper/sweep-audit.ts";
 import { createForgetSweep } from "../sweeper/forget/forget-sweep.ts";
+import { createBehindFront, createWake } from "../lifecycle/limits/wake-line.ts";
 import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeShares, composeTimers, composeWebhooks } from "./compose-api.ts";
@@ -151,7 +153,10 @@ async function start(exits: Exits): Promise<Service> {
     onGap: () => fanOut.gap(),
     log,
   });
-  const refillDuty = shares.startRefill({ completion, waitsForAnother: (job) => waitsForAnotherRun(job, stores) });
+  const isBehindFront = createBehindFront({ ...stores, monotonicNow });
+  const waitsForAnother = async (job: Job): Promise<boolean> =>
+    (await waitsForAnotherRun(job, stores)) || (await isBehindFront(job));
+  const refillDuty = shares.startRefill({ completion, waitsForAnother });
   pauseBoard.onChange(() => refillDuty.wake());
   const stopSweeper = startSweeper({
     jobs,
@@ -163,8 +168,9 @@ async function start(exits: Exits): Promise<Service> {
     completion,
     events,
     announce: webhooks.announce,
-    waitsForAnother: (job) => waitsForAnotherRun(job, stores),
     waiting: services.waiting,
+    placeLeft: createWake({ ...stores, queue }),
+    waitsForAnother,
     pools,
     auditSweep: createAuditSweep({ audit: stores.audit, days: settings.auditDays, now: clock.trustedNow }),
     forget: createForgetSweep({

@@ -19,6 +19,7 @@ import {
   createJobStore,
   createKeyStore,
   createLeaderLease,
+  createLineStore,
   createPackageCatalog,
   createPauseStore,
   createReleaseReader,
@@ -51,6 +52,7 @@ import type { PauseStore } from "../core/ports/pause-store.ts";
 import type { ReleaseReader } from "../core/ports/release-reader.ts";
 import type { Removal } from "../core/ports/removal.ts";
 import type { RetentionStore } from "../core/ports/retention-store.ts";
+import type { LineStore } from "../core/ports/line-store.ts";
 import type { OnUnreadable } from "../core/ports/stored.ts";
 import type { SecretStore } from "../core/ports/secret-store.ts";
 import type { SettingStore } from "../core/ports/setting-store.ts";
@@ -80,6 +82,7 @@ export interface Services {
   readonly webhooks: WebhookStore;
   readonly deliveries: DeliveryStore;
   readonly timers: TimerStore;
+  readonly lines: LineStore;
   readonly settings: SettingStore;
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
@@ -134,6 +137,7 @@ export async function connect(
     webhooks: createWebhookStore({ storage, deliveries }),
     deliveries,
     timers: createTimerStore({ storage }),
+    lines: createLineStore({ storage }),
     settings: createSettingStore({ storage }),
     identityGrants: createIdentityGrantStore({ storage }),
     audit: createAuditStore({ storage }),

@@ -20,6 +20,8 @@ import { ownFolder } from "../platform/own-folder.ts";
 import { findJobUsers, type JobUserChoice } from "../worker/process/os/job-user.ts";
 import { createJobProcesses, type JobProcessesConfig } from "../worker/process/job-processes.ts";
 import { createWorkspaces } from "../worker/process/files/workspace.ts";
+import { createLimits } from "../lifecycle/limits/limits.ts";
+import { limitsFrom } from "../worker/package-cache/declared-limits.ts";
 import { createTimerRuns } from "../timers/run/timer-runs.ts";
 import { openMachine } from "../worker/machine/machine.ts";
 import { createJobSettings } from "../worker/settings/job-settings.ts";
@@ -73,7 +75,6 @@ async function start(exits: Exits): Promise<Service> {
     writerId: settings.workerId,
     packageAnswerMs: settings.packageAnswerMs,
   });
-  const { batches, timers, queue, packages, files, workers, eventPublisher } = connected;
   const rows = measureConflicts(connected.jobs, metrics);
   const indexer = createJobIndexer({
     index: connected.index,
@@ -83,6 +84,7 @@ async function start(exits: Exits): Promise<Service> {
     log,
   });
   const jobs = indexedJobs(rows, indexer);
+  const { batches, timers, lines, queue, packages, files, workers, eventPublisher } = connected;
 
   const publisher = eventPublisher(metrics, log);
   const events = createJobEvents({ publisher, level: settings.events, metrics, now, log });
@@ -115,10 +117,13 @@ async function start(exits: Exits): Promise<Service> {
   const timerRuns = createTimerRuns({ jobs, batches, timers, queue, completion, events, pool, now });
   const pauses = startPauseBoard({ ...connected, unreadable, log });
   await pauses.ready;
+  // Limits by key. A fork without limits leaves them out.
+  const limits = createLimits({ jobs, lines, queue, pool, lockMs: settings.lockMs, limitsOf: limitsFrom(cache) });
   const worker = await startWorker({
     jobs,
     pauses,
     waiting: connected.waiting,
+    limits,
     queue,
     files,
     workers,

@@ -7,6 +7,7 @@ import type { Stored } from "../core/ports/stored.ts";
 import { jobQueueName } from "../core/deployment/topology.ts";
 import type { BatchCompletion } from "../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../lifecycle/job-events.ts";
+import type { AfterPlaceLeft } from "../lifecycle/limits/wake-line.ts";
 import type { Clock } from "../core/clock.ts";
 import { type Logger, jobLogFields } from "../core/logger.ts";
 
@@ -15,6 +16,8 @@ export interface HandBackDeps {
   readonly queue: Pick<JobQueue, "send">;
   readonly completion: BatchCompletion;
   readonly events: JobEvents;
+  /** Wakes those that wait for its place. Default: no limit holds. */
+  readonly placeLeft?: AfterPlaceLeft | undefined;
   readonly now: Clock["now"];
   readonly log: Logger;
 }
@@ -40,6 +43,7 @@ export async function handBack(
     deps.events.measures.ended(job, to);
     await deps.completion.afterJobEnded(job.batchId);
   }
+  await deps.placeLeft?.(job);
   return to;
 }
 

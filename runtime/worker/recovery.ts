@@ -16,6 +16,7 @@ import type { JobStore } from "../core/ports/job-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
 import type { BatchCompletion } from "../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../lifecycle/job-events.ts";
+import type { Limits } from "../lifecycle/limits/limits.ts";
 import { retryWhileLocked } from "./attempt/retry-while-locked.ts";
 import type { ClaimJournal, HeldClaim } from "./claim-journal.ts";
 import type { Clock } from "../core/clock.ts";
@@ -29,6 +30,7 @@ export interface RecoveryDeps {
   readonly slots: number;
   readonly completion: BatchCompletion;
   readonly events: JobEvents;
+  readonly limits?: Pick<Limits, "left"> | undefined;
   readonly unreadable: Pick<Unreadable, "note">;
   readonly now: Clock["now"];
   readonly log: Logger;
@@ -78,6 +80,7 @@ async function handBackHeld(held: readonly HeldClaim[], deps: RecoveryDeps): Pro
   for (const batchId of new Set(ended.map(({ value }) => value.batchId))) {
     await deps.completion.afterJobEnded(batchId);
   }
+  for (const { value } of moved) await deps.limits?.left(value);
   return moved.length;
 }
 

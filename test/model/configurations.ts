@@ -4,6 +4,7 @@ import type { Configuration, RuleOff } from "./configuration.ts";
 import { COUNTER_CONFIGURATIONS, COUNTER_RULES_OFF } from "./counters/configurations.ts";
 import { FORGET_CONFIGURATIONS, FORGET_RULES_OFF } from "./forget/configurations.ts";
 import { JOB_CONFIGURATIONS, JOB_RULES_OFF } from "./job/configurations.ts";
+import { LIMIT_CONFIGURATIONS, LIMIT_RULES_OFF } from "./limits/configurations.ts";
 import { TIMER_CONFIGURATIONS, TIMER_RULES_OFF } from "./timers/configurations.ts";
 
 export const CONFIGURATIONS: readonly Configuration[] = [
@@ -12,6 +13,7 @@ export const CONFIGURATIONS: readonly Configuration[] = [
   ...BATCH_CONFIGURATIONS,
   ...TIMER_CONFIGURATIONS,
   ...FORGET_CONFIGURATIONS,
+  ...LIMIT_CONFIGURATIONS,
 ];
 
 export const RULES_OFF: readonly RuleOff[] = [
@@ -20,4 +22,5 @@ export const RULES_OFF: readonly RuleOff[] = [
   ...BATCH_RULES_OFF,
   ...TIMER_RULES_OFF,
   ...FORGET_RULES_OFF,
+  ...LIMIT_RULES_OFF,
 ];

@@ -16,6 +16,7 @@ import type { Stored } from "../../core/ports/stored.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import { cancelJob, type CancelDeps } from "../../lifecycle/cancel-job.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
+import { waitsFor, type WaitsForDeps } from "../../lifecycle/limits/waits-for.ts";
 import { requeueJobs, type RequeueOutcome } from "../../lifecycle/requeue-job.ts";
 import type { PauseBoard } from "../../lifecycle/pause-board.ts";
 import { itemError } from "../http/error-response.ts";
@@ -24,7 +25,7 @@ import { jsonBody } from "../http/read-request.ts";
 import { noSuchJob, type Lookup } from "../lookup.ts";
 import type { BellOutbox } from "../submit/bell-outbox.ts";
 
-export interface JobOperationDeps extends CancelDeps {
+export interface JobOperationDeps extends CancelDeps, WaitsForDeps {
   readonly lookup: Lookup;
   readonly jobs: Pick<JobStore, "update">;
   readonly files: Pick<JobFiles, "getParameters">;
@@ -76,10 +77,13 @@ const getClientJob = (deps: JobOperationDeps) =>
     },
   });
 
-/** With its parameters, also when they are too large for the row. */
-async function fullView(job: Job, { files, pauseBoard }: JobOperationDeps): Promise<JobView> {
-  const parameters = job.parameters ?? (await files.getParameters(job.jobId));
-  return jobView({ ...job, parameters }, pauseBoard.current());
+/** With its parameters, also when they are too large for the row, and with what holds it back. */
+async function fullView(job: Job, deps: JobOperationDeps): Promise<JobView> {
+  const parameters = job.parameters ?? (await deps.files.getParameters(job.jobId));
+  const view = jobView({ ...job, parameters }, deps.pauseBoard.current());
+  // A pause holds a job whatever its limits are.
+  const reason = view.waitsFor === undefined ? await waitsFor(job, deps) : undefined;
+  return { ...view, ...(reason !== undefined && { waitsFor: reason }) };
 }
 
 const cancelOne = (deps: JobOperationDeps) =>

@@ -10,6 +10,7 @@ import type { JobIndex } from "../../core/ports/job-index.ts";
 import type { JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { KeyStore } from "../../core/ports/key-store.ts";
+import type { LineStore } from "../../core/ports/line-store.ts";
 import type { PackageCatalog } from "../../core/ports/package-store.ts";
 import type { PauseStore } from "../../core/ports/pause-store.ts";
 import type { SecretStore } from "../../core/ports/secret-store.ts";
@@ -22,6 +23,7 @@ import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import type { JobIndexer } from "../../lifecycle/job-indexer.ts";
 import type { PauseBoard } from "../../lifecycle/pause-board.ts";
+import { createWake } from "../../lifecycle/limits/wake-line.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import { createBatchCommands } from "../batch-commands.ts";
 import type { EventStreamDeps } from "../events/event-stream.ts";
@@ -101,6 +103,7 @@ export interface ApiStores {
   readonly packages: PackageCatalog;
   readonly tenants: TenantStore;
   readonly timers: Pick<TimerStore, "get" | "list" | "run" | "write">;
+  readonly lines: LineStore;
   readonly webhooks: WebhookStore;
   readonly deliveries: Pick<DeliveryStore, "list">;
   readonly settings: SettingStore;
@@ -144,7 +147,8 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
   const batches = { ...deps.stores.batches, get: joinCalls((batchId) => deps.stores.batches.get(batchId)) };
   const stores = { ...deps.stores, batches };
   const lookup = createLookup(stores);
-  const shared = { ...stores, ...bus, ...clock, events, pauseBoard, ids, pools, lookup, completion };
+  const placeLeft = createWake({ ...stores, queue: bus.queue });
+  const shared = { ...stores, ...bus, ...clock, events, pauseBoard, ids, pools, lookup, completion, placeLeft };
 
   const reservations = createReservations(shared);
   const findBatch = createFindBatch({ ...shared, reservations });

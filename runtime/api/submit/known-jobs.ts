@@ -4,6 +4,7 @@
  * kept for a short time. A kept answer can accept a job but never refuses one, because the package may have been published
  * since.
  */
+import type { JobLimits } from "../../core/admission/limit.ts";
 import { closestName } from "../../core/text.ts";
 import {
   ConflictError,
@@ -50,6 +51,8 @@ export type RefusalOf = (job: JobRequestBody, parameters: GivenParameters) => Pr
 export interface KnownJobs {
   /** For one request. Each package is read at most once for all its refusals, and after this call. */
   judge(): RefusalOf;
+  /** What the package declares of the job's type, once it was judged. Throws UnavailableError. */
+  limitsOf(job: JobRequestBody): Promise<JobLimits | undefined>;
 }
 
 interface Reading {
@@ -61,7 +64,7 @@ interface Reading {
 
 /** Undefined: no such package. Its job types are undefined if they were not recorded. */
 type Found =
-  | (Pick<StoredPackage, "jobTypes" | "sha256" | "schemaCount"> & {
+  | (Pick<StoredPackage, "jobTypes" | "sha256" | "schemaCount" | "limitedCount"> & {
       /** Settings that its jobs need and the tenant has not given. */
       readonly missing: readonly string[];
     })
@@ -114,6 +117,15 @@ export function createKnownJobs({
   }
 
   return {
+    async limitsOf(job) {
+      if (job.publishLater === true) return undefined;
+      const { tenantName, jobProcessorPackageName: packageName, jobType } = job;
+      const name = `${tenantName}/${packageName}`;
+      const found = await (readings.get(name) ?? read(name, job)).found;
+      // Most packages limit nothing, and cost no read.
+      if (found?.sha256 === undefined || !found.limitedCount) return undefined;
+      return (await publishedJobs({ tenantName, packageName, sha256: found.sha256 })).get(jobType)?.limits;
+    },
     judge() {
       const begun = ++turn;
       const names = new Map<string, Promise<readonly string[]>>();

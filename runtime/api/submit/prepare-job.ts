@@ -1,4 +1,5 @@
 /** What a job is before anything has happened to it: a request that has passed every check, and the row made from it. */
+import type { LimitKeys } from "../../core/admission/limit.ts";
 import { invalidField } from "../../core/errors.ts";
 import type { JobRequestBody } from "../../core/http/requests.ts";
 import { type Batch, type Job, UNTOUCHED_JOB } from "../../core/job/job.ts";
@@ -10,6 +11,7 @@ export interface PreparedJob {
   readonly parametersJson: string;
   readonly runAt: Date | undefined;
   readonly expiresAt: Date | undefined;
+  readonly limitKeys?: LimitKeys | undefined;
 }
 
 /** Throws InvalidRequestError. */
@@ -61,8 +63,13 @@ export function assertTags(batch: Batch, request: JobRequestBody): void {
 export type SubmittedFields = Pick<Job, "jobId" | "parameters" | "submittedAt" | "submittedBy" | "requestId" | "trace">;
 
 /** A job as it is when nothing has happened to it yet. */
-export const newJob = (batch: Batch, { request, runAt, expiresAt }: PreparedJob, submitted: SubmittedFields): Job => ({
+export const newJob = (
+  batch: Batch,
+  { request, runAt, expiresAt, limitKeys }: PreparedJob,
+  submitted: SubmittedFields,
+): Job => ({
   ...submitted,
+  ...limitKeys,
   batchId: batch.batchId,
   tenantName: batch.tenantName,
   clientJobId: request.clientJobId,

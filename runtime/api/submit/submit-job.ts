@@ -11,6 +11,7 @@ import { type FindBatch, batchClosed } from "./find-batch.ts";
 import type { KnownJobs, RefusalOf } from "./known-jobs.ts";
 import { type Reservation, type ReservationWish, type Reservations, requestHash } from "./reservations.ts";
 import { type PreparedJob, assertTags, prepareJob } from "./prepare-job.ts";
+import { limitKeysOf } from "../../core/admission/limit.ts";
 import type { JobWriter, SubmittedJob } from "./write-job.ts";
 import type { Clock } from "../../core/clock.ts";
 
@@ -56,7 +57,7 @@ export function createSubmitJob(deps: SubmitDeps): SubmitJob {
     writer.assertReady();
     const refusalOf = knownJobs.judge();
     const batch = await batchOf(findBatch, caller, request);
-    const placed = await placeJob(request, batch, refusalOf, now());
+    const placed = await placeJob(request, batch, { refusalOf, knownJobs }, now());
     return writer.write(caller, { ...placed, reservation: await reserve(placed) });
   };
 }
@@ -81,7 +82,7 @@ export const batchOf = (
 export async function placeJob(
   request: SubmitRequest,
   batch: Batch,
-  refusalOf: RefusalOf,
+  { refusalOf, knownJobs }: { readonly refusalOf: RefusalOf; readonly knownJobs: Pick<KnownJobs, "limitsOf"> },
   now: Date,
 ): Promise<PlacedJob> {
   const { job, at } = request;
@@ -93,8 +94,22 @@ export async function placeJob(
   // Only now: a caller who may not use the tenant must not learn of its packages.
   const parameters = { bytes: prepared.parametersJson.length, at: `${at === undefined ? "" : `${at}.`}parameters` };
   const refusal = batch.state === "open" ? await refusalOf(job, parameters) : batchClosed(batch);
-  return { request, batch, prepared, refusal };
+  if (refusal !== undefined) return { request, batch, prepared, refusal };
+  const limits = await knownJobs.limitsOf(job);
+  const isInVain = job.concurrencyKey !== undefined && limits?.concurrency === undefined && job.publishLater !== true;
+  return {
+    request,
+    batch,
+    prepared: { ...prepared, limitKeys: limitKeysOf(limits, job.concurrencyKey, job.parameters) },
+    refusal: isInVain ? keyInVain(request) : undefined,
+  };
 }
+
+const keyInVain = ({ job, at }: SubmitRequest): JobSystemError =>
+  invalidField(
+    `${at === undefined ? "" : `${at}.`}concurrencyKey`,
+    `has no effect: job type ${JSON.stringify(job.jobType)} declares no limits.concurrency in its package`,
+  );
 
 export const hasKey = ({ job, idempotencyKey }: SubmitRequest): boolean =>
   idempotencyKey !== undefined || job.clientJobId !== undefined;

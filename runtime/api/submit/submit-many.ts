@@ -105,7 +105,7 @@ export function createSubmitMany(deps: SubmitDeps): SubmitMany {
       const place = async (request: SubmitRequest): Promise<PlacedJob> => {
         const name = request.batchId ?? request.job.tenantName;
         const batch = await memo(batches, name, () => batchOf(findBatch, caller, request));
-        return placeJob(request, batch, refusalOf, now());
+        return placeJob(request, batch, { refusalOf, knownJobs }, now());
       };
       const placed = await Promise.all(chunk.map((request) => outcomeOf(() => place(request))));
       return onward(await onward(placed, identify), (all) => writeRows(caller, all));

@@ -23,7 +23,7 @@ const encode = (text: string): string => Buffer.from(text).toString("base64url")
 const decode = (text: string): string => Buffer.from(text, "base64url").toString();
 
 export function metadataOf(facts: PackageFacts): Record<string, string> {
-  const { sha256, uploadedBy, jobTypes, timerCount = 0, schemaCount = 0, settings = [] } = facts;
+  const { sha256, uploadedBy, jobTypes, timerCount = 0, schemaCount = 0, limitedCount = 0, settings = [] } = facts;
   const types = jobTypes && encode(JSON.stringify(jobTypes));
   const declared = settings.map(settingText).join(",");
   return {
@@ -31,6 +31,7 @@ export function metadataOf(facts: PackageFacts): Record<string, string> {
     uploadedby: encode(uploadedBy),
     ...(timerCount > 0 && { timercount: String(timerCount) }),
     ...(schemaCount > 0 && { schemacount: String(schemaCount) }),
+    ...(limitedCount > 0 && { limitedcount: String(limitedCount) }),
     ...(declared !== "" && { settings: declared }),
     ...(types !== undefined && types.length + declared.length <= LISTS_MAX_LENGTH && { jobtypes: types }),
   };
@@ -38,7 +39,15 @@ export function metadataOf(facts: PackageFacts): Record<string, string> {
 
 /** Empty for a blob that was not uploaded by Jobyard. Invalid values are ignored. */
 export function factsOf(metadata: Readonly<Record<string, string>> = {}): Partial<PackageFacts> {
-  const { sha256, uploadedby, jobtypes, timercount = "0", schemacount = "", settings = "" } = metadata;
+  const {
+    sha256,
+    uploadedby,
+    jobtypes,
+    timercount = "0",
+    schemacount = "",
+    limitedcount = "",
+    settings = "",
+  } = metadata;
   if (sha256 === undefined || !/^[0-9a-f]{64}$/.test(sha256)) return {};
   const jobTypes = jobtypes === undefined ? undefined : namesIn(decode(jobtypes));
   const declared = settings.split(",").flatMap(settingIn);
@@ -47,6 +56,7 @@ export function factsOf(metadata: Readonly<Record<string, string>> = {}): Partia
     ...(uploadedby !== undefined && { uploadedBy: decode(uploadedby) }),
     ...(/^\d{1,4}$/.test(timercount) && { timerCount: Number(timercount) }),
     ...(/^\d{1,4}$/.test(schemacount) && { schemaCount: Number(schemacount) }),
+    ...(/^\d{1,4}$/.test(limitedcount) && { limitedCount: Number(limitedcount) }),
     ...(jobTypes && { jobTypes }),
     ...(declared.length > 0 && { settings: declared }),
   };

@@ -11,6 +11,7 @@
  * | clientJobId, jobType … timeoutMs, expiresAt,           | the request                                                |
  * | submittedAt, submittedBy, requestId, trace, tags,      |                                                            |
  * | originJobId                                            |                                                            |
+ * | concurrencyKey, rateKey                                | the keys under which limits of its type hold; may be empty |
  * | startedAt, endedAt, progress, output, artifactCount,   | the latest attempt                                         |
  * | failure, packageHash                                   |                                                            |
  * | attempt_001 … attempt_100                              | one start of the job each, as JSON; the 101st uses 001     |
@@ -136,6 +137,8 @@ const JOB_COLUMNS: Columns<StoredJob> = {
   retry: json("retry", retryOverridesSchema),
   timeoutMs: optional("timeoutMs", integer("timeoutMs")),
   expiresAt: optionalInstant("expiresAt"),
+  concurrencyKey: optionalText("concurrencyKey"),
+  rateKey: optionalText("rateKey"),
   submittedAt: instant("submittedAt"),
   submittedBy: text("submittedBy"),
   trace: optionalText("trace"),

@@ -73,6 +73,14 @@ const tenantIn = (
 ): Promise<string> =>
   batchId === undefined ? tenantOf(client, tenant, around) : Promise.resolve(parseBatchId(batchId)?.tenantName ?? "");
 
+function limitsOf({ concurrencyKey, rateKey, waitsFor }: JobView): readonly string[] {
+  const keys = [concurrencyKey && `concurrency ${concurrencyKey}`, rateKey && `rate ${rateKey}`].filter(Boolean);
+  return [
+    ...(keys.length === 0 ? [] : [`  limits     ${keys.join(", ")}`]),
+    ...(waitsFor === undefined ? [] : [`  waits for  ${waitsFor}`]),
+  ];
+}
+
 function describe(job: JobView, terminal: Terminal): string {
   const { progress, failure, output, parameters, history } = job;
   const fraction = progress?.fraction === undefined ? "" : `${Math.round(progress.fraction * 100)}% `;
@@ -86,6 +94,7 @@ function describe(job: JobView, terminal: Terminal): string {
     ...(job.originJobId === undefined ? [] : [`  again from ${job.originJobId}`]),
     ...waited(job),
     ...(job.runAt === undefined ? [] : [`  not before ${showInstant(job.runAt)}`]),
+    ...limitsOf(job),
     ...(parameters === undefined ? [] : [`  parameters ${showValue(parameters, terminal, VALUE_INDENT)}`]),
     ...(progress === undefined ? [] : [`  progress   ${fraction}${progress.text ?? ""}`.trimEnd()]),
     ...(failure === undefined

@@ -26,6 +26,7 @@ interface SubmitOptions extends RemoteOptions {
   readonly newBatch?: string;
   readonly file?: string;
   readonly lines?: string;
+  readonly concurrencyKey?: string;
   readonly publishLater?: true;
   readonly wait?: true;
   readonly tag?: readonly string[];
@@ -51,7 +52,16 @@ export async function submit(options: SubmitOptions, around: Surroundings): Prom
 }
 
 /** Options of a job that is built from options. */
-const ONLY_FROM_OPTIONS = ["package", "name", "parameters", "delay", "at", "id", "publishLater"] as const;
+const ONLY_FROM_OPTIONS = [
+  "package",
+  "name",
+  "parameters",
+  "delay",
+  "at",
+  "id",
+  "concurrencyKey",
+  "publishLater",
+] as const;
 
 /** `--publish-later` of `publishLater`. */
 const flagOf = (name: string): string => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
@@ -84,6 +94,7 @@ async function jobOf(options: SubmitOptions, client: JobServiceClient, around: S
     ...(options.delay !== undefined && { delayMs: options.delay * 1_000 }),
     ...(options.id !== undefined && { clientJobId: options.id }),
     ...(options.tag && options.newBatch === undefined && { tags: [...options.tag] }),
+    ...(options.concurrencyKey !== undefined && { concurrencyKey: options.concurrencyKey }),
     ...(options.publishLater && { publishLater: true }),
   };
 }

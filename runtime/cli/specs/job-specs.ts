@@ -86,6 +86,7 @@ export const JOBS: readonly CommandSpec[] = [
       { flags: "-b, --batch <batchId>", text: "default: the tenant's batch of the day" },
       { flags: "--new-batch <name>", text: "create a batch for it first" },
       { flags: "--tag <tags...>", text: "tags to find it by; with --new-batch, of the batch" },
+      { flags: "--concurrency-key <key>", text: "replaces the key of the package's limits.concurrency" },
       { flags: "--publish-later", text: "accept it before its package or job type is published" },
       { flags: "-f, --file <file>", text: "one job as JSON, in the API's format; - is standard input" },
       { flags: "--lines <file>", text: "one job in each line; - is standard input" },

@@ -11,7 +11,8 @@
  * batch, for what it does; `webhooks`: PK tenant (RK name), `~waiting` and `{tenant}.{webhookId}` (deliveries);
  * `settings`: PK `{tenant}.{package}` (RK name), tenant (RK pool) for grants on the identity of a pool, and `~paused`
  * for what is paused; `index`: PK `{tenant}.{state}` (RK newest first) and `{tenant}.tags` (RK `{tag}!` and newest
- * first); `audit`: PK tenant and `~system` (RK inverted time and id).
+ * first); `audit`: PK tenant and `~system` (RK inverted time and id); `gates`: PK `{tenant}.{hash of a limit's kind,
+ * job type and key}`, RK `head`, and two for each place in its line.
  */
 export const TABLES = {
   batches: "batches",
@@ -24,6 +25,7 @@ export const TABLES = {
   settings: "settings",
   audit: "audit",
   index: "index",
+  gates: "gates",
 } as const;
 
 /** Blob containers. Packages lie at `{tenantName}/{package}.zip`; the others at `{tenantName}/{jobId}/…`. */

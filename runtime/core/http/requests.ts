@@ -10,6 +10,7 @@ import {
   DISPLAY_NAME_MAX_LENGTH,
   IDEMPOTENCY_KEY_DAYS,
   IDEMPOTENCY_KEY_MAX_LENGTH,
+  LIMIT_KEY_MAX_LENGTH,
   PACKAGE_NAME_MAX_LENGTH,
   PAGE_SIZE_DEFAULT,
   PAGE_SIZE_MAX,
@@ -133,6 +134,12 @@ export const tag = z
 
 export const tags = z.array(tag).max(TAGS_MAX_COUNT, `must hold at most ${TAGS_MAX_COUNT} tags`);
 
+const limitKey = z
+  .string()
+  .min(1, "must not be empty")
+  .max(LIMIT_KEY_MAX_LENGTH, `must have at most ${LIMIT_KEY_MAX_LENGTH} characters`)
+  .regex(PLAIN_LINE, "must not contain control characters, nor characters that turn the direction of text");
+
 const jobFields = z.strictObject({
   tenantName,
   clientJobId: clientJobId.optional().meta({
@@ -161,6 +168,11 @@ const jobFields = z.strictObject({
     description: "A job that has waited longer, counted from when it may start, fails instead of starting.",
   }),
   tags: tags.optional().meta({ description: "To find it by. Those of its batch are added; at most 10 in all." }),
+  concurrencyKey: limitKey.optional().meta({
+    description:
+      "Under which key the job counts for the `limits.concurrency` that its package declares, in place of the package's own key. Refused where the package declares none.",
+    examples: ["customer-7"],
+  }),
   publishLater: z.boolean().optional().meta({
     description:
       "The package, or the version that has this job type, is published after this submit: it is not looked for now.",

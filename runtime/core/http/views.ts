@@ -84,6 +84,11 @@ export const jobViewSchema = z
     priority: prioritySchema,
     pool: z.string(),
     state: jobStateSchema,
+    concurrencyKey: z.string().optional().meta({
+      description:
+        "Its key for the `limits.concurrency` of its type; `*` where that has no key. Absent: no such limit.",
+    }),
+    rateKey: z.string().optional().meta({ description: "As `concurrencyKey`, for `limits.rate`." }),
     attempts: count.meta({ description: "Tries begun, not counting those interrupted by us." }),
     interruptions: count.meta({ description: "Tries that ended with their worker." }),
     cancelWanted: z.boolean().meta({ description: "Its worker has been asked to end it." }),
@@ -94,7 +99,9 @@ export const jobViewSchema = z
       .optional()
       .meta({ description: "The request that submitted it. Finds its lines in the log." }),
     waitsFor: z.string().optional().meta({
-      description: "Of a queued job that may not start now: what holds it, such as `paused: tenant acme`.",
+      description:
+        "Of a queued job that may not start now: what holds it, such as `paused: tenant acme` or " +
+        "`limit: concurrency, key customer-7`. Lists leave out limits.",
     }),
     runAt: instant.optional().meta({ description: "When a delayed or retried job will be started." }),
     expiresAt: instant.optional().meta({ description: "Not started by then, it fails instead." }),
@@ -283,6 +290,8 @@ export function jobView(job: Job, pauses: PauseSet = NOTHING_PAUSED): JobView {
     priority: job.priority,
     pool: job.pool,
     state: job.state,
+    ...(job.concurrencyKey !== undefined && { concurrencyKey: job.concurrencyKey }),
+    ...(job.rateKey !== undefined && { rateKey: job.rateKey }),
     attempts: job.state === "queued" ? job.attempts : (last?.attempt ?? job.attempts),
     interruptions: job.interruptions,
     cancelWanted: job.cancelWanted,

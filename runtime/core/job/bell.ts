@@ -22,6 +22,9 @@ const startSchema = z.object({
   timeoutMs: z.number().optional(),
   /** ISO 8601; started later, the job fails instead. */
   expiresAt: z.iso.datetime().optional(),
+  /** Limits hold for the job: its row is read, and it passes them, before it is claimed (R21). */
+  concurrencyKey: z.string().optional(),
+  rateKey: z.string().optional(),
   /** Of the request that submitted the job. */
   requestId: z.string().optional(),
   /** The batch must be reopened before the job is claimed (R13). */
@@ -42,6 +45,8 @@ const bellSchema = z.object({
   ring: z.int().positive(),
   /** ETag of the row when the bell was made: lets the receiver claim without a read. */
   etag: z.string(),
+  /** The time that the job was given by its rate limit (R29). The message is not delivered before. */
+  rateTime: z.iso.datetime().optional(),
   start: startSchema,
 });
 
@@ -62,6 +67,8 @@ export function startDataOf(job: Job): StartData {
     retry: job.retry,
     ...(job.timeoutMs === undefined ? {} : { timeoutMs: job.timeoutMs }),
     ...(job.expiresAt && { expiresAt: job.expiresAt.toISOString() }),
+    ...(job.concurrencyKey !== undefined && { concurrencyKey: job.concurrencyKey }),
+    ...(job.rateKey !== undefined && { rateKey: job.rateKey }),
     ...(job.requestId !== undefined && { requestId: job.requestId }),
     ...(job.reopen && { reopen: true }),
     attempts: job.attempts,

@@ -74,6 +74,9 @@ export interface JobRequest {
   readonly expiresAt: Date | undefined;
   /** An attempt that runs longer is stopped and counts as failed. Undefined: the package's, then the default. */
   readonly timeoutMs: number | undefined;
+  /** Under which key it counts for the limits of its type. Absent: no such limit holds for it. */
+  readonly concurrencyKey?: string | undefined;
+  readonly rateKey?: string | undefined;
 }
 
 /** The row of a job: the truth about it. */

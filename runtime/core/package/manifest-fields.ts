@@ -8,15 +8,20 @@ import type { ErrorDetail } from "../errors.ts";
 import { showFieldPath } from "../json.ts";
 import {
   BACKOFF_MAX_MS,
+  CONCURRENCY_MAX,
   IDLE_TIMEOUT_MIN_MS,
+  LIMIT_KEY_PATH_MAX_LENGTH,
   MAX_ATTEMPTS_LIMIT,
   MEMORY_MAX_MB,
   MEMORY_MIN_MB,
   PACKAGE_NAME_MAX_LENGTH,
+  RATE_MAX,
+  RATE_SECONDS_MAX,
   SCHEMA_MAX_BYTES,
   SCHEMA_MAX_DEPTH,
   TIMEOUT_MAX_MS,
 } from "../limits.ts";
+import { LIMIT_KEY_PATH } from "../admission/limit.ts";
 import type { JsonSchema } from "./json-schema.ts";
 import { packagePathProblem } from "./package-path.ts";
 
@@ -132,3 +137,18 @@ export const platformSchema = strictObject({
 /** What a failed check found, field by field, as JSON paths: `jobs[1].entry.file`. */
 export const fieldProblems = (error: z.ZodError): ErrorDetail[] =>
   error.issues.map(({ path, message }) => ({ target: showFieldPath(path), message }));
+
+const limitKey = z
+  .string("expected the name of a parameter, such as parameters.customer")
+  .max(LIMIT_KEY_PATH_MAX_LENGTH, `expected at most ${LIMIT_KEY_PATH_MAX_LENGTH} characters`)
+  .regex(LIMIT_KEY_PATH, "expected the name of a parameter, such as parameters.customer");
+
+/** How many jobs of a type run at once, and how many start per time; for each value of a parameter, or for all. */
+export const limitsSchema = strictObject({
+  concurrency: strictObject({ key: limitKey.optional(), max: wholeNumber(1, CONCURRENCY_MAX) }).optional(),
+  rate: strictObject({
+    key: limitKey.optional(),
+    max: wholeNumber(1, RATE_MAX),
+    perSeconds: number(0.1, RATE_SECONDS_MAX),
+  }).optional(),
+});

@@ -14,6 +14,7 @@ import {
   idleTimeoutSchema,
   isolationSchema,
   jsonSchema,
+  limitsSchema,
   matching,
   memorySchema,
   oneLine,
@@ -23,6 +24,7 @@ import {
   strictObject,
   timeoutSchema,
 } from "./manifest-fields.ts";
+import type { JobLimits } from "../admission/limit.ts";
 import type { JsonSchema } from "./json-schema.ts";
 import { type ManifestSetting, manifestSettings } from "./manifest-settings.ts";
 import { type ManifestTimer, manifestTimer, timerProblems } from "./manifest-timers.ts";
@@ -81,6 +83,8 @@ export interface ManifestJob {
   readonly memoryMb?: number | undefined;
   /** Default: "process". Programs cannot be reused. */
   readonly isolation?: Isolation | undefined;
+  /** How many of its jobs run at once, and how many start per time, over all workers of a tenant. Default: no limit. */
+  readonly limits?: JobLimits | undefined;
   /** JSON Schema of the parameters as they are submitted. Absent: only the job judges them. */
   readonly parameters?: JsonSchema | undefined;
   /** JSON Schema of the output as it is kept. */
@@ -112,6 +116,7 @@ const manifestJob = strictObject({
   idleTimeoutMs: idleTimeoutSchema.optional(),
   memoryMb: memorySchema.optional(),
   isolation: isolationSchema.optional(),
+  limits: limitsSchema.optional(),
   parameters: jsonSchema.optional(),
   output: jsonSchema.optional(),
 }).superRefine(({ entry, isolation }, context) => {
@@ -135,6 +140,11 @@ const manifest = strictObject({
 }).superRefine(({ jobs, timers = [] }, context) => {
   for (const { path, message } of timerProblems(timers, jobs)) {
     context.addIssue({ code: "custom", path: ["timers", ...path], message });
+  }
+  for (const [index, { jobType, limits }] of jobs.entries()) {
+    if (limits === undefined || !timers.some(({ timerName }) => timerName === jobType)) continue;
+    const message = "expected none: runs of a timer are limited by its overlap";
+    context.addIssue({ code: "custom", path: ["jobs", index, "limits"], message });
   }
 }) satisfies z.ZodType<Manifest>;
 

@@ -60,6 +60,8 @@ export interface PackageFacts {
   readonly timerCount?: number;
   /** Job types whose parameters have a schema. Default 0. */
   readonly schemaCount?: number;
+  /** Job types with limits. Default 0. */
+  readonly limitedCount?: number;
   /** Settings it declares. Default: none. */
   readonly settings?: readonly DeclaredSetting[];
 }

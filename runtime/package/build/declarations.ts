@@ -10,6 +10,7 @@ import {
   fieldProblems,
   idleTimeoutSchema,
   isolationSchema,
+  limitsSchema,
   memorySchema,
   oneLine,
   retrySchema,
@@ -53,7 +54,8 @@ export function readDeclaration(
   const options = readOptions(module, call, { functionName: "defineJob", what: "job" }, scan);
   if (options === undefined) return undefined;
   const jobType = options.constant("jobType", oneLine(DISPLAY_NAME_MAX_LENGTH));
-  const others = readExecution(options);
+  const limits = options.constant("limits", limitsSchema);
+  const others = { ...readExecution(options), ...(limits !== undefined && { limits }) };
   const hasChecks = ["parameters", "output"].some((name) => options.has(name) && !isFunction(options.nodeOf(name)));
   options.refuseUnknown(["parameters", "output", "run"]);
   if (jobType === undefined) {

@@ -11,6 +11,7 @@ import {
   fieldProblems,
   idleTimeoutSchema,
   jsonSchema,
+  limitsSchema,
   matching,
   memorySchema,
   oneLine,
@@ -52,6 +53,7 @@ const commandJob = strictObject({
   timeoutMs: timeoutSchema.optional(),
   idleTimeoutMs: idleTimeoutSchema.optional(),
   memoryMb: memorySchema.optional(),
+  limits: limitsSchema.optional(),
   parameters: jsonSchema.optional(),
 });
 

@@ -115,5 +115,6 @@ export const packageFacts = ({ manifest, sha256 }: InspectedPackage, uploadedBy:
   jobTypes: manifest.jobs.map(({ jobType }) => jobType),
   timerCount: manifest.timers?.length ?? 0,
   schemaCount: manifest.jobs.filter(({ parameters }) => parameters !== undefined).length,
+  limitedCount: manifest.jobs.filter(({ limits }) => limits !== undefined).length,
   ...(manifest.settings !== undefined && { settings: manifest.settings.map(declaredSetting) }),
 });

@@ -4,6 +4,7 @@
  */
 import { isTimerBatch, jobIdParts } from "../../core/job/ids.ts";
 import { joinCalls } from "../../core/join-calls.ts";
+import { takeTurns } from "../../core/take-turns.ts";
 import type { Admission, TickHandler } from "../../core/ports/admission.ts";
 import type { RunningCompletion } from "../../lifecycle/batch-completion.ts";
 import { type AdmitDeps, admitTick } from "./admit-tick.ts";
@@ -55,21 +56,5 @@ export function createTimerRuns(deps: TimerRunsDeps): TimerRuns {
       admit: (row, { delivery, log, signal }) => passGate(row, delivery, { ...deps, completion, log }, signal),
       renewFence: (job) => renewFence(job, deps),
     },
-  };
-}
-
-/** One step at a time for each key, in the order of the calls. A step that fails does not stop those behind it. */
-function takeTurns(): <T>(key: string, step: () => Promise<T>) => Promise<T> {
-  const last = new Map<string, Promise<unknown>>();
-  return (key, step) => {
-    const before = last.get(key);
-    const own = before === undefined ? step() : before.then(step);
-    const over = own
-      .catch(() => undefined)
-      .finally(() => {
-        if (last.get(key) === over) last.delete(key);
-      });
-    last.set(key, over);
-    return own;
   };
 }

@@ -19,6 +19,7 @@ interface EndWrite {
   readonly kind: "end";
   readonly update: JobUpdate;
   readonly ended: EndedJob;
+  readonly concurrencyKey: string | undefined;
 }
 
 export interface Start {
@@ -52,6 +53,7 @@ export function writeForQueued(
   const about = { jobId, jobName, jobType, ring, executions };
   return {
     kind: "end",
+    concurrencyKey: start.concurrencyKey,
     ended: { ...about, state: "failed", claimId: undefined, failure, artifactCount: 0, endedAt },
     update: { jobId, etag, from: "queued", to: "failed", changes: { failure, endedAt, reopen: false }, facts: start },
   };
@@ -100,6 +102,7 @@ export function writeForLost({ value: row, etag }: Stored<Job>, as: "canceled" |
   };
   return {
     kind: "end",
+    concurrencyKey: row.concurrencyKey,
     ended: { ...row, state: to, claimId: row.claim?.id, failure, endedAt: now },
     update: { jobId: row.jobId, etag, from: row.state, to, changes, facts: row },
   };

@@ -2,7 +2,7 @@
  * From a received message to a claimed job, or to a settled message that starts nothing (steps 2 and 3 of the protocol).
  *
  * 1. The first write uses the ETag in the message, so most claims need no read. Requeued jobs, whose batch is written
- *    before the claim (R13), and jobs with an admission are read first.
+ *    before the claim (R13), and jobs with an admission or a limit are read first.
  * 2. After anything but a clear success the row is known, and the protocol's table decides about it anew: another write,
  *    the claim that has landed after all, another read, or the end of the message. What a write says: claim-write.ts.
  */
@@ -22,6 +22,8 @@ import type { JobStore } from "../../core/ports/job-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
+import type { Limits } from "../../lifecycle/limits/limits.ts";
+import { hasLimits } from "../../lifecycle/limits/pass-limits.ts";
 import type { MeasuredJob } from "../../lifecycle/job-measures.ts";
 import {
   type ClaimWrite,
@@ -41,6 +43,8 @@ export interface ClaimDeps {
   readonly events: JobEvents;
   /** Default: every queued job may start. */
   readonly admission?: Admission | undefined;
+  /** Default: no limit holds. */
+  readonly limits?: Limits | undefined;
   readonly workerId: string;
   readonly bootId: string;
   readonly now: Clock["now"];
@@ -120,7 +124,7 @@ export async function claimJob(
 
 /** R13: the row says whether to reopen its batch. A bell that comes again may find the job ended and the batch complete. */
 function firstStep({ bell, claim, trace, admission }: Delivered): Next {
-  const mustRead = !("start" in bell) || bell.start.reopen === true || admission !== undefined;
+  const mustRead = !("start" in bell) || bell.start.reopen === true || admission !== undefined || hasLimits(bell.start);
   return mustRead ? { kind: "read" } : { kind: "write", write: writeForQueued(bell, claim, trace) };
 }
 
@@ -144,6 +148,11 @@ async function nextStep(
     const admitted = await admission?.admit(row, { delivery, signal, log: deps.log });
     if (admitted?.kind === "settled") return { kind: "settled" };
     if (admitted?.kind === "moved") return { kind: "read" };
+    if (deps.limits !== undefined && hasLimits(row.value)) {
+      const hasRateTime = "rateTime" in bell && bell.rateTime !== undefined;
+      const passed = await deps.limits.pass(row, { delivery, hasRateTime, signal, log: deps.log });
+      if (passed === "settled") return { kind: "settled" };
+    }
     await reopenBatchOf(row.value, deps);
     return { kind: "write", write: writeForQueued(bellOf(row.value, row.etag), claim, trace), fence: admitted?.fence };
   }
@@ -186,6 +195,7 @@ async function landed(
   const job = { jobId, jobType, ...jobQueueParts(claim.queue) };
   if (isTaken) measures.interrupted(job);
   measures.ended(job, state);
+  await deps.limits?.left({ jobId, jobType, concurrencyKey: write.concurrencyKey });
   await deps.completion.afterJobEnded(jobIdParts(jobId).batchId);
   if (failure === undefined) await delivery.complete();
   else await delivery.deadLetter(...deadLetterReason(failure));

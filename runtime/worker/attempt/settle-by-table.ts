@@ -5,11 +5,13 @@ import type { Stored } from "../../core/ports/stored.ts";
 import type { DeliveryDecision } from "../../core/job/protocol.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
+import type { Limits } from "../../lifecycle/limits/limits.ts";
 
 export interface TableDeps {
   readonly queue: Pick<JobQueue, "send">;
   readonly completion: Pick<BatchCompletion, "afterJobEnded">;
   readonly events: JobEvents;
+  readonly limits?: Limits | undefined;
 }
 
 type StartingDecision = Extract<DeliveryDecision, { readonly action: "claim" | "adopt" | "take-over" }>;
@@ -23,7 +25,7 @@ export async function settleByTable(
   delivery: ReceivedMessage,
   current: Stored<Job> | undefined,
   decision: SettlingDecision,
-  { queue, completion, events }: TableDeps,
+  { queue, completion, events, limits }: TableDeps,
 ): Promise<void> {
   switch (decision.action) {
     case "set-aside":
@@ -33,13 +35,18 @@ export async function settleByTable(
       // R12: the process that ended it may have died before it looked at the batch, and before it sent the event.
       if (current !== undefined) {
         events.completedRow(current.value);
+        // R24: it may also have died before it looked who waits for the place.
+        await limits?.left(current.value);
         await completion.afterJobEnded(current.value.batchId);
       }
       if (decision.asDeadLetter) await delivery.deadLetter(...deadLetterReason(current?.value.failure));
       else await delivery.complete();
       return;
     case "ring-again":
-      if (current !== undefined) await queue.send(delivery.queue, [outgoingBell(current)]);
+      if (current !== undefined) {
+        await queue.send(delivery.queue, [outgoingBell(current)]);
+        await limits?.left(current.value);
+      }
       await delivery.complete();
       return;
     case "complete-surplus":

@@ -13,6 +13,7 @@ import { endingOf, decideDelivery, type AttemptResult, type Ending } from "../..
 import { backoffMs } from "../../core/job/retry.ts";
 import type { BatchCompletion, RunningJob } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
+import type { Limits } from "../../lifecycle/limits/limits.ts";
 import type { MeasuredAttempt } from "../../lifecycle/job-measures.ts";
 import { eventJobOf, measuredOf, type Claimed } from "./claim.ts";
 import type { Execution } from "./execution.ts";
@@ -28,6 +29,7 @@ export interface SettlementDeps {
   readonly queue: Pick<JobQueue, "send">;
   readonly completion: BatchCompletion;
   readonly events: JobEvents;
+  readonly limits?: Limits | undefined;
   readonly now: Clock["now"];
   readonly random: () => number;
 }
@@ -42,6 +44,8 @@ export interface SettlementContext {
   readonly lost: AbortSignal;
   readonly log: Logger;
 }
+
+type Patience = Parameters<typeof retryWhileLocked>[2];
 
 export async function settle(ended: Ended, context: SettlementContext, deps: SettlementDeps): Promise<void> {
   const { delivery, claimed, row, lost, log } = context;
@@ -69,18 +73,29 @@ export async function settle(ended: Ended, context: SettlementContext, deps: Set
 
   // R12: before the message is settled, so that after a crash in between the redelivery checks the batch again.
   if (ending.to !== "queued") await retryWhileLocked("completing the batch", () => context.running.ended(), patience);
+  // R24: at an end and at every return to queued, and also before the message is settled.
+  const leave = (): Promise<void> => leavePlace(claimed, deps, patience);
   switch (ending.bell) {
     case "complete":
+      await leave();
       return retryWhileLocked("completing", () => delivery.complete(), patience);
     case "dead-letter":
+      await leave();
       return retryWhileLocked("dead-lettering", () => delivery.deadLetter(...deadLetterReason(failure)), patience);
     case "send-next-then-complete": {
       const bell = nextBell(claimed, ending, result.etag);
       const outgoing = { bell, messageId: bellMessageId(bell.jobId, bell.ring), enqueueAt: runAt };
       await retryWhileLocked("sending the next bell", () => deps.queue.send(delivery.queue, [outgoing]), patience);
+      await leave();
       return retryWhileLocked("completing", () => delivery.complete(), patience);
     }
   }
+}
+
+async function leavePlace({ jobId, start }: Claimed, { limits }: SettlementDeps, patience: Patience): Promise<void> {
+  if (limits === undefined || start.concurrencyKey === undefined) return;
+  const { jobType, concurrencyKey } = start;
+  await retryWhileLocked("waking who waits", () => limits.left({ jobId, jobType, concurrencyKey }), patience);
 }
 
 /** Before the batch is checked, so that the event of its completion comes after the end of its last job. */

@@ -116,6 +116,7 @@ function buildRoutes(pool: string): Routes {
     packages: unasked("packages"),
     tenants: unasked("tenants"),
     timers: ask("timers"),
+    lines: unasked("lines"),
     webhooks: unasked("webhooks"),
     deliveries: unasked("deliveries"),
     settings: unasked("settings"),

@@ -10,6 +10,7 @@ import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
 import type { JobIndex } from "../../../runtime/core/ports/job-index.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../../runtime/core/ports/key-store.ts";
+import type { LineStore } from "../../../runtime/core/ports/line-store.ts";
 import type { PackageCatalog, PackageStore } from "../../../runtime/core/ports/package-store.ts";
 import type { PauseStore } from "../../../runtime/core/ports/pause-store.ts";
 import type { Removal } from "../../../runtime/core/ports/removal.ts";
@@ -28,6 +29,7 @@ import { createMemoryFiles } from "./memory-files.ts";
 import { createMemoryIndex } from "./memory-index.ts";
 import { createMemoryJobs } from "./memory-jobs.ts";
 import { createMemoryKeys } from "./memory-keys.ts";
+import { createMemoryLines } from "./memory-lines.ts";
 import { createMemoryPackages } from "./memory-packages.ts";
 import { createMemoryIdentityGrants, createMemorySecrets, createMemorySettings } from "./memory-settings.ts";
 import { createMemoryRemoval, createMemoryRetentions } from "./memory-removal.ts";
@@ -49,6 +51,7 @@ export interface Stores {
   readonly webhooks: WebhookStore;
   readonly deliveries: DeliveryStore;
   readonly timers: TimerStore;
+  readonly lines: LineStore;
   readonly settings: SettingStore;
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
@@ -84,6 +87,7 @@ export function createMemoryStores(): Stores {
     tenants: createMemoryTenants(tables.tenants),
     ...createMemoryWebhooks(tables.webhooks),
     timers: createMemoryTimers(tables.timers),
+    lines: createMemoryLines(tables.gates),
     settings: createMemorySettings(tables.settings),
     secrets: createMemorySecrets(),
     identityGrants: createMemoryIdentityGrants(tables.settings),

@@ -90,6 +90,11 @@ export class MemoryTable {
     return this.#partitions.get(partitionKey)?.get(rowKey);
   }
 
+  /** At once, without a condition. */
+  drop({ partitionKey, rowKey }: RowKeys): void {
+    this.#partitions.get(partitionKey)?.delete(rowKey);
+  }
+
   /** At once, without a condition. Returns the new version. */
   put({ partitionKey, rowKey }: RowKeys, cells: StoredRow["cells"]): string {
     const partition = this.#partitions.get(partitionKey) ?? new Map<string, KeyedRow>();

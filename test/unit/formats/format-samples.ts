@@ -2,6 +2,8 @@
  * Examples of everything in core/formats.ts, as this code writes it, and how this code reads it. Every word that a field can
  * hold is in one of them, so that a new word, field, column or version is something that no fixture has.
  */
+import type { Place } from "../../../runtime/core/admission/line.ts";
+import { type LineHead, NEW_LINE } from "../../../runtime/core/admission/limit.ts";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,6 +21,7 @@ import {
   tenantKeys,
   tenantOf,
 } from "../../../runtime/azure/tables/tenant-store.ts";
+import * as lineRows from "../../../runtime/azure/tables/line-store.ts";
 import * as timerRows from "../../../runtime/azure/tables/timer-store.ts";
 import * as auditRows from "../../../runtime/azure/tables/audit-store.ts";
 import { AUDIT_OUTCOMES, type AuditEntry } from "../../../runtime/core/audit.ts";
@@ -137,6 +140,13 @@ const fullRun = {
   ...{ lastScheduledAt: AT, skippedCount: 1, lastSkippedAt: AT, missedCount: 2, lastMissedAt: AT, missedTicks: [AT] },
 };
 const runRow = (run: typeof emptyRun) => ({ ...timerRows.timerRunKeys(run.batchId), ...timerRows.timerRunCells(run) });
+
+const LINE = { tenantName: "acme", kind: "concurrency", jobType: "CallApi", key: "customer-7" } as const;
+const lineRow = (head: LineHead) => ({
+  ...{ partitionKey: lineRows.linePartition(LINE), rowKey: lineRows.HEAD },
+  ...lineRows.lineHeadCells(LINE, head),
+});
+const placeRow = (place: Place) => lineRows.placeRows(LINE, place)[0]!;
 
 const worker = builders.workerOf({ startedAt: AT, heartbeatAt: AT });
 const workerRow = (made: typeof worker) => ({ ...workerKeys(made), ...workerCells(made) });
@@ -327,6 +337,14 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   timerRun: row((cells) => timerRows.timerRunOf(TIMER_BATCH, cells), {
     full: runRow(fullRun),
     empty: runRow(emptyRun),
+  }),
+  line: row(lineRows.lineHeadOf, {
+    full: lineRow({ max: 3, era: 1, nextTicket: 12, taken: [[AT.getTime(), 2]] }),
+    empty: lineRow(NEW_LINE),
+  }),
+  place: row(lineRows.placeOf, {
+    waits: placeRow({ ticket: 1, jobId: JOB_ID, ring: 1, waits: true }),
+    starts: placeRow({ ticket: 2, jobId: JOB_ID, ring: 2, waits: false }),
   }),
   worker: row(workerOf, {
     full: workerRow({ ...worker, claims: ["c-1"], cancel: [{ jobId: JOB_ID, claimId: "c-1" }], drain: true }),

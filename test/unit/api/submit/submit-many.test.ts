@@ -21,7 +21,7 @@ function world() {
   const sends: { readonly count: number; readonly sent: PromiseWithResolvers<undefined> }[] = [];
   const deps = {
     findBatch: { daily: () => Promise.resolve(batch), named: () => Promise.resolve(batch) },
-    knownJobs: { judge: () => () => Promise.resolve(undefined) },
+    knownJobs: { judge: () => () => Promise.resolve(undefined), limitsOf: () => Promise.resolve(undefined) },
     reservations: {} as SubmitDeps["reservations"],
     ids,
     now: () => new Date(0),

@@ -100,7 +100,7 @@ function createWorld() {
       workers: { requestCancel: () => Promise.resolve() },
       lookup: { batch: () => Promise.reject(new Error("No batch is named.")) },
       pools: [DEFAULT_POOL],
-      knownJobs: { judge: () => () => Promise.resolve(undefined) },
+      knownJobs: { judge: () => () => Promise.resolve(undefined), limitsOf: () => Promise.resolve(undefined) },
       events: silentEvents,
       now: () => new Date(now),
       ids,

@@ -17,6 +17,8 @@ import { isTerminal } from "../../runtime/core/job/states.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/bus/index.ts";
 import { createBatchCompletion } from "../../runtime/lifecycle/batch-completion.ts";
+import { createLimits } from "../../runtime/lifecycle/limits/limits.ts";
+import { limitsFrom } from "../../runtime/worker/package-cache/declared-limits.ts";
 import { createTimerRuns } from "../../runtime/timers/run/timer-runs.ts";
 import { createPackageCache } from "../../runtime/worker/package-cache/package-cache.ts";
 import { currentPlatform } from "../../runtime/worker/package-cache/unpack.ts";
@@ -147,7 +149,7 @@ export async function startTestSystem({
       options.directory === undefined
         ? await temporaryDirectory()
         : { path: options.directory, [Symbol.asyncDispose]: () => Promise.resolve() };
-    const { jobs, batches, timers, files, workers, packages, ...given } = connect();
+    const { jobs, batches, timers, lines, files, workers, packages, ...given } = connect();
     const workerId = `w-${randomUUID().slice(0, 8)}`;
     const ownQueue = wrapQueue(queue());
     const processes = createJobProcesses({
@@ -189,20 +191,23 @@ export async function startTestSystem({
     const completion = createBatchCompletion({ batches, jobs, events, now });
     const forTimers = { jobs, batches, timers, queue: ownQueue, completion, events, pool: DEFAULT_POOL, now };
     const timerRuns = createTimerRuns(forTimers);
+    const cache = createPackageCache({
+      store: packages,
+      directory: join(directory.path, "packages"),
+      platform: currentPlatform(),
+      monotonicNow: options.packageClock ?? askAlways(PACKAGE_ANSWER_FOR_MS),
+      onLease: (outcome) => metrics.packageLookups.add(1, { pool: DEFAULT_POOL, outcome }),
+    });
+    const limitsOf = limitsFrom(cache);
     const worker = await startWorker({
       jobs,
       queue: ownQueue,
       files,
       workers,
       ...timerRuns,
+      limits: createLimits({ jobs, lines, queue: ownQueue, pool: DEFAULT_POOL, limitsOf, lockMs }),
       events,
-      packages: createPackageCache({
-        store: packages,
-        directory: join(directory.path, "packages"),
-        platform: currentPlatform(),
-        monotonicNow: options.packageClock ?? askAlways(PACKAGE_ANSWER_FOR_MS),
-        onLease: (outcome) => metrics.packageLookups.add(1, { pool: DEFAULT_POOL, outcome }),
-      }),
+      packages: cache,
       workspaces: createWorkspaces({ root: join(directory.path, "attempts") }),
       processes,
       tokens: createTokenBroker({

@@ -19,6 +19,8 @@ import { startLocalServiceBus, type LocalServiceBus } from "../../runtime/local/
 import { createBatchCompletion } from "../../runtime/lifecycle/batch-completion.ts";
 import { createJobIndexer, indexedJobs } from "../../runtime/lifecycle/job-indexer.ts";
 import { startPauseBoard } from "../../runtime/lifecycle/pause-board.ts";
+import { createLimits } from "../../runtime/lifecycle/limits/limits.ts";
+import { limitsFrom } from "../../runtime/worker/package-cache/declared-limits.ts";
 import { createTimerRuns } from "../../runtime/timers/run/timer-runs.ts";
 import { createPackageCache } from "../../runtime/worker/package-cache/package-cache.ts";
 import { currentPlatform } from "../../runtime/worker/package-cache/unpack.ts";
@@ -153,7 +155,7 @@ export async function startTestSystem({
       options.directory === undefined
         ? await temporaryDirectory()
         : { path: options.directory, [Symbol.asyncDispose]: () => Promise.resolve() };
-    const { jobs: rows, index, batches, timers, files, workers, packages, ...given } = connect();
+    const { jobs: rows, index, batches, timers, lines, files, workers, packages, ...given } = connect();
     const indexer = createJobIndexer({ index, jobs: rows, lingerMs: INDEX_LINGER_MS, ...systemClock, log });
     const jobs = indexedJobs(rows, indexer);
     const workerId = `w-${randomUUID().slice(0, 8)}`;
@@ -199,6 +201,14 @@ export async function startTestSystem({
     const timerRuns = createTimerRuns(forTimers);
     const pauses = startPauseBoard({ pauses: given.pauses, unreadable, log });
     await pauses.ready;
+    const cache = createPackageCache({
+      store: packages,
+      directory: join(directory.path, "packages"),
+      platform: currentPlatform(),
+      monotonicNow: options.packageClock ?? askAlways(PACKAGE_ANSWER_FOR_MS),
+      onLease: (outcome) => metrics.packageLookups.add(1, { pool: DEFAULT_POOL, outcome }),
+    });
+    const limitsOf = limitsFrom(cache);
     const worker = await startWorker({
       jobs,
       pauses,
@@ -207,14 +217,9 @@ export async function startTestSystem({
       files,
       workers,
       ...timerRuns,
+      limits: createLimits({ jobs, lines, queue: ownQueue, pool: DEFAULT_POOL, limitsOf, lockMs }),
       events,
-      packages: createPackageCache({
-        store: packages,
-        directory: join(directory.path, "packages"),
-        platform: currentPlatform(),
-        monotonicNow: options.packageClock ?? askAlways(PACKAGE_ANSWER_FOR_MS),
-        onLease: (outcome) => metrics.packageLookups.add(1, { pool: DEFAULT_POOL, outcome }),
-      }),
+      packages: cache,
       workspaces: createWorkspaces({ root: join(directory.path, "attempts") }),
       processes,
       tokens: createTokenBroker({

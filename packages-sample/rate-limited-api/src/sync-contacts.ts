@@ -24,7 +24,9 @@ export const setup: Setup<Services> = () => ({ api: new URL(API), limit: createR
 export default defineJob({
   jobType: "SyncContacts",
   parameters: SyncParameters,
-  // Up to 50 jobs share a process, and so the limit. They wait more than they compute.
+  // Over all workers: more would only wait for the API.
+  limits: { concurrency: { max: 4 } },
+  // They share a process, and so the bucket. They wait more than they compute.
   isolation: "reuse",
   retry: { maxAttempts: 10, initialDelayMs: 60_000, maxDelayMs: 15 * 60_000 },
   async run({ jobId, parameters: { contacts } }, { services, signal, progress, log }: JobContext<Services>) {

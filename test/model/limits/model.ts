@@ -31,7 +31,8 @@ import {
 import { workerSteps } from "./worker.ts";
 
 export function limitModel(bounds: LimitBounds, given: Partial<LimitRules> = {}): Model<LimitState> {
-  const { jobs, max, workers, begun, faults } = bounds;
+  const { jobs, max, workers, begun, waiting = 0, faults } = bounds;
+  const placed = begun + waiting;
   const rules = { ...ALL_LIMIT_RULES, ...given };
   const each = <T>(count: number, make: (index: number) => T): T[] =>
     Array.from({ length: count }, (_, at) => make(at));
@@ -42,12 +43,12 @@ export function limitModel(bounds: LimitBounds, given: Partial<LimitRules> = {})
       line: {
         max,
         era: 0,
-        places: each(begun, (job) => ({ ticket: job, jobId: idOf(job), ring: 1, waits: false })),
-        nextTicket: begun,
+        places: each(placed, (job) => ({ ticket: job, jobId: idOf(job), ring: 1, waits: job >= begun })),
+        nextTicket: placed,
       },
       declared: max,
       largest: max,
-      waiting: each(jobs - begun, (index) => messageOf(begun + index, 1)),
+      waiting: each(jobs - placed, (index) => messageOf(placed + index, 1)),
       orphaned: [],
       sent: each(jobs, (job) => messageOf(job, 1)),
       owner: each(jobs, (job) => (job < begun ? job : NOBODY)),
@@ -160,8 +161,8 @@ function wake(state: LimitState, rules: LimitRules): void {
 }
 
 /**
- * The job has no message, and no live worker whose end could send one. This happens if a message was lost, or if a worker
- * died that had written a larger limit. Any other case that only the sweeper could find would be an error in the protocol.
+ * The job has no message, and no live worker whose end could send one. This happens if a message was lost. Any other case
+ * that only the sweeper could find would be an error in the protocol.
  *
  * A job that waits behind the front is not forgotten (R27). A bell for it is a fault: it is needless.
  */

@@ -17,8 +17,6 @@ export interface LimitRules {
   readonly redeliveryAsks: boolean;
   /** R24: a redelivery of an older ring does so too. */
   readonly oldRingAsks: boolean;
-  /** R25: all that wait in the front get a bell, not only the first. */
-  readonly ringsAll: boolean;
   /** R25: if a waiting job has ended, the line is read again. */
   readonly readsAgain: boolean;
   /** R25: the bell of a waiting job has a MessageId of its own. */
@@ -27,8 +25,6 @@ export interface LimitRules {
   readonly removesOverOnly: boolean;
   /** R27: the sweeper sends no bell for a job that is behind the front. */
   readonly sweeperLeavesWaiting: boolean;
-  /** R28: a larger limit wakes those that wait. */
-  readonly limitAsks: boolean;
   /** R28: bells under another limit have other MessageIds. */
   readonly ringsByEra: boolean;
 }
@@ -42,12 +38,10 @@ export const ALL_LIMIT_RULES: LimitRules = {
   retryAsks: true,
   redeliveryAsks: true,
   oldRingAsks: true,
-  ringsAll: true,
   readsAgain: true,
   ringsFresh: true,
   removesOverOnly: true,
   sweeperLeavesWaiting: true,
-  limitAsks: true,
   ringsByEra: true,
 };
 
@@ -57,6 +51,8 @@ export interface LimitBounds {
   /** So many workers; the first of them already run the first jobs. */
   readonly workers: number;
   readonly begun: number;
+  /** So many jobs behind these wait already. */
+  readonly waiting?: number;
   readonly faults: Partial<Readonly<Record<LimitFault, number>>>;
 }
 

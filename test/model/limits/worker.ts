@@ -56,8 +56,6 @@ export function workerSteps(turn: Turn, steps: Steps<LimitState>): void {
   fault("crash", "dies", (next, same) => {
     if (!same.lost) next.orphaned = [...next.orphaned, message].toSorted();
     if (next.owner[same.job] === index) next.owner[same.job] = NOBODY;
-    // A larger limit is in force, and those that wait have not been told.
-    if (same.then === "read line") next.mayBeForgotten = true;
     Object.assign(same, IDLE);
   });
   if (!worker.lost && worker.phase !== "run") {
@@ -192,7 +190,7 @@ function lineSteps({ state, index, rules }: Turn, phase: LinePhase, take: Take, 
         if (same.lineFresh) {
           writeLine(next, { ...next.line, max: next.declared, era: next.line.era + 1 });
           next.largest = Math.max(next.largest, next.declared);
-          if (isLarger && rules.limitAsks) {
+          if (isLarger) {
             forget(same);
             Object.assign(same, { phase: "ask", then: "read line" });
             return;
@@ -295,7 +293,7 @@ function askSteps({ state, index, rules }: Turn, take: Take): void {
       decide(same);
     });
   } else if (decision.action === "ring") {
-    const wanted = rules.ringsAll ? decision.places : decision.places.slice(0, 1);
+    const wanted = decision.places;
     take(`rings for ${wanted.map(({ jobId }) => jobId).join(", ")}`, (next, same) => {
       for (const { ticket } of wanted) {
         const place = same.seen!.places.find((one) => one.ticket === ticket)!;

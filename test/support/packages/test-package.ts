@@ -1,4 +1,5 @@
 /** Small job packages for tests, written by hand: what `jobyard pack` would make of a few lines of source. */
+import type { JobLimits } from "../../../runtime/core/admission/limit.ts";
 import type { JsonSchema } from "../../../runtime/core/package/json-schema.ts";
 import type { Manifest, ManifestTimer } from "../../../runtime/core/package/manifest.ts";
 import { buildZip, type ZipEntry } from "./zip-builder.ts";
@@ -11,6 +12,8 @@ export interface TestPackage {
   readonly isolation?: "process" | "reuse";
   /** JSON Schemas of parameters, by job type. */
   readonly schemas?: Readonly<Record<string, JsonSchema>>;
+  /** Limits, by job type. */
+  readonly limits?: Readonly<Record<string, JobLimits>>;
   /** Each of a job type of the package. */
   readonly timers?: readonly ManifestTimer[];
   /** Further fields of its manifest. */
@@ -22,6 +25,7 @@ export function testPackage({
   files = [],
   isolation = "process",
   schemas = {},
+  limits = {},
   timers,
   manifest: more,
 }: TestPackage): Buffer {
@@ -35,6 +39,7 @@ export function testPackage({
       isolation,
       entry: { kind: "module", file: "main.mjs", export: jobType },
       parameters: schemas[jobType],
+      limits: limits[jobType],
     })),
     ...(timers && { timers }),
     ...more,

@@ -3,6 +3,7 @@ import { BATCH_CONFIGURATIONS, BATCH_RULES_OFF } from "./batch/configurations.ts
 import type { Configuration, RuleOff } from "./configuration.ts";
 import { COUNTER_CONFIGURATIONS, COUNTER_RULES_OFF } from "./counters/configurations.ts";
 import { JOB_CONFIGURATIONS, JOB_RULES_OFF } from "./job/configurations.ts";
+import { PARKED_CONFIGURATIONS, PARKED_RULES_OFF } from "./parked/configurations.ts";
 import { TIMER_CONFIGURATIONS, TIMER_RULES_OFF } from "./timers/configurations.ts";
 
 export const CONFIGURATIONS: readonly Configuration[] = [
@@ -10,6 +11,7 @@ export const CONFIGURATIONS: readonly Configuration[] = [
   ...COUNTER_CONFIGURATIONS,
   ...BATCH_CONFIGURATIONS,
   ...TIMER_CONFIGURATIONS,
+  ...PARKED_CONFIGURATIONS,
 ];
 
 export const RULES_OFF: readonly RuleOff[] = [
@@ -17,4 +19,5 @@ export const RULES_OFF: readonly RuleOff[] = [
   ...COUNTER_RULES_OFF,
   ...BATCH_RULES_OFF,
   ...TIMER_RULES_OFF,
+  ...PARKED_RULES_OFF,
 ];

@@ -53,6 +53,7 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapTenants: (tenants) => faulty(tenants, dependencies),
   wrapWebhooks: (webhooks) => faulty(webhooks, dependencies),
   wrapSettings: (settings) => faulty(settings, dependencies),
+  wrapPauses: (pauses) => faulty(pauses, dependencies),
   wrapIdentityGrants: (grants) => faulty(grants, dependencies),
   wrapTimers: (timers) => registration.wrapTimers(faulty(timers, dependencies)),
   now: () => new Date(Date.now() + (clockMs += clockStepMs)),

@@ -60,6 +60,7 @@ const PASS_AGAIN_MAX_MS = 30_000;
 interface Pass {
   /** As it was before the pass began. */
   readonly note: Stored<WaitingNote>;
+  readonly batchEtag: string | undefined;
   readonly rows: AsyncIterator<Stored<Job>>;
   rangCount: number;
   /** It has jobs of a paused type. */
@@ -84,11 +85,25 @@ export function createRefill(deps: RefillDeps): Refill {
   let seenPauses: PauseSet | undefined;
   let pausesChangedAt = monotonicNow();
 
-  async function beginPass(note: Stored<WaitingNote>): Promise<Pass> {
-    const batch = (await batches.get(note.value.batchId))?.value;
+  /**
+   * The pass under way, or a new one. A batch that was canceled or requeued meanwhile is read anew: the page at hand would
+   * name jobs that have ended.
+   */
+  async function passOver(note: Stored<WaitingNote>): Promise<Pass> {
+    const stored = await batches.get(note.value.batchId);
+    const current = passes.get(keyOf(note.value));
+    if (current !== undefined && current.batchEtag === stored?.etag) return current;
+    const batch = stored?.value;
     if (batch !== undefined && isComplete(batch)) await completion.reopenBatch(batch.batchId);
     const rows = batch === undefined ? nothing() : jobs.scan(batch, "queued", unreadable.note);
-    return { note, rows: rows[Symbol.asyncIterator](), rangCount: 0, holdsPaused: false, holdsBells: false };
+    return {
+      batchEtag: stored?.etag,
+      note,
+      rows: rows[Symbol.asyncIterator](),
+      rangCount: 0,
+      holdsPaused: false,
+      holdsBells: false,
+    };
   }
 
   /** The next row of a pass that has no bell and may have one. Undefined: the pass is over. */
@@ -134,7 +149,7 @@ export function createRefill(deps: RefillDeps): Refill {
     const rows: Stored<Job>[] = [];
     for (const note of notes) {
       const key = keyOf(note.value);
-      const pass = passes.get(key) ?? (await beginPass(note));
+      const pass = await passOver(note);
       passes.set(key, pass);
       while (rows.length < room) {
         const row = await nextRow(pass, look);

@@ -1,8 +1,8 @@
 /**
  * Rings for queued jobs that wait without a bell, as soon as they may have one: their pause is over, and their tenant's
  * share of the queue has room (R31 to R33). A note names each batch with such jobs. The rows of a batch are read in passes,
- * page by page as bells are needed. A note is removed on the version that was read before a whole pass found nothing to
- * ring for (R32). All state here can be lost: another process begins new passes.
+ * page by page as bells are needed. A note is removed on the version that was read before a whole pass found no
+ * waiting job (R32). All state here can be lost: another process begins new passes.
  */
 import { randomUUID } from "node:crypto";
 import { roomsOf } from "../core/admission/fair-share.ts";
@@ -53,22 +53,27 @@ export interface Refill {
  * must not go away meanwhile.
  */
 const PAUSES_SETTLE_MS = 10_000;
-/** Between two passes over a batch that had nothing to ring for. */
+/** Between two passes over a batch that had nothing to ring for. It doubles. */
 const PASS_AGAIN_MS = 1_000;
+const PASS_AGAIN_MAX_MS = 30_000;
 
 interface Pass {
   /** As it was before the pass began. */
   readonly note: Stored<WaitingNote>;
+  readonly batchEtag: string | undefined;
   readonly rows: AsyncIterator<Stored<Job>>;
   rangCount: number;
   /** It has jobs of a paused type. */
   holdsPaused: boolean;
+  /** It has jobs with a bell, which a worker may be about to put off (R32). */
+  holdsBells: boolean;
 }
 
 /** Nothing is to be rung for until then, unless the note or the pauses change. */
 interface Rest {
   readonly etag: string;
   readonly until: number;
+  readonly ms: number;
 }
 
 export function createRefill(deps: RefillDeps): Refill {
@@ -80,11 +85,25 @@ export function createRefill(deps: RefillDeps): Refill {
   let seenPauses: PauseSet | undefined;
   let pausesChangedAt = monotonicNow();
 
-  async function beginPass(note: Stored<WaitingNote>): Promise<Pass> {
-    const batch = (await batches.get(note.value.batchId))?.value;
+  /**
+   * The pass under way, or a new one. A batch that was canceled or requeued meanwhile is read anew: the page at hand would
+   * name jobs that have ended.
+   */
+  async function passOver(note: Stored<WaitingNote>): Promise<Pass> {
+    const stored = await batches.get(note.value.batchId);
+    const current = passes.get(keyOf(note.value));
+    if (current !== undefined && current.batchEtag === stored?.etag) return current;
+    const batch = stored?.value;
     if (batch !== undefined && isComplete(batch)) await completion.reopenBatch(batch.batchId);
     const rows = batch === undefined ? nothing() : jobs.scan(batch, "queued", unreadable.note);
-    return { note, rows: rows[Symbol.asyncIterator](), rangCount: 0, holdsPaused: false };
+    return {
+      batchEtag: stored?.etag,
+      note,
+      rows: rows[Symbol.asyncIterator](),
+      rangCount: 0,
+      holdsPaused: false,
+      holdsBells: false,
+    };
   }
 
   /** The next row of a pass that has no bell and may have one. Undefined: the pass is over. */
@@ -99,7 +118,10 @@ export function createRefill(deps: RefillDeps): Refill {
         pass.holdsPaused = true;
         continue;
       }
-      if (look.names.has(bellName(job.jobId, job.ring))) continue;
+      if (look.names.has(bellName(job.jobId, job.ring))) {
+        pass.holdsBells = true;
+        continue;
+      }
       if (await deps.waitsForAnother(job)) continue;
       return next.value;
     }
@@ -110,9 +132,13 @@ export function createRefill(deps: RefillDeps): Refill {
     // A bell that was just rung may have been lost, and a new note may be about rows that this pass had gone by.
     const isSettling = monotonicNow() - pausesChangedAt < PAUSES_SETTLE_MS;
     if (pass.rangCount > 0 || note.etag !== pass.note.etag) return;
-    if (pass.holdsPaused || isSettling) {
-      const until = pass.holdsPaused ? Infinity : monotonicNow() + PASS_AGAIN_MS;
-      rests.set(key, { etag: note.etag, until });
+    if (pass.holdsPaused || pass.holdsBells || isSettling) {
+      const before = rests.get(key);
+      const isFirst = before === undefined || before.etag !== note.etag;
+      const ms = isFirst ? PASS_AGAIN_MS : Math.min(PASS_AGAIN_MAX_MS, 2 * before.ms);
+      // Only a change lets paused jobs go on.
+      const until = pass.holdsPaused && !pass.holdsBells ? Infinity : monotonicNow() + ms;
+      rests.set(key, { etag: note.etag, until, ms });
       return;
     }
     await waiting.remove(pass.note);
@@ -123,7 +149,7 @@ export function createRefill(deps: RefillDeps): Refill {
     const rows: Stored<Job>[] = [];
     for (const note of notes) {
       const key = keyOf(note.value);
-      const pass = passes.get(key) ?? (await beginPass(note));
+      const pass = await passOver(note);
       passes.set(key, pass);
       while (rows.length < room) {
         const row = await nextRow(pass, look);

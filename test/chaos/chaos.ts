@@ -4,6 +4,7 @@ import { keepLoopbackDirect } from "../../runtime/platform/loopback-direct.mjs";
 const COMPONENTS: Readonly<Record<string, () => Promise<{ run(): Promise<void> }>>> = {
   bus: () => import("../../runtime/local/bus/test/chaos/index.ts"),
   engine: () => import("./engine/index.ts"),
+  fairness: () => import("./fairness/index.ts"),
   timers: () => import("./timers/index.ts"),
 };
 

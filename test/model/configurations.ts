@@ -5,6 +5,7 @@ import { COUNTER_CONFIGURATIONS, COUNTER_RULES_OFF } from "./counters/configurat
 import { FORGET_CONFIGURATIONS, FORGET_RULES_OFF } from "./forget/configurations.ts";
 import { JOB_CONFIGURATIONS, JOB_RULES_OFF } from "./job/configurations.ts";
 import { LIMIT_CONFIGURATIONS, LIMIT_RULES_OFF } from "./limits/configurations.ts";
+import { PARKED_CONFIGURATIONS, PARKED_RULES_OFF } from "./parked/configurations.ts";
 import { TIMER_CONFIGURATIONS, TIMER_RULES_OFF } from "./timers/configurations.ts";
 
 export const CONFIGURATIONS: readonly Configuration[] = [
@@ -14,6 +15,7 @@ export const CONFIGURATIONS: readonly Configuration[] = [
   ...TIMER_CONFIGURATIONS,
   ...FORGET_CONFIGURATIONS,
   ...LIMIT_CONFIGURATIONS,
+  ...PARKED_CONFIGURATIONS,
 ];
 
 export const RULES_OFF: readonly RuleOff[] = [
@@ -23,4 +25,5 @@ export const RULES_OFF: readonly RuleOff[] = [
   ...TIMER_RULES_OFF,
   ...FORGET_RULES_OFF,
   ...LIMIT_RULES_OFF,
+  ...PARKED_RULES_OFF,
 ];

@@ -55,6 +55,7 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapTenants: (tenants) => faulty(tenants, dependencies),
   wrapWebhooks: (webhooks) => faulty(webhooks, dependencies),
   wrapSettings: (settings) => faulty(settings, dependencies),
+  wrapPauses: (pauses) => faulty(pauses, dependencies),
   wrapIdentityGrants: (grants) => faulty(grants, dependencies),
   wrapAudit: (audit) => ({
     ...audit,

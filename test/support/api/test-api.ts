@@ -19,6 +19,7 @@ import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../../runtime/core/ports/key-store.ts";
 import type { PackageCatalog } from "../../../runtime/core/ports/package-store.ts";
 import type { IdentityGrantStore } from "../../../runtime/core/ports/identity-grant-store.ts";
+import type { PauseStore } from "../../../runtime/core/ports/pause-store.ts";
 import type { SettingStore } from "../../../runtime/core/ports/setting-store.ts";
 import type { TenantStore } from "../../../runtime/core/ports/tenant-store.ts";
 import type { WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
@@ -111,6 +112,7 @@ export interface TestApiOptions {
   readonly wrapTenants?: (tenants: TenantStore) => TenantStore;
   readonly wrapWebhooks?: (webhooks: WebhookStore) => WebhookStore;
   readonly wrapSettings?: (settings: SettingStore) => SettingStore;
+  readonly wrapPauses?: (pauses: PauseStore) => PauseStore;
   readonly wrapIdentityGrants?: (grants: IdentityGrantStore) => IdentityGrantStore;
   readonly wrapAudit?: (audit: AuditStore) => AuditStore;
   /** Default: nothing is sent, and every test arrives. */
@@ -158,6 +160,7 @@ export async function startTestApi(
     wrapTenants = (inner) => inner,
     wrapWebhooks = (inner) => inner,
     wrapSettings = (inner) => inner,
+    wrapPauses = (inner) => inner,
     wrapIdentityGrants = (inner) => inner,
     wrapAudit = (inner) => inner,
     postWebhook = () => Promise.resolve({ answerCode: 200, answer: "thanks" }),
@@ -200,6 +203,7 @@ export async function startTestApi(
     tenants: wrapTenants(kept.tenants),
     webhooks: wrapWebhooks(kept.webhooks),
     settings: wrapSettings(kept.settings),
+    pauses: wrapPauses(kept.pauses),
     identityGrants: wrapIdentityGrants(kept.identityGrants),
     audit: wrapAudit(kept.audit),
     timers: wrapTimers(kept.timers),
@@ -210,7 +214,7 @@ export async function startTestApi(
   const events = publisher?.events ?? silentEvents;
   const clock = { now, trustedNow, monotonicNow };
   const unreadable = createUnreadable({ monotonicNow, log });
-  const pauseBoard = startPauseBoard({ pauses: stores.pauses, unreadable, log });
+  const pauseBoard = startPauseBoard({ pauses: kept.pauses, unreadable, log });
   const lease = () => ({ hold: () => Promise.resolve(true), release: () => Promise.resolve() });
   const ofShares = { services: { ...stores, queue, lease }, pauseBoard, silentAfterMs: 60_000, unreadable, clock, log };
   const sharing = shares ? composeShares(ofShares) : undefined;

@@ -6,6 +6,10 @@ import { startWebhookDuty } from "../../../runtime/api/webhooks/duty.ts";
 import type { Batch } from "../../../runtime/core/job/job.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { sleep } from "../../../runtime/core/sleep.ts";
+import { startPauseBoard } from "../../../runtime/lifecycle/pause-board.ts";
+import { createQueueLoads } from "../../../runtime/lifecycle/queue-loads.ts";
+import { startRefillDuty } from "../../../runtime/sweeper/refill-duty.ts";
+import { createRefill } from "../../../runtime/sweeper/refill.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { startSweeper } from "../../../runtime/sweeper/sweeper.ts";
 import { startScheduler } from "../../../runtime/timers/schedule/scheduler.ts";
@@ -104,6 +108,33 @@ async function idleRequests(shardCounts: readonly number[]) {
       random: () => 0.5,
       log: silentLog,
     });
+    const pausesOfApi = startPauseBoard({
+      pauses: inTable(stores.pauses),
+      unreadable: silentUnreadable,
+      log: silentLog,
+    });
+    const pausesOfWorker = startPauseBoard({
+      pauses: inTable(stores.pauses),
+      unreadable: silentUnreadable,
+      log: silentLog,
+    });
+    const monotonicNow = (): number => now().getTime();
+    const loads = createQueueLoads({
+      queue,
+      workers,
+      tenants: stores.tenants,
+      silentAfterMs: LOCK_MS,
+      now,
+      monotonicNow,
+    });
+    const refill = createRefill({
+      ...{ jobs, batches, queue, loads, monotonicNow, pauses: pausesOfApi },
+      waiting: inTable(stores.waiting),
+      completion: { reopenBatch: () => Promise.reject(new Error("No batch is complete too early.")) },
+      waitsForAnother: () => Promise.resolve(false),
+      unreadable: silentUnreadable,
+    });
+    const refillDuty = startRefillDuty({ refill, lease: newLease(), monotonicNow, log: silentLog });
     const heartbeat = await startHeartbeat({
       workers,
       identity: { pool: "p", workerId: "w", bootId: "b", startedAt: now(), slots: 4, version: "1" },
@@ -120,21 +151,26 @@ async function idleRequests(shardCounts: readonly number[]) {
     const before = { ...counted };
     await sleep(ROUNDS * ROUND_MS);
     const after = { ...counted };
-    await Promise.all([stopSweeper(), duty.stop(), scheduler.stop(), heartbeat.stop()]);
+    pausesOfApi.stop();
+    pausesOfWorker.stop();
+    await Promise.all([refillDuty.stop(), stopSweeper(), duty.stop(), scheduler.stop(), heartbeat.stop()]);
     const perRound = (kind: keyof typeof counted): number => (after[kind] - before[kind]) / ROUNDS;
     return { table: perRound("table"), blob: perRound("blob"), bus: perRound("bus") };
   });
   return value;
 }
 
-it("an API and a worker without work make at most 8 table requests, 5 blob requests and two peeks in 30 s", async () => {
+/** What is paused is read every two seconds by each, and once a second whether a job waits without a bell. */
+const LOOKS = 15 + 15 + 30;
+
+it("an API and a worker without work make at most 68 table requests, 11 blob requests and two peeks in 30 s", async () => {
   const { table, blob, bus } = await idleRequests([]);
-  expect(table).toBeLessThanOrEqual(8);
-  expect(blob).toBeLessThanOrEqual(5);
+  expect(table).toBeLessThanOrEqual(8 + LOOKS);
+  expect(blob).toBeLessThanOrEqual(5 + 6);
   expect(bus).toBeLessThanOrEqual(2);
 });
 
 it("a batch whose jobs have ended adds one look at its counters in a minute", async () => {
   const { table } = await idleRequests([16]);
-  expect(table).toBeLessThanOrEqual(8 + 16 / 2 + 1);
+  expect(table).toBeLessThanOrEqual(8 + LOOKS + 16 / 2 + 1);
 });

@@ -1,6 +1,7 @@
 /** Operations that only read: batches with counts, jobs, logs, artifacts, packages, workers, access. */
 import type { IdentityGrantView } from "../core/http/identity-api.ts";
 import type { PackageJobView, PackageVersionView, PackageView } from "../core/http/package-api.ts";
+import type { RetentionView } from "../core/http/retention-api.ts";
 import type { SettingView } from "../core/http/setting-api.ts";
 import type { GrantView, MeView, TenantView } from "../core/http/tenant-api.ts";
 import type { ArtifactView, BatchView, DeadLetterView, JobView } from "../core/http/views.ts";
@@ -65,6 +66,8 @@ export interface Monitoring {
   /** The caller and its access. */
   getMe(options?: CallOptions): Promise<MeView>;
   getTenants(options?: PageOptions): Listing<TenantView>;
+  /** How long what is left of its jobs is kept, in days. */
+  getRetention(tenantName: string, options?: CallOptions): Promise<RetentionView>;
   getGrants(tenantName: string, options?: CallOptions): Promise<readonly GrantView[]>;
   /** The identities of pools that the tenant's jobs may use. */
   getIdentityGrants(tenantName: string, options?: CallOptions): Promise<readonly IdentityGrantView[]>;
@@ -129,6 +132,7 @@ export function createMonitoring(transport: Transport): Monitoring {
     getWorker: (pool, workerId, options) => get(path`/v1/workers/${pool}/${workerId}`, options),
     getMe: (options) => get("/v1/me", options),
     getTenants: (options = {}) => listing(transport, "/v1/tenants", {}, options),
+    getRetention: (tenantName, options) => get(path`/v1/tenants/${tenantName}/retention`, options),
     getGrants: (tenantName, options) => items(path`/v1/tenants/${tenantName}/grants`, options),
     getIdentityGrants: (tenantName, options) => items(path`/v1/tenants/${tenantName}/identities`, options),
     getWebhooks: (tenantName, options = {}) =>

@@ -120,6 +120,7 @@ async function start(exits: Exits): Promise<Service> {
     unreadable,
     traffic,
     pools,
+    defaultRetention: settings.retention,
     silentAfterMs: lockMs + lockMarginMs(lockMs),
     log,
   });

@@ -1,5 +1,6 @@
 /** Every operation of the web API, in one list: the source of its routes and of its document. */
 import type { AuthFacts } from "../../core/http/auth-facts.ts";
+import type { Retention } from "../../core/job/retention.ts";
 import type { IdSource } from "../../core/job/ids.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
 import type { Logger } from "../../core/logger.ts";
@@ -9,6 +10,7 @@ import type { JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { KeyStore } from "../../core/ports/key-store.ts";
 import type { PackageCatalog } from "../../core/ports/package-store.ts";
+import type { RetentionStore } from "../../core/ports/retention-store.ts";
 import type { SecretStore } from "../../core/ports/secret-store.ts";
 import type { SettingStore } from "../../core/ports/setting-store.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
@@ -44,6 +46,7 @@ import { eventOperations } from "./event-routes.ts";
 import { identityOperations } from "./identity-routes.ts";
 import { jobOutputOperations } from "./job-output-routes.ts";
 import { jobOperations } from "./job-routes.ts";
+import { retentionOperations } from "./retention-routes.ts";
 import { packageOperations } from "./package-routes.ts";
 import { settingOperations } from "./setting-routes.ts";
 import { submitOperations } from "./submit-routes.ts";
@@ -74,6 +77,8 @@ export interface OperationDeps {
   readonly silentAfterMs: number;
   /** Time between two reads of a followed log. Default FOLLOW_LOG_EVERY_MS. */
   readonly followLogEveryMs?: number | undefined;
+  /** Of tenants that have set none. */
+  readonly defaultRetention: Retention;
   readonly log: Logger;
 }
 
@@ -87,10 +92,11 @@ export interface ApiStores {
   readonly tenants: TenantStore;
   readonly timers: Pick<TimerStore, "get" | "list" | "run" | "write">;
   readonly webhooks: WebhookStore;
-  readonly deliveries: Pick<DeliveryStore, "list">;
+  readonly deliveries: Pick<DeliveryStore, "list" | "again">;
   readonly settings: SettingStore;
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
+  readonly retentions: RetentionStore;
 }
 
 export interface ApiBus {
@@ -158,6 +164,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...webhookOperations({ ...shared, ...webhooks }),
     ...workerOperations({ ...shared, silentAfterMs: deps.silentAfterMs }),
     ...identityOperations({ ...shared, log }),
+    ...retentionOperations({ ...shared, defaultRetention: deps.defaultRetention }),
     ...accessOperations({ ...shared, timerRegistration, settingCommands, authFacts: deps.authFacts }),
   ];
 }

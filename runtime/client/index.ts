@@ -75,6 +75,7 @@ export type { PauseSubject } from "../core/admission/pause.ts";
 export type { PutSettingBody, SettingView } from "../core/http/setting-api.ts";
 export type { JobShape, OutputOf, ParametersOf } from "../core/job/job-shape.ts";
 export type { JobState } from "../core/job/states.ts";
+export type { PutRetentionBody, RetentionView } from "../core/http/retention-api.ts";
 export type { GrantView, MeView, PutGrantBody, TenantView } from "../core/http/tenant-api.ts";
 export type { TimerView } from "../core/http/timer-api.ts";
 export type {

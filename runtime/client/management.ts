@@ -2,10 +2,17 @@
 import type { IdentityGrantView, PutIdentityGrantBody } from "../core/http/identity-api.ts";
 import type { PublishedPackageView } from "../core/http/package-api.ts";
 import type { CreateBatchBody, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
+import type { PutRetentionBody, RetentionView } from "../core/http/retention-api.ts";
 import type { PutSettingBody, SettingView } from "../core/http/setting-api.ts";
 import type { GrantView, PutGrantBody, TenantView } from "../core/http/tenant-api.ts";
 import type { BatchView, JobView, RequeueResult } from "../core/http/views.ts";
-import type { PutWebhookBody, WebhookTestView, WebhookView, WebhookWithSecret } from "../core/http/webhook-api.ts";
+import type {
+  PutWebhookBody,
+  WebhookDeliveryView,
+  WebhookTestView,
+  WebhookView,
+  WebhookWithSecret,
+} from "../core/http/webhook-api.ts";
 import type { WorkerView } from "../core/http/worker-api.ts";
 import type { Monitoring } from "./monitoring.ts";
 import { newKey } from "./with-retries.ts";
@@ -77,6 +84,10 @@ export interface Management {
   deleteTenant(tenantName: string, options?: CallOptions): Promise<void>;
   /** 1 to 100: its share of the slots in proportion to other tenants. */
   putWeight(tenantName: string, weight: number, options?: CallOptions): Promise<TenantView>;
+  /** What is older than these days is removed for good. */
+  putRetention(tenantName: string, retention: PutRetentionBody, options?: CallOptions): Promise<RetentionView>;
+  /** The system's defaults again. */
+  deleteRetention(tenantName: string, options?: CallOptions): Promise<void>;
   putGrant(tenantName: string, principalId: string, grant: PutGrantBody, options?: CallOptions): Promise<GrantView>;
   deleteGrant(tenantName: string, principalId: string, options?: CallOptions): Promise<void>;
   /** For administrators: lets a tenant's jobs use the identity of a pool. */
@@ -86,6 +97,13 @@ export interface Management {
     grant: PutIdentityGrantBody,
     options?: CallOptions,
   ): Promise<IdentityGrantView>;
+  /** Sends a message to a webhook again, under the same `webhook-id`. */
+  resendWebhookDelivery(
+    tenantName: string,
+    webhookName: string,
+    messageId: string,
+    options?: CallOptions,
+  ): Promise<WebhookDeliveryView>;
   deleteIdentityGrant(tenantName: string, pool: string, options?: CallOptions): Promise<void>;
   /**
    * Registers a webhook, or changes it. `secret` is present only when it was registered. If that response is lost,
@@ -189,6 +207,10 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
     putWeight: (tenantName, weight, { signal } = {}) =>
       transport.json({ method: "PUT", path: path`/v1/tenants/${tenantName}/weight`, json: { weight }, signal }),
     deleteTenant: (tenantName, options = {}) => remove(path`/v1/tenants/${tenantName}`, options, "TenantNotFound"),
+    putRetention: (tenantName, retention, { signal } = {}) =>
+      transport.json({ method: "PUT", path: path`/v1/tenants/${tenantName}/retention`, json: retention, signal }),
+    deleteRetention: (tenantName, options = {}) =>
+      remove(path`/v1/tenants/${tenantName}/retention`, options, "TenantNotFound"),
     putGrant: (tenantName, principalId, grant, { signal } = {}) =>
       transport.json({
         method: "PUT",
@@ -208,6 +230,8 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
       remove(webhookPath(tenantName, webhookName), options, "WebhookNotFound"),
     rotateWebhookSecret: (tenantName, webhookName, options) =>
       post(`${webhookPath(tenantName, webhookName)}/rotate-secret`, options),
+    resendWebhookDelivery: (tenantName, webhookName, messageId, options) =>
+      post(`${webhookPath(tenantName, webhookName)}${path`/deliveries/${messageId}/resend`}`, options),
     testWebhook: (tenantName, webhookName, options) => post(`${webhookPath(tenantName, webhookName)}/test`, options),
   };
 }

@@ -2,6 +2,7 @@
 import type { AuditEntryView } from "../core/http/audit-api.ts";
 import type { IdentityGrantView } from "../core/http/identity-api.ts";
 import type { PackageJobView, PackageVersionView, PackageView } from "../core/http/package-api.ts";
+import type { RetentionView } from "../core/http/retention-api.ts";
 import type { SettingView } from "../core/http/setting-api.ts";
 import type { JobFilterFields } from "../core/http/requests.ts";
 import type { GrantView, MeView, TenantView } from "../core/http/tenant-api.ts";
@@ -86,6 +87,8 @@ export interface Monitoring {
   getAudit(tenantName: string, options?: ListAuditOptions): Listing<AuditEntryView>;
   /** For administrators: changes that belong to no tenant, and refused ones. */
   getSystemAudit(options?: ListAuditOptions): Listing<AuditEntryView>;
+  /** How long what is left of its jobs is kept, in days. */
+  getRetention(tenantName: string, options?: CallOptions): Promise<RetentionView>;
   getGrants(tenantName: string, options?: CallOptions): Promise<readonly GrantView[]>;
   /** The identities of pools that the tenant's jobs may use. */
   getIdentityGrants(tenantName: string, options?: CallOptions): Promise<readonly IdentityGrantView[]>;
@@ -165,6 +168,7 @@ export function createMonitoring(transport: Transport): Monitoring {
     getTenants: (options = {}) => listing(transport, "/v1/tenants", {}, options),
     getAudit: (tenantName, options = {}) => audit(path`/v1/tenants/${tenantName}/audit`, options),
     getSystemAudit: (options = {}) => audit("/v1/audit", options),
+    getRetention: (tenantName, options) => get(path`/v1/tenants/${tenantName}/retention`, options),
     getGrants: (tenantName, options) => items(path`/v1/tenants/${tenantName}/grants`, options),
     getIdentityGrants: (tenantName, options) => items(path`/v1/tenants/${tenantName}/identities`, options),
     getWebhooks: (tenantName, options = {}) =>

@@ -32,6 +32,7 @@ export const NOT_FOUND_CODES = [
   "PackageNotFound",
   "PackageVersionNotFound",
   "WebhookNotFound",
+  "DeliveryNotFound",
   "TimerNotFound",
   "SettingNotFound",
   "PauseNotFound",

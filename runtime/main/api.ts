@@ -136,6 +136,7 @@ async function start(exits: Exits): Promise<Service> {
     web: await readWebFiles(settings.webDirectory ?? RELEASED_WEB),
     pools,
     silentAfterMs,
+    defaultRetention: settings.retention,
     log,
   });
   const server = createHttpServer(localListener(app, settings));

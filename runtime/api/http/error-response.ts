@@ -65,6 +65,7 @@ export function statusOf(code: ErrorCode): number {
     case "PackageNotFound":
     case "PackageVersionNotFound":
     case "WebhookNotFound":
+    case "DeliveryNotFound":
     case "TimerNotFound":
     case "SettingNotFound":
     case "PauseNotFound":

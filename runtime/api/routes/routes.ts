@@ -1,5 +1,6 @@
 /** Every operation of the web API, in one list: the source of its routes and of its document. */
 import type { AuthFacts } from "../../core/http/auth-facts.ts";
+import type { Retention } from "../../core/job/retention.ts";
 import type { IdSource } from "../../core/job/ids.ts";
 import type { AuditStore } from "../../core/ports/audit-store.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
@@ -13,6 +14,7 @@ import type { KeyStore } from "../../core/ports/key-store.ts";
 import type { LineStore } from "../../core/ports/line-store.ts";
 import type { PackageCatalog } from "../../core/ports/package-store.ts";
 import type { PauseStore } from "../../core/ports/pause-store.ts";
+import type { RetentionStore } from "../../core/ports/retention-store.ts";
 import type { SecretStore } from "../../core/ports/secret-store.ts";
 import type { SettingStore } from "../../core/ports/setting-store.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
@@ -54,6 +56,7 @@ import { findOperations } from "./find-routes.ts";
 import { identityOperations } from "./identity-routes.ts";
 import { jobOutputOperations } from "./job-output-routes.ts";
 import { jobOperations } from "./job-routes.ts";
+import { retentionOperations } from "./retention-routes.ts";
 import { packageOperations } from "./package-routes.ts";
 import { pauseOperations } from "./pause-routes.ts";
 import { settingOperations } from "./setting-routes.ts";
@@ -89,6 +92,8 @@ export interface OperationDeps {
   readonly silentAfterMs: number;
   /** Time between two reads of a followed log. Default FOLLOW_LOG_EVERY_MS. */
   readonly followLogEveryMs?: number | undefined;
+  /** Of tenants that have set none. */
+  readonly defaultRetention: Retention;
   readonly log: Logger;
 }
 
@@ -105,12 +110,13 @@ export interface ApiStores {
   readonly timers: Pick<TimerStore, "get" | "list" | "run" | "write">;
   readonly lines: LineStore;
   readonly webhooks: WebhookStore;
-  readonly deliveries: Pick<DeliveryStore, "list">;
+  readonly deliveries: Pick<DeliveryStore, "list" | "again">;
   readonly settings: SettingStore;
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
   readonly audit: AuditStore;
   readonly pauses: PauseStore;
+  readonly retentions: RetentionStore;
 }
 
 export interface ApiBus {
@@ -183,6 +189,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...workerOperations({ ...shared, silentAfterMs: deps.silentAfterMs }),
     ...identityOperations({ ...shared, log }),
     ...auditOperations(shared),
+    ...retentionOperations({ ...shared, defaultRetention: deps.defaultRetention }),
     ...accessOperations({ ...shared, timerRegistration, settingCommands, authFacts: deps.authFacts }),
   ];
 }

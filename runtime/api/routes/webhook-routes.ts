@@ -14,6 +14,7 @@ import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store
 import { emptySchema } from "../../core/http/requests.ts";
 import { pageSchema, pageView } from "../../core/http/views.ts";
 import {
+  deliveryParams,
   deliveryView,
   deliveryViewSchema,
   listWebhooksSchema,
@@ -36,7 +37,7 @@ import type { Clock } from "../../core/clock.ts";
 
 export interface WebhookOperationDeps {
   readonly webhooks: WebhookStore;
-  readonly deliveries: Pick<DeliveryStore, "list">;
+  readonly deliveries: Pick<DeliveryStore, "list" | "again">;
   readonly post: Post;
   /** Also receivers on this machine. */
   readonly allowLoopback: boolean;
@@ -57,6 +58,7 @@ export const webhookOperations = (deps: WebhookOperationDeps): readonly Operatio
   rotateWebhookSecret(deps),
   testWebhook(deps),
   listWebhookDeliveries(deps),
+  resendWebhookDelivery(deps),
 ];
 
 interface WebhookName {
@@ -286,6 +288,29 @@ const listWebhookDeliveries = ({ webhooks, deliveries }: WebhookOperationDeps) =
     async handle({ caller, params, query }) {
       const { value } = await findWebhook(webhooks, caller, params);
       return { status: 200, body: pageView(await deliveries.list(value, query), deliveryView) };
+    },
+  });
+
+const resendWebhookDelivery = ({ webhooks, deliveries, now }: WebhookOperationDeps) =>
+  operation({
+    id: "resendWebhookDelivery",
+    method: "post",
+    path: "/v1/tenants/{tenantName}/webhooks/{webhookName}/deliveries/{messageId}/resend",
+    tag: "Webhooks",
+    summary: "Send a delivery again",
+    description:
+      "Sends the same message with the same `webhook-id`, within seconds, to the webhook's present address. A delivery that " +
+      "waits is tried at once. A disabled webhook gets nothing: enable it first.",
+    needs: "manage",
+    params: deliveryParams,
+    body: jsonBody(emptySchema, { required: false }),
+    responses: { 202: { description: "It waits to be sent.", schema: deliveryViewSchema } },
+    errors: ["WebhookNotFound", "DeliveryNotFound"],
+    async handle({ caller, params }) {
+      const { value } = await findWebhook(webhooks, caller, params);
+      const delivery = await deliveries.again(value, params.messageId, now());
+      if (delivery !== undefined) return { status: 202, body: deliveryView(delivery) };
+      throw new NotFoundError("DeliveryNotFound", `${params.webhookName} has no delivery ${params.messageId}.`);
     },
   });
 

@@ -7,7 +7,7 @@ import { WEBHOOK_DELIVERIES_KEPT } from "../../core/limits.ts";
 import type { DeliveryStore, WebhookKey } from "../../core/ports/webhook-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import { TABLES } from "../../core/deployment/storage-layout.ts";
-import type { WebhookDelivery } from "../../core/job/webhook.ts";
+import { type WebhookDelivery, waitingAgain } from "../../core/job/webhook.ts";
 import type { Row } from "./columns.ts";
 import type { StorageClients } from "../connect.ts";
 import { type RowKeys, type StoredRow, decodePosition, encodePosition, putRow, readRow, readable } from "./rows.ts";
@@ -132,6 +132,25 @@ export function createDeliveryStore({
       // Last, so that a crash in between repeats the delivery and does not lose it.
       await removeRow(waitingKeys(delivery));
       await prune(delivery);
+    },
+
+    async again(webhook, messageId, now) {
+      for (const filter of [waitingOf(webhook), endedOf(webhook)]) {
+        for await (const row of rows(filter, { pageSize: PAGE_MAX })) {
+          const delivery = webhookDeliveryOf(row);
+          if (delivery.messageId !== messageId) continue;
+          const waiting = waitingAgain(delivery, now);
+          try {
+            await table.retrying.upsertEntity({ ...waitingKeys(waiting), ...deliveryCells(waiting) }, "Merge");
+          } catch (error) {
+            throw storageError(error, "sending a delivery again");
+          }
+          // Last: after a crash in between it is in both lists until it has ended again.
+          await removeRow(endedKeys(delivery));
+          return waiting;
+        }
+      }
+      return undefined;
     },
 
     drop: (delivery) => removeRow(waitingKeys(delivery)),

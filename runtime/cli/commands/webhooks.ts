@@ -1,15 +1,16 @@
 /** `jobyard webhooks <tenant>`: manages a tenant's webhooks and lists their deliveries. */
 import type { JobServiceClient, WebhookDeliveryView, WebhookTestView, WebhookView } from "../../client/index.ts";
-import { connect, firstOf, LONG, show, showInstant, type RemoteOptions } from "../command.ts";
+import { connect, counted, firstOf, LONG, show, showInstant, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
 import { table } from "../table.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
 
-const ACTIONS = ["put", "enable", "disable", "rotate", "test", "deliveries", "delete"] as const;
+const ACTIONS = ["put", "enable", "disable", "rotate", "test", "deliveries", "resend", "delete"] as const;
 type Action = (typeof ACTIONS)[number];
 
 interface WebhooksOptions extends RemoteOptions, Readonly<Partial<Record<Action, string>>> {
   readonly to?: string;
+  readonly message?: string;
 }
 
 export async function webhooks(options: WebhooksOptions, around: Surroundings, tenantName: string): Promise<void> {
@@ -80,11 +81,21 @@ async function act(action: Action, { tenantName, webhookName, client, options, a
       show(terminal, options, { items }, () => deliveriesText(items, terminal));
       return;
     }
+    case "resend": {
+      const all = monitoring.getWebhookDeliveries(tenantName, webhookName, { signal });
+      const ids = options.message === undefined ? await failedIn(all) : [options.message];
+      for (const id of ids) await management.resendWebhookDelivery(tenantName, webhookName, id, { signal });
+      show(terminal, options, { resent: ids }, () => `${counted(ids.length, "message")} will be sent again.`);
+      return;
+    }
     case "delete":
       await management.deleteWebhook(tenantName, webhookName, { signal });
       show(terminal, options, { deleted: webhookName }, () => `Deleted ${webhookName}.`);
   }
 }
+
+const failedIn = async (items: AsyncIterable<WebhookDeliveryView>): Promise<readonly string[]> =>
+  (await firstOf(items, Infinity)).flatMap(({ state, messageId }) => (state === "failed" ? [messageId] : []));
 
 /** The exit code reports it too, for scripts. */
 class PingFailedError extends Error {
@@ -108,9 +119,10 @@ const testText = (webhookName: string, { delivered, durationMs, answerCode, erro
 
 const deliveriesText = (items: readonly WebhookDeliveryView[], terminal: Terminal): string =>
   table(
-    ["completed", "batch", "state", "tries", "answer", "next try", { title: "error", shortens: true }],
+    ["completed", "message", "batch", "state", "tries", "answer", "next try", { title: "error", shortens: true }],
     items.map((one) => [
       showInstant(one.createdAt),
+      one.messageId,
       one.batchId,
       one.state,
       one.tries,

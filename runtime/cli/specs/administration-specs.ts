@@ -1,7 +1,8 @@
 /** Commands about workers, tenants, grants, identities and webhooks. */
 import { TENANT_ACCESS } from "../../core/http/access.ts";
 import { REMOTE, TENANT, type CommandSpec, limit } from "../command-spec.ts";
-import { WEIGHT_MAX } from "../../core/limits.ts";
+import { TERMINAL_STATES } from "../../core/job/states.ts";
+import { RETENTION_MAX_DAYS, WEIGHT_MAX } from "../../core/limits.ts";
 
 export const ADMINISTRATION: readonly CommandSpec[] = [
   {
@@ -32,6 +33,27 @@ export const ADMINISTRATION: readonly CommandSpec[] = [
       { flags: "--delete <name>", text: "delete it and its grants" },
     ],
     load: async () => (await import("../commands/tenants.ts")).tenants,
+  },
+  {
+    name: "retention",
+    summary: "Show or set how many days a tenant's jobs, logs, artifacts and dead letters are kept.",
+    examples: [
+      "retention acme",
+      "retention acme --jobs 30 --logs 7",
+      "retention acme --outcome failed --jobs 365   # the others as before",
+      "retention acme --defaults",
+    ],
+    arguments: [{ name: "<tenant>", text: "the tenant" }],
+    options: [
+      ...REMOTE,
+      { flags: "--jobs <days>", text: "keep ended jobs so long; 0: for ever", number: [0, RETENTION_MAX_DAYS] },
+      { flags: "--logs <days>", text: "the same for their logs", number: [0, RETENTION_MAX_DAYS] },
+      { flags: "--files <days>", text: "the same for their artifacts", number: [0, RETENTION_MAX_DAYS] },
+      { flags: "--outcome <outcome>", text: "only of jobs that ended so", choices: TERMINAL_STATES },
+      { flags: "--dead-letters <days>", text: "keep dead letters so long", number: [0, RETENTION_MAX_DAYS] },
+      { flags: "--defaults", text: "keep what the system keeps by default" },
+    ],
+    load: async () => (await import("../commands/retention.ts")).retention,
   },
   {
     name: "grants",
@@ -108,6 +130,8 @@ export const ADMINISTRATION: readonly CommandSpec[] = [
       { flags: "--rotate <name>", text: "create a new secret and print it once" },
       { flags: "--test <name>", text: "send a ping and print the response" },
       { flags: "--deliveries <name>", text: "list its latest messages" },
+      { flags: "--resend <name>", text: "send one of its messages again, or all that were given up" },
+      { flags: "--message <id>", text: "with --resend: only this one, as --deliveries shows it" },
       { flags: "--delete <name>", text: "delete it and its waiting messages" },
     ],
     load: async () => (await import("../commands/webhooks.ts")).webhooks,

@@ -16,6 +16,12 @@ const webhookName = z
 
 export const webhooksParams = z.object({ tenantName: tenantName.meta({ description: "Whose webhooks." }) });
 export const webhookParams = webhooksParams.extend({ webhookName });
+export const deliveryParams = webhookParams.extend({
+  messageId: z
+    .string()
+    .regex(/^msg_[0-9a-f]{1,64}$/, "must be the `messageId` of a delivery")
+    .meta({ description: "The `webhook-id` of the message." }),
+});
 export const listWebhooksSchema = z.strictObject(pageFields);
 
 export const putWebhookSchema = z

@@ -58,6 +58,18 @@ export interface WebhookDelivery {
   readonly error: string | undefined;
 }
 
+/** The delivery as it is sent once more, with all its tries. */
+export const waitingAgain = (delivery: WebhookDelivery, now: Date): WebhookDelivery => ({
+  ...delivery,
+  state: "waiting",
+  tries: 0,
+  nextTryAt: now,
+  triedAt: undefined,
+  answerCode: undefined,
+  answer: undefined,
+  error: undefined,
+});
+
 /** The secrets that sign now. */
 export const secretsAt = ({ secrets }: Pick<Webhook, "secrets">, now: Date): readonly WebhookSecret[] =>
   secrets.filter(({ validUntil }) => validUntil === undefined || validUntil > now);

@@ -43,6 +43,11 @@ export interface DeliveryStore {
   change(delivery: DeliveryKey, etag: string, changes: DeliveryChanges): Promise<string | undefined>;
   /** Keeps it among the latest that have ended, and lets it wait no more. */
   end(delivery: WebhookDelivery): Promise<void>;
+  /**
+   * Lets one that is kept wait again, for its first try at `now`, under the same message id; one that waits is due now.
+   * Undefined: there is none of this id.
+   */
+  again(webhook: WebhookKey, messageId: string, now: Date): Promise<WebhookDelivery | undefined>;
   /** Lets it wait no more, and keeps nothing. */
   drop(delivery: DeliveryKey): Promise<void>;
   /**

@@ -80,6 +80,9 @@ afterAll(async () => {
   await api[Symbol.asyncDispose]();
 });
 
+const DAYS = { rowDays: 30, logDays: 7, fileDays: 0 };
+const RETENTION = JSON.stringify({ succeeded: DAYS, failed: DAYS, canceled: DAYS, deadLetterDays: 7 });
+
 // --- Requests that are fine, with what they need in place --------------------------------------------------------------
 
 const timers = timerDrivers(api);
@@ -312,6 +315,18 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   deleteTenant: {
     204: async () => del((await tenantWithGrants()).tenant),
     404: () => del(`/v1/tenants/${freshTenant()}`),
+  },
+  getRetention: {
+    200: () => get(`/v1/tenants/${freshTenant()}/retention`),
+    404: () => get("/v1/tenants/foreign/retention"),
+  },
+  putRetention: {
+    200: () => put(`/v1/tenants/${freshTenant()}/retention`, RETENTION),
+    404: () => put("/v1/tenants/foreign/retention", RETENTION),
+  },
+  deleteRetention: {
+    204: () => del(`/v1/tenants/${freshTenant()}/retention`),
+    404: () => del("/v1/tenants/foreign/retention"),
   },
   listGrants: {
     200: async () => get(`${(await tenantWithGrants()).tenant}/grants?pageSize=1`),

@@ -13,6 +13,7 @@ import { startTestApi, type TestApi } from "../../support/api/test-api.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { openWire } from "../../support/api/wire.ts";
+import { deliveryOf } from "../../support/builders.ts";
 import { artifactContent } from "../../support/api/artifact-content.ts";
 
 /** Another one: `FUZZ_SEED=7 npx vitest run test/integration/api/fuzz.test.ts`. */
@@ -72,7 +73,11 @@ async function grantAll(api: TestApi, tenantName: string, principalIds: readonly
 
 async function registerAll(api: TestApi, tenantName: string): Promise<void> {
   const url = "https://hooks.example.com/";
-  for (let i = 0; i < 3; i++) await api.put(`/v1/tenants/${tenantName}/webhooks/hook-${i}`, { url });
+  for (let i = 0; i < 3; i++) {
+    await api.put(`/v1/tenants/${tenantName}/webhooks/hook-${i}`, { url });
+    const webhook = (await api.webhooks.get(tenantName, `hook-${i}`))?.value;
+    if (webhook !== undefined) await api.deliveries.add(deliveryOf(webhook, { messageId: "msg_0", key: "0a" }));
+  }
 }
 
 /** Jobs in every state, and names the API knows. */
@@ -117,6 +122,7 @@ async function samplesOf(api: TestApi, addLetter: (jobId: string) => string) {
     value: ["a value", "another"],
     audiences: [["https://vault.azure.net"], []],
     webhookName: ["hook-0", "hook-1", "hook-2", "new"],
+    messageId: ["msg_0"],
     cron: ["0 0 4 * * *", "00:10:00", "0 0 4"],
     timeZone: ["Europe/Vienna", "UTC", "BST"],
     url: [

@@ -45,6 +45,9 @@ const tenant = (needs: Access, request: Build): Attempt => ({ needs, names: "ten
 const system = (needs: Access, request: Build): Attempt => ({ needs, names: "system", refusal: "not-found", request });
 const list = (needs: Access, request: Build): Attempt => ({ needs, names: "tenant", refusal: "no-items", request });
 
+const retentionOf = ({ tenantName }: { readonly tenantName: string }): string => `/v1/tenants/${tenantName}/retention`;
+const DAYS = { rowDays: 30, logDays: 7, fileDays: 0 };
+const RETENTION = { succeeded: DAYS, failed: DAYS, canceled: DAYS, deadLetterDays: 7 };
 const webhooksOf = ({ tenantName }: Place): string => `/v1/tenants/${tenantName}/webhooks`;
 const packagesOf = ({ tenantName }: Place): string => `/v1/tenants/${tenantName}/packages`;
 
@@ -213,6 +216,9 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
   listWebhookDeliveries: [
     thing("manage", async (place) => get(`${webhooksOf(place)}/${await place.webhook()}/deliveries`)),
   ],
+  resendWebhookDelivery: [
+    thing("manage", async (place) => post(`${webhooksOf(place)}/${await place.delivery()}/resend`)),
+  ],
   listTimers: [
     list("read", async (place) => {
       await place.timer();
@@ -286,6 +292,9 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
     }),
   ],
   listSystemAudit: [system("operate", () => get("/v1/audit"))],
+  getRetention: [tenant("read", (place) => get(retentionOf(place)))],
+  putRetention: [tenant("manage", (place) => send("PUT", retentionOf(place), RETENTION))],
+  deleteRetention: [tenant("manage", (place) => remove(retentionOf(place)))],
   listGrants: [tenant("operate", ({ tenantName }) => get(`/v1/tenants/${tenantName}/grants`))],
   putGrant: [
     tenant("operate", async (place) =>

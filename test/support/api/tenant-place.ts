@@ -5,7 +5,7 @@
 import type { PauseSubject } from "../../../runtime/core/admission/pause.ts";
 import { createHash, randomBytes } from "node:crypto";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
-import { timerOf, webhookOf } from "../builders.ts";
+import { deliveryOf, timerOf, webhookOf } from "../builders.ts";
 import type { LetterQueue } from "../bus/letter-queue.ts";
 import { claimAndEnd, claimRow, endRow } from "../stores/row-moves.ts";
 import type { TestApi } from "./test-api.ts";
@@ -31,6 +31,8 @@ export interface Place {
   /** An older version of the package. */
   version(packageName: string): Promise<string>;
   webhook(): Promise<string>;
+  /** `{webhook}/deliveries/{messageId}` */
+  delivery(): Promise<string>;
   /** `{packageName}/{settingName}`, with a value. */
   setting(): Promise<string>;
   /** A pool whose identity the tenant's jobs may use. */
@@ -100,6 +102,7 @@ export function emptyPlace(tenantName: string): Place {
     packageName: () => Promise.resolve(freshPackageName()),
     version: () => Promise.resolve(hex(32)),
     webhook: () => Promise.resolve(freshWebhookName()),
+    delivery: () => Promise.resolve(`${freshWebhookName()}/deliveries/msg_0`),
     setting: () => Promise.resolve(freshSettingName()),
     identityPool: () => Promise.resolve(freshPoolName()),
     timer: () => Promise.resolve(`${freshPackageName()}/Echo`),
@@ -136,6 +139,7 @@ function remembering(tenantName: string, namer: Namer): Place {
     packageName: () => note(namer.packageName()),
     version: (packageName) => note(namer.version(packageName)),
     webhook: () => note(namer.webhook()),
+    delivery: () => note(namer.delivery()),
     setting: () => noteParts(namer.setting()),
     identityPool: () => note(namer.identityPool()),
     timer: () => noteParts(namer.timer()),
@@ -205,6 +209,13 @@ function realNamer(tenantName: string, { api, letters }: PlaceDeps): Namer {
       const [current] = await packages.versions(tenantName, packageName);
       await upload(packageName);
       return current?.sha256 ?? "";
+    },
+    async delivery() {
+      const webhook = webhookOf({ tenantName, webhookName: freshWebhookName() });
+      await api.webhooks.create(webhook);
+      const delivery = deliveryOf(webhook, { nextTryAt: new Date("9999-01-01T00:00:00Z") });
+      await api.deliveries.add(delivery);
+      return `${webhook.webhookName}/deliveries/${delivery.messageId}`;
     },
     async webhook() {
       const webhookName = freshWebhookName();

@@ -6,6 +6,7 @@ import { identifyAs, LOCAL_CALLER, type Caller, type Identify } from "../../../r
 import { createHttpServer, type HttpServerOptions } from "../../../runtime/api/http/http-server.ts";
 import type { Readiness } from "../../../runtime/api/readiness.ts";
 import type { Metrics } from "../../../runtime/telemetry/metrics.ts";
+import { retentionOf } from "../../../runtime/core/job/retention.ts";
 import type { Post } from "../../../runtime/api/webhooks/post.ts";
 import { createBellOutbox } from "../../../runtime/api/submit/bell-outbox.ts";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
@@ -257,6 +258,7 @@ export async function startTestApi(
     identify,
     authFacts: { kind: "none" },
     silentAfterMs: SILENT_AFTER_MS,
+    defaultRetention: retentionOf({ rowDays: 90, logDays: 30, fileDays: 90, deadLetterDays: 30 }),
     followLogEveryMs: FOLLOW_LOG_EVERY_MS,
     readiness,
     metrics,

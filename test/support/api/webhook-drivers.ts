@@ -77,6 +77,14 @@ export function webhookDrivers(api: TestApi): Readonly<Record<string, Readonly<R
       200: async () => post(`${await known()}/test`),
       404: () => post(`${NO_WEBHOOK}/test`),
     },
+    resendWebhookDelivery: {
+      202: async () => {
+        const webhook = await known();
+        const { body } = await api.get(`${webhook}/deliveries`);
+        return post(`${webhook}/deliveries/${body.items[1]?.messageId}/resend`);
+      },
+      404: async () => post(`${await known()}/deliveries/msg_0/resend`),
+    },
     listWebhookDeliveries: {
       200: async () => get(`${await known()}/deliveries`),
       404: () => get(`${NO_WEBHOOK}/deliveries`),

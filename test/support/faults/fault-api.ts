@@ -2,6 +2,7 @@
  * The web API of one run, over connections in memory. To build its routes costs more than a run does, so that they are
  * built once and serve one run after the other.
  */
+import { retentionOf } from "../../../runtime/core/job/retention.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import { silentEvents, silentLog, silentUnreadable, silentMetrics } from "../silent.ts";
 import { randomBytes } from "node:crypto";
@@ -124,6 +125,7 @@ function buildRoutes(pool: string): Routes {
     identityGrants: unasked("identityGrants"),
     audit: createMemoryAudit(new MemoryTable(atOnce)),
     pauses: unasked("pauses"),
+    retentions: unasked("retentions"),
   };
   const queue = ask("queue");
   const now = (): Date => new Date();
@@ -149,6 +151,7 @@ function buildRoutes(pool: string): Routes {
     unreadable: silentUnreadable,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0 },
     silentAfterMs: 1_000,
+    defaultRetention: retentionOf({ rowDays: 0, logDays: 0, fileDays: 0, deadLetterDays: 0 }),
     log: silentLog,
   });
   routes.server.on("request", app);

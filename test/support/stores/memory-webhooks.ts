@@ -17,7 +17,7 @@ import { WEBHOOK_DELIVERIES_KEPT } from "../../../runtime/core/limits.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import type { DeliveryStore, WebhookKey, WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
 import { WEBHOOK_NAME_PATTERN } from "../../../runtime/core/http/webhook-api.ts";
-import type { WebhookDelivery } from "../../../runtime/core/job/webhook.ts";
+import { type WebhookDelivery, waitingAgain } from "../../../runtime/core/job/webhook.ts";
 import { type KeyedRow, MemoryTable, pageOf } from "./memory-table.ts";
 
 export interface MemoryWebhooks {
@@ -117,6 +117,19 @@ function deliveriesIn(table: MemoryTable): DeliveryStore {
       await table.remove(waitingKeys(delivery));
       const ended = await endedOf(table, delivery);
       for (const old of ended.slice(WEBHOOK_DELIVERIES_KEPT)) await table.remove(old);
+    },
+
+    async again(webhook, messageId, now) {
+      for (const part of PARTS) {
+        const row = (await part(table, webhook)).find(({ cells }) => cells["messageId"] === messageId);
+        if (row === undefined) continue;
+        const waiting = waitingAgain(webhookDeliveryOf(row.cells), now);
+        const keys = waitingKeys(waiting);
+        table.put(keys, { ...table.peek(keys)?.cells, ...deliveryCells(waiting) });
+        await table.remove(endedKeys(waiting));
+        return waiting;
+      }
+      return undefined;
     },
 
     async drop(delivery) {

@@ -30,4 +30,5 @@ export { createTickSender, createTimerSubscriptions } from "./bus/timer-topic.ts
 export { createTimerStore } from "./tables/timer-store.ts";
 export { createReleaseReader } from "./blobs/release-reader.ts";
 export { connectScaleSet } from "./machine/scale-set-services.ts";
+export { createUniqueKeyStore } from "./tables/unique-key-store.ts";
 export { createWorkerStore } from "./tables/worker-store.ts";

@@ -43,6 +43,7 @@ export const CONFLICT_CODES = [
   "JobNotEnded",
   "JobExists",
   "JobIdTaken",
+  "JobNotUnique",
   "IdempotencyKeyReused",
   "TooManyWebhooks",
   "TooManySecrets",

@@ -25,6 +25,7 @@ export const FORMATS = {
   timerRun: { lies: "a row of table timers: what it does" },
   worker: { lies: "a row of table workers" },
   key: { lies: "a row of table keys" },
+  uniqueKey: { lies: "a row of table keys: which job holds a unique key" },
   tenant: { lies: "a row of table tenants" },
   grant: { lies: "a row of table tenants" },
   webhook: { lies: "a row of table webhooks" },

@@ -59,6 +59,13 @@ export const SUBMIT_LINES_WAITING_MAX_BYTES = 4 * MiB;
  * so a client may send everything before it reads.
  */
 export const SUBMIT_RESULTS_WAITING_MAX_BYTES = 2 * MiB;
+/** A unique key: the id of a customer or a file, with room for a prefix. */
+export const UNIQUE_KEY_MAX_LENGTH = 200;
+/**
+ * A unique key whose job has no row is taken for so long: its submit may be under way. After a crash of the submitter the
+ * key is free then. Longer than a request to storage takes.
+ */
+export const UNIQUE_PENDING_MS = 20_000;
 /** How long an `Idempotency-Key` is remembered: over a long weekend in which a caller's queue may stand still. */
 export const IDEMPOTENCY_KEY_DAYS = 7;
 /**

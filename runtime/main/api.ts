@@ -24,7 +24,9 @@ import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
 import { measureConflicts } from "../lifecycle/measured-jobs.ts";
+import { createUniqueJobs } from "../lifecycle/unique-jobs.ts";
 import { createAuditSweep } from "../sweeper/sweep-audit.ts";
+import { createUniqueKeySweep } from "../sweeper/sweep-unique-keys.ts";
 import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeTimers, composeWebhooks } from "./compose-api.ts";
@@ -138,6 +140,7 @@ async function start(exits: Exits): Promise<Service> {
     onGap: () => fanOut.gap(),
     log,
   });
+  const unique = createUniqueJobs({ ...stores, completion, events, sleep, now });
   const stopSweeper = startSweeper({
     jobs,
     batches,
@@ -149,6 +152,8 @@ async function start(exits: Exits): Promise<Service> {
     announce: webhooks.announce,
     waitsForAnother: (job) => waitsForAnotherRun(job, stores),
     pools,
+    placeUnique: (stored) => unique.place(stored),
+    uniqueKeySweep: createUniqueKeySweep({ ...stores, now: clock.trustedNow }),
     auditSweep: createAuditSweep({ audit: stores.audit, days: settings.auditDays, now: clock.trustedNow }),
     reconcileTimers: (isLeader) => timers.reconcile.run(isLeader),
     lease: lease("sweeper", SWEEPER_LEASE_MS),

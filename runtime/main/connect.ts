@@ -26,6 +26,7 @@ import {
   createTickSender,
   createTimerStore,
   createTimerSubscriptions,
+  createUniqueKeyStore,
   createWebhookStore,
   createWorkerStore,
 } from "../azure/index.ts";
@@ -48,6 +49,7 @@ import type { SettingStore } from "../core/ports/setting-store.ts";
 import type { TenantStore } from "../core/ports/tenant-store.ts";
 import type { TimerStore } from "../core/ports/timer-store.ts";
 import type { TickSender, TimerSubscriptions } from "../core/ports/timer-topic.ts";
+import type { UniqueKeyStore } from "../core/ports/unique-key-store.ts";
 import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts";
 import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
 import type { ConnectionSettings, SecretSettings } from "../core/settings/service-settings.ts";
@@ -71,6 +73,7 @@ export interface Services {
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
   readonly audit: AuditStore;
+  readonly uniqueKeys: UniqueKeyStore;
   /** The same in every process that can read it. Throws UnavailableError. */
   readonly sharedSecret: (name: string) => () => Promise<Uint8Array>;
   /** Has its own connection, so that events never delay other messages. */
@@ -119,6 +122,7 @@ export async function connect(
     settings: createSettingStore({ storage }),
     identityGrants: createIdentityGrantStore({ storage }),
     audit: createAuditStore({ storage }),
+    uniqueKeys: createUniqueKeyStore({ storage }),
     secrets: await secretStoreOf(settings.secrets),
     sharedSecret: (name) => createSharedSecret(storage, name),
     eventPublisher: (metrics, log) =>

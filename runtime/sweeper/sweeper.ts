@@ -12,6 +12,7 @@ import type { KeyStore } from "../core/ports/key-store.ts";
 import type { LeaderLease } from "../core/ports/worker-store.ts";
 import type { AuditSweep } from "./sweep-audit.ts";
 import { type EndedBatches, type SweepBatchesDeps, sweepBatches } from "./sweep-batches.ts";
+import type { UniqueKeySweep } from "./sweep-unique-keys.ts";
 import { createQueueAges } from "./queue-ages.ts";
 import { createQueueGauges, type QueueMetrics } from "./queue-gauges.ts";
 import { type DeadLetterPositions, sweepDeadLetters } from "./sweep-dead-letters.ts";
@@ -23,6 +24,8 @@ export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly reconcileTimers?: ((isLeader: () => Promise<boolean>) => Promise<void>) | undefined;
   /** Removes expired entries of the audit. Default: nothing. */
   readonly auditSweep?: AuditSweep | undefined;
+  /** Removes holds on unique keys that are over. Default: nothing. */
+  readonly uniqueKeySweep?: UniqueKeySweep | undefined;
   /** The worker pools there are. */
   readonly pools: readonly string[];
   readonly metrics: QueueMetrics;
@@ -92,6 +95,8 @@ function createSweeper(deps: SweeperDeps): Sweeper {
     // Last, because nothing depends on it.
     const keysRemoved = await keySweep.sweep();
     if (keysRemoved > 0) deps.log.info({ keysRemoved }, "expired keys removed");
+    const holdsRemoved = (await deps.uniqueKeySweep?.sweep()) ?? 0;
+    if (holdsRemoved > 0) deps.log.info({ holdsRemoved }, "unique keys of ended jobs removed");
     const entriesRemoved = (await deps.auditSweep?.sweep()) ?? 0;
     if (entriesRemoved > 0) deps.log.info({ entriesRemoved }, "expired entries of the audit removed");
     if (current % AGES_EVERY === 0) gauges.showAges(await queueAges.look(new Set([...deps.pools, ...shown.keys()])));

@@ -74,6 +74,7 @@ export function statusOf(code: ErrorCode): number {
     case "JobNotEnded":
     case "JobExists":
     case "JobIdTaken":
+    case "JobNotUnique":
     case "IdempotencyKeyReused":
     case "TooManyWebhooks":
     case "TooManySecrets":

@@ -14,14 +14,17 @@ import type { SecretStore } from "../../core/ports/secret-store.ts";
 import type { SettingStore } from "../../core/ports/setting-store.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
 import type { TimerStore } from "../../core/ports/timer-store.ts";
+import type { UniqueKeyStore } from "../../core/ports/unique-key-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store.ts";
 import type { WorkerStore } from "../../core/ports/worker-store.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
+import { createUniqueJobs } from "../../lifecycle/unique-jobs.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import { createBatchCommands } from "../batch-commands.ts";
 import type { EventStreamDeps } from "../events/event-stream.ts";
 import type { Tickets } from "../events/tickets.ts";
+import { sleep } from "../../core/sleep.ts";
 import { joinCalls } from "../../core/join-calls.ts";
 import type { Operation } from "../http/operation.ts";
 import { createLookup } from "../lookup.ts";
@@ -94,6 +97,7 @@ export interface ApiStores {
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
   readonly audit: AuditStore;
+  readonly uniqueKeys: Pick<UniqueKeyStore, "get" | "put">;
 }
 
 export interface ApiBus {
@@ -134,7 +138,8 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
 
   const reservations = createReservations(shared);
   const findBatch = createFindBatch({ ...shared, reservations });
-  const writer = createJobWriter(shared);
+  const unique = createUniqueJobs({ ...shared, sleep });
+  const writer = createJobWriter({ ...shared, unique });
   const publishedJobs = createPublishedJobs(stores.packages);
   const knownJobs = createKnownJobs({
     ...shared,

@@ -59,6 +59,7 @@ const submitOne = ({ submitJob }: SubmitOperationDeps) =>
       "BatchClosed",
       "BatchOfTimer",
       "JobIdTaken",
+      "JobNotUnique",
       "IdempotencyKeyReused",
       "PackageNotFound",
       "JobTypeUnknown",

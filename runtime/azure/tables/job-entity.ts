@@ -10,6 +10,7 @@
  * | cancelWanted, reopen, runAt                            | wishes for the next process that writes the job            |
  * | clientJobId, jobType … timeoutMs, expiresAt,           | the request                                                |
  * | submittedAt, submittedBy, requestId, trace             |                                                            |
+ * | uniqueKey                                              | held by at most one job that has not ended                 |
  * | startedAt, endedAt, progress, output, artifactCount,   | the latest attempt                                         |
  * | failure, packageHash                                   |                                                            |
  * | attempt_001 … attempt_100                              | one start of the job each, as JSON; the 101st uses 001     |
@@ -131,6 +132,7 @@ const JOB_COLUMNS: Columns<StoredJob> = {
   priority: word("priority", PRIORITIES),
   pool: text("pool"),
   retry: json("retry", retryOverridesSchema),
+  uniqueKey: optionalText("uniqueKey"),
   timeoutMs: optional("timeoutMs", integer("timeoutMs")),
   expiresAt: optionalInstant("expiresAt"),
   submittedAt: instant("submittedAt"),

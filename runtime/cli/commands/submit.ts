@@ -1,4 +1,5 @@
 /** `jobyard submit`: submits one job from options or a file, or many from lines of JSON. */
+import type { OnConflict } from "../../core/job/unique.ts";
 import { open } from "node:fs/promises";
 import { linesOf, TOO_LONG, type Line } from "../../core/lines.ts";
 import { messageOf } from "../../core/errors.ts";
@@ -27,6 +28,8 @@ interface SubmitOptions extends RemoteOptions {
   readonly file?: string;
   readonly lines?: string;
   readonly publishLater?: true;
+  readonly uniqueKey?: string;
+  readonly onConflict?: OnConflict;
   readonly wait?: true;
 }
 
@@ -42,13 +45,25 @@ export async function submit(options: SubmitOptions, around: Surroundings): Prom
   }
   if (options.delay !== undefined && options.at !== undefined)
     throw new UsageError("--delay and --at exclude each other.");
+  if (options.onConflict !== undefined && options.uniqueKey === undefined)
+    throw new UsageError("--on-conflict needs --unique-key.");
   const runAt = options.at === undefined ? undefined : instantOf(options.at);
   if (options.lines !== undefined) await submitLines(options, options.lines, around);
   else await submitOne(options, runAt, around);
 }
 
 /** Options of a job that is built from options. */
-const ONLY_FROM_OPTIONS = ["package", "name", "parameters", "delay", "at", "id", "publishLater"] as const;
+const ONLY_FROM_OPTIONS = [
+  "package",
+  "name",
+  "parameters",
+  "delay",
+  "at",
+  "id",
+  "publishLater",
+  "uniqueKey",
+  "onConflict",
+] as const;
 
 /** `--publish-later` of `publishLater`. */
 const flagOf = (name: string): string => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
@@ -81,6 +96,12 @@ async function jobOf(options: SubmitOptions, client: JobServiceClient, around: S
     ...(options.delay !== undefined && { delayMs: options.delay * 1_000 }),
     ...(options.id !== undefined && { clientJobId: options.id }),
     ...(options.publishLater && { publishLater: true }),
+    ...(options.uniqueKey !== undefined && {
+      unique: {
+        key: options.uniqueKey,
+        ...(options.onConflict !== undefined && { onConflict: options.onConflict }),
+      },
+    }),
   };
 }
 

@@ -89,6 +89,10 @@ export const jobViewSchema = z
       .string()
       .optional()
       .meta({ description: "The request that submitted it. Finds its lines in the log." }),
+    uniqueKey: z
+      .string()
+      .optional()
+      .meta({ description: "Only one job of its type with this key is queued or running." }),
     runAt: instant.optional().meta({ description: "When a delayed or retried job will be started." }),
     expiresAt: instant.optional().meta({ description: "Not started by then, it fails instead." }),
     startedAt: instant.optional().meta({ description: "Of the latest attempt." }),
@@ -274,6 +278,7 @@ export function jobView(job: Job): JobView {
     submittedAt: job.submittedAt.toISOString(),
     submittedBy: job.submittedBy,
     ...(job.requestId !== undefined && { requestId: job.requestId }),
+    ...(job.uniqueKey !== undefined && { uniqueKey: job.uniqueKey }),
     ...(job.runAt && { runAt: job.runAt.toISOString() }),
     ...(job.expiresAt && { expiresAt: job.expiresAt.toISOString() }),
     ...(job.startedAt && { startedAt: job.startedAt.toISOString() }),

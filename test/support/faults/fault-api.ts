@@ -17,6 +17,7 @@ import { createIdSource } from "../../../runtime/core/job/ids.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { createMemoryAudit } from "../stores/memory-audit.ts";
+import { createMemoryUniqueKeys } from "../stores/memory-unique-keys.ts";
 import { createMemoryKeys } from "../stores/memory-keys.ts";
 import { followed } from "../events/test-events.ts";
 import type { Stores } from "./faulty-stores.ts";
@@ -119,6 +120,7 @@ function buildRoutes(pool: string): Routes {
     settings: unasked("settings"),
     secrets: unasked("secrets"),
     identityGrants: unasked("identityGrants"),
+    uniqueKeys: createMemoryUniqueKeys(new MemoryTable(atOnce)),
     audit: createMemoryAudit(new MemoryTable(atOnce)),
   };
   const queue = ask("queue");

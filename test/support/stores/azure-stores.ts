@@ -12,6 +12,7 @@ import {
   createSettingStore,
   createTenantStore,
   createTimerStore,
+  createUniqueKeyStore,
   createWebhookStore,
   createWorkerStore,
   type StorageClients,
@@ -45,6 +46,7 @@ export function createAzureStores(
     settings: createSettingStore({ storage }),
     identityGrants: createIdentityGrantStore({ storage }),
     audit: createAuditStore({ storage }),
+    uniqueKeys: createUniqueKeyStore({ storage }),
     secrets,
     files: createJobFiles({ storage }),
     rows: {

@@ -14,6 +14,7 @@ import type { SecretStore } from "../../../runtime/core/ports/secret-store.ts";
 import type { SettingStore } from "../../../runtime/core/ports/setting-store.ts";
 import type { TenantStore } from "../../../runtime/core/ports/tenant-store.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
+import type { UniqueKeyStore } from "../../../runtime/core/ports/unique-key-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
 import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
@@ -27,6 +28,7 @@ import { createMemoryIdentityGrants, createMemorySecrets, createMemorySettings }
 import { MemoryTable } from "./memory-table.ts";
 import { createMemoryTenants } from "./memory-tenants.ts";
 import { createMemoryTimers } from "./memory-timers.ts";
+import { createMemoryUniqueKeys } from "./memory-unique-keys.ts";
 import { createMemoryWebhooks } from "./memory-webhooks.ts";
 import { createMemoryWorkers } from "./memory-workers.ts";
 
@@ -44,6 +46,7 @@ export interface Stores {
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
   readonly audit: AuditStore;
+  readonly uniqueKeys: UniqueKeyStore;
   readonly files: JobFiles;
   /** The rows themselves, as another release could read and write them. */
   readonly rows: RawRows;
@@ -73,6 +76,7 @@ export function createMemoryStores(): Stores {
     secrets: createMemorySecrets(),
     identityGrants: createMemoryIdentityGrants(tables.settings),
     audit: createMemoryAudit(tables.audit),
+    uniqueKeys: createMemoryUniqueKeys(tables.keys),
     files: createMemoryFiles(),
     rows: {
       merge: (table, keys, cells) => {

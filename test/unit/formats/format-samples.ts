@@ -20,6 +20,7 @@ import {
   tenantOf,
 } from "../../../runtime/azure/tables/tenant-store.ts";
 import * as timerRows from "../../../runtime/azure/tables/timer-store.ts";
+import * as uniqueRows from "../../../runtime/azure/tables/unique-key-store.ts";
 import * as auditRows from "../../../runtime/azure/tables/audit-store.ts";
 import { AUDIT_OUTCOMES, type AuditEntry } from "../../../runtime/core/audit.ts";
 import * as identityRows from "../../../runtime/azure/tables/identity-grant-store.ts";
@@ -278,6 +279,7 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   claimJournal: { written: { plain: journalText() }, read: (written) => leftIn([written as string]).held },
   job: row(jobOf, {
     full: jobRow(fullJob),
+    unique: jobRow({ ...bareJob, uniqueKey: "customer-7" }),
     ...each(JOB_STATES, (state) => jobRow({ ...bareJob, state })),
     ...each(PRIORITIES, (priority) => jobRow({ ...bareJob, priority })),
   }),
@@ -320,6 +322,12 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   setting: row(settingRows.settingOf, { plain: settingRow(setting), secret: settingRow(secret) }),
   identityGrant: row(identityRows.identityGrantOf, {
     plain: { ...identityRows.identityGrantKeys(identity), ...identityRows.identityGrantCells(identity) },
+  }),
+  uniqueKey: row(uniqueRows.uniqueHoldOf, {
+    plain: {
+      ...uniqueRows.uniqueKeys({ ...bareJob, uniqueKey: "customer-7" }),
+      ...uniqueRows.uniqueCells({ jobId: JOB_ID, placed: true, heldAt: AT }),
+    },
   }),
   audit: row(auditRows.auditEntryOf, {
     plain: auditRow(audited),

@@ -28,6 +28,8 @@ export { createDeliveryStore } from "./tables/webhook-delivery-store.ts";
 export { createWebhookStore } from "./tables/webhook-store.ts";
 export { createTickSender, createTimerSubscriptions } from "./bus/timer-topic.ts";
 export { createTimerStore } from "./tables/timer-store.ts";
+export { createQuotaStore } from "./tables/quota-store.ts";
+export { createCountStored } from "./blobs/count-stored.ts";
 export { createReleaseReader } from "./blobs/release-reader.ts";
 export { connectScaleSet } from "./machine/scale-set-services.ts";
 export { createUniqueKeyStore } from "./tables/unique-key-store.ts";

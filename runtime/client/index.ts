@@ -56,6 +56,7 @@ export type {
   PublishedPackageView,
 } from "../core/http/package-api.ts";
 export type { CreateBatchBody, JobSubmission, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
+export type { PutQuotasBody, QuotaView } from "../core/http/quota-api.ts";
 export type { PutSettingBody, SettingView } from "../core/http/setting-api.ts";
 export type { JobShape, OutputOf, ParametersOf } from "../core/job/job-shape.ts";
 export type { JobState } from "../core/job/states.ts";

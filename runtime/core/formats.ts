@@ -27,6 +27,7 @@ export const FORMATS = {
   key: { lies: "a row of table keys" },
   uniqueKey: { lies: "a row of table keys: which job holds a unique key" },
   tenant: { lies: "a row of table tenants" },
+  quota: { lies: "a row of table tenants: quotas of a tenant, and what it has used" },
   grant: { lies: "a row of table tenants" },
   webhook: { lies: "a row of table webhooks" },
   setting: { lies: "a row of table settings" },

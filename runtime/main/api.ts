@@ -27,6 +27,7 @@ import { measureConflicts } from "../lifecycle/measured-jobs.ts";
 import { createUniqueJobs } from "../lifecycle/unique-jobs.ts";
 import { createAuditSweep } from "../sweeper/sweep-audit.ts";
 import { createUniqueKeySweep } from "../sweeper/sweep-unique-keys.ts";
+import { createStoredBytesSweep } from "../sweeper/sweep-stored-bytes.ts";
 import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeTimers, composeWebhooks } from "./compose-api.ts";
@@ -154,6 +155,7 @@ async function start(exits: Exits): Promise<Service> {
     pools,
     placeUnique: (stored) => unique.place(stored),
     uniqueKeySweep: createUniqueKeySweep({ ...stores, now: clock.trustedNow }),
+    countStored: createStoredBytesSweep({ ...services, now: clock.trustedNow }),
     auditSweep: createAuditSweep({ audit: stores.audit, days: settings.auditDays, now: clock.trustedNow }),
     reconcileTimers: (isLeader) => timers.reconcile.run(isLeader),
     lease: lease("sweeper", SWEEPER_LEASE_MS),

@@ -9,6 +9,7 @@ import {
   connectStorage,
   createAuditStore,
   createBatchStore,
+  createCountStored,
   createDeliveryStore,
   createEventPublisher,
   createEventSource,
@@ -19,6 +20,7 @@ import {
   createKeyStore,
   createLeaderLease,
   createPackageCatalog,
+  createQuotaStore,
   createReleaseReader,
   createSettingStore,
   createSharedSecret,
@@ -42,6 +44,7 @@ import type { JobQueue } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../core/ports/package-store.ts";
+import type { CountStored, QuotaStore } from "../core/ports/quota-store.ts";
 import type { ReleaseReader } from "../core/ports/release-reader.ts";
 import type { OnUnreadable } from "../core/ports/stored.ts";
 import type { SecretStore } from "../core/ports/secret-store.ts";
@@ -73,6 +76,8 @@ export interface Services {
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
   readonly audit: AuditStore;
+  readonly quotas: QuotaStore;
+  readonly countStored: CountStored;
   readonly uniqueKeys: UniqueKeyStore;
   /** The same in every process that can read it. Throws UnavailableError. */
   readonly sharedSecret: (name: string) => () => Promise<Uint8Array>;
@@ -122,6 +127,8 @@ export async function connect(
     settings: createSettingStore({ storage }),
     identityGrants: createIdentityGrantStore({ storage }),
     audit: createAuditStore({ storage }),
+    quotas: createQuotaStore({ storage }),
+    countStored: createCountStored({ storage }),
     uniqueKeys: createUniqueKeyStore({ storage }),
     secrets: await secretStoreOf(settings.secrets),
     sharedSecret: (name) => createSharedSecret(storage, name),

@@ -26,6 +26,8 @@ export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly auditSweep?: AuditSweep | undefined;
   /** Removes holds on unique keys that are over. Default: nothing. */
   readonly uniqueKeySweep?: UniqueKeySweep | undefined;
+  /** Counts what tenants have stored. Default: nothing. */
+  readonly countStored?: (() => Promise<void>) | undefined;
   /** The worker pools there are. */
   readonly pools: readonly string[];
   readonly metrics: QueueMetrics;
@@ -95,6 +97,7 @@ function createSweeper(deps: SweeperDeps): Sweeper {
     // Last, because nothing depends on it.
     const keysRemoved = await keySweep.sweep();
     if (keysRemoved > 0) deps.log.info({ keysRemoved }, "expired keys removed");
+    await deps.countStored?.();
     const holdsRemoved = (await deps.uniqueKeySweep?.sweep()) ?? 0;
     if (holdsRemoved > 0) deps.log.info({ holdsRemoved }, "unique keys of ended jobs removed");
     const entriesRemoved = (await deps.auditSweep?.sweep()) ?? 0;

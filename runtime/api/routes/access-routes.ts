@@ -15,6 +15,8 @@ import {
 } from "../../core/http/tenant-api.ts";
 import { pageSchema, pageView } from "../../core/http/views.ts";
 import type { IdentityGrantStore } from "../../core/ports/identity-grant-store.ts";
+import { quotaView } from "../../core/http/quota-api.ts";
+import type { QuotaStore } from "../../core/ports/quota-store.ts";
 import type { TenantGrant, TenantStore } from "../../core/ports/tenant-store.ts";
 import type { WebhookStore } from "../../core/ports/webhook-store.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
@@ -30,13 +32,14 @@ export interface AccessOperationDeps {
   readonly webhooks: Pick<WebhookStore, "of" | "remove">;
   readonly timerRegistration: Pick<TimerRegistration, "removeTenant">;
   readonly identityGrants: Pick<IdentityGrantStore, "of" | "remove">;
+  readonly quotas: Pick<QuotaStore, "get" | "remove">;
   readonly settingCommands: Pick<SettingCommands, "removeTenant">;
   readonly now: Clock["now"];
 }
 
 export const accessOperations = (deps: AccessOperationDeps): readonly Operation[] => [
   getAuth(deps),
-  getMe(),
+  getMe(deps),
   listTenants(deps),
   putTenant(deps),
   deleteTenant(deps),
@@ -61,7 +64,7 @@ const getAuth = ({ authFacts }: AccessOperationDeps) =>
     handle: () => Promise.resolve({ status: 200 as const, body: authFacts }),
   });
 
-const getMe = () =>
+const getMe = ({ quotas, now }: AccessOperationDeps) =>
   operation({
     id: "getMe",
     method: "get",
@@ -71,7 +74,7 @@ const getMe = () =>
     needs: "signed-in",
     responses: { 200: { description: "From the token and the grants.", schema: meSchema } },
     errors: [],
-    handle({ caller }) {
+    async handle({ caller }) {
       const { kind, principalId, roles = [], grants = [] } = caller.identity ?? {};
       const body = {
         name: caller.name,
@@ -81,9 +84,14 @@ const getMe = () =>
         grants,
         allTenants: caller.mayOperate(),
       };
-      return Promise.resolve({ status: 200 as const, body });
+      const rows = await Promise.all(grants.slice(0, ME_QUOTAS_MAX).map(({ tenantName }) => quotas.get(tenantName)));
+      const used = rows.flatMap((row) => (row === undefined ? [] : [quotaView(row.value, now())]));
+      return { status: 200, body: { ...body, ...(used.length > 0 && { quotas: used }) } };
     },
   });
+
+/** A caller with more grants asks for the quotas of a tenant. */
+const ME_QUOTAS_MAX = 20;
 
 const listTenants = ({ tenants }: AccessOperationDeps) =>
   operation({
@@ -118,7 +126,14 @@ const putTenant = ({ tenants, now }: AccessOperationDeps) =>
     },
   });
 
-const deleteTenant = ({ tenants, webhooks, identityGrants, settingCommands, timerRegistration }: AccessOperationDeps) =>
+const deleteTenant = ({
+  tenants,
+  quotas,
+  webhooks,
+  identityGrants,
+  settingCommands,
+  timerRegistration,
+}: AccessOperationDeps) =>
   operation({
     id: "deleteTenant",
     method: "delete",
@@ -136,6 +151,7 @@ const deleteTenant = ({ tenants, webhooks, identityGrants, settingCommands, time
       for (const { webhookName } of await webhooks.of(tenantName)) await webhooks.remove(tenantName, webhookName);
       await settingCommands.removeTenant(tenantName, caller.name);
       for (const { pool } of await identityGrants.of(tenantName)) await identityGrants.remove(tenantName, pool);
+      await quotas.remove(tenantName);
       const removed = await tenants.remove(tenantName);
       // Also if there is no such tenant: an earlier deletion may have stopped here.
       await timerRegistration.removeTenant(tenantName);

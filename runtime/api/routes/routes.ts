@@ -10,6 +10,7 @@ import type { JobQueue } from "../../core/ports/job-queue.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
 import type { KeyStore } from "../../core/ports/key-store.ts";
 import type { PackageCatalog } from "../../core/ports/package-store.ts";
+import type { QuotaStore } from "../../core/ports/quota-store.ts";
 import type { SecretStore } from "../../core/ports/secret-store.ts";
 import type { SettingStore } from "../../core/ports/setting-store.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
@@ -29,6 +30,7 @@ import { joinCalls } from "../../core/join-calls.ts";
 import type { Operation } from "../http/operation.ts";
 import { createLookup } from "../lookup.ts";
 import type { ReleasePublisher } from "../publish-release.ts";
+import { createQuotas, givingBackMany, givingBackOne, withQuotas } from "../quotas.ts";
 import { createPublishedJobs } from "../published-jobs.ts";
 import type { BellOutbox } from "../submit/bell-outbox.ts";
 import { createSettingCommands } from "../setting-commands.ts";
@@ -50,6 +52,7 @@ import { identityOperations } from "./identity-routes.ts";
 import { jobOutputOperations } from "./job-output-routes.ts";
 import { jobOperations } from "./job-routes.ts";
 import { packageOperations } from "./package-routes.ts";
+import { quotaOperations } from "./quota-routes.ts";
 import { settingOperations } from "./setting-routes.ts";
 import { submitOperations } from "./submit-routes.ts";
 import { timerOperations } from "./timer-routes.ts";
@@ -97,6 +100,7 @@ export interface ApiStores {
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
   readonly audit: AuditStore;
+  readonly quotas: QuotaStore;
   readonly uniqueKeys: Pick<UniqueKeyStore, "get" | "put">;
 }
 
@@ -141,14 +145,16 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
   const unique = createUniqueJobs({ ...shared, sleep });
   const writer = createJobWriter({ ...shared, unique });
   const publishedJobs = createPublishedJobs(stores.packages);
-  const knownJobs = createKnownJobs({
+  const quotas = createQuotas(shared);
+  const packagesKnown = createKnownJobs({
     ...shared,
     publishedJobs,
     isReleasePending: (tenantName, packageName) => release?.isPending(tenantName, packageName) ?? false,
   });
+  const knownJobs = withQuotas(packagesKnown, quotas);
   const submitDeps = { ...shared, findBatch, reservations, writer, knownJobs };
-  const submitJob = createSubmitJob(submitDeps);
-  const submitMany = createSubmitMany(submitDeps);
+  const submitJob = givingBackOne(createSubmitJob(submitDeps), quotas);
+  const submitMany = givingBackMany(createSubmitMany(submitDeps), quotas);
   const runTimer = createRunTimer({ ...shared, reservations, writer });
   const { registration: timerRegistration, wakeScheduler } = timers;
   const settingCommands = createSettingCommands({ ...shared, log });
@@ -159,7 +165,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...jobOutputOperations({ ...shared, followLogEveryMs: deps.followLogEveryMs }),
     ...batchOperations({ ...shared, findBatch, commands: createBatchCommands(shared) }),
     ...deadLetterOperations(createDeadLetterBrowser(shared)),
-    ...packageOperations({ ...shared, publishedJobs, timerRegistration }),
+    ...packageOperations({ ...shared, publishedJobs, timerRegistration, storageQuota: quotas.storage }),
     ...settingOperations({ ...shared, settingCommands }),
     ...timerOperations({ ...shared, runTimer, wakeScheduler }),
     ...eventOperations({ ...deps.followers, lookup }),
@@ -167,6 +173,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...workerOperations({ ...shared, silentAfterMs: deps.silentAfterMs }),
     ...identityOperations({ ...shared, log }),
     ...auditOperations(shared),
+    ...quotaOperations({ ...shared, forget: quotas.forget }),
     ...accessOperations({ ...shared, timerRegistration, settingCommands, authFacts: deps.authFacts }),
   ];
 }

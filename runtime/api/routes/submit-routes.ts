@@ -60,6 +60,7 @@ const submitOne = ({ submitJob }: SubmitOperationDeps) =>
       "BatchOfTimer",
       "JobIdTaken",
       "JobNotUnique",
+      "QuotaExceeded",
       "IdempotencyKeyReused",
       "PackageNotFound",
       "JobTypeUnknown",

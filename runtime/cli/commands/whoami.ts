@@ -1,6 +1,7 @@
 /** `jobyard whoami`: shows the caller and its access. */
 import type { MeView } from "../../client/index.ts";
 import { connect, show, type RemoteOptions } from "../command.ts";
+import { describeQuotas } from "./quotas.ts";
 import { table } from "../table.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
 
@@ -10,7 +11,10 @@ export async function whoami(options: RemoteOptions, around: Surroundings): Prom
   show(terminal, options, me, () => describe(me, terminal));
 }
 
-function describe({ name, kind, principalId, roles, grants, allTenants }: MeView, { columns }: Terminal): string {
+function describe(
+  { name, kind, principalId, roles, grants, allTenants, quotas = [] }: MeView,
+  { columns }: Terminal,
+): string {
   const tenants = table(
     ["tenant", "access"],
     grants.map(({ tenantName, access }) => [tenantName, access]),
@@ -21,6 +25,7 @@ function describe({ name, kind, principalId, roles, grants, allTenants }: MeView
     ...(principalId === undefined ? [] : [`  object id ${principalId}`]),
     ...(kind === undefined ? [] : [`  app roles ${roles.length === 0 ? "none" : roles.join(", ")}`]),
     ...(allTenants ? ["  tenants   all"] : grants.length === 0 ? ["  tenants   none granted yet"] : []),
+    ...quotas.map((one) => `\n${describeQuotas(one)}`),
     ...(tenants === "" ? [] : ["", ...tenants.split("\n").map((line) => `  ${line}`)]),
   ].join("\n");
 }

@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { APP_ROLES, PRINCIPAL_ID_PATTERN, TENANT_ACCESS } from "./access.ts";
 import type { Tenant, TenantGrant } from "../ports/tenant-store.ts";
+import { quotaViewSchema } from "./quota-api.ts";
 import { displayName, pageFields, tenantName } from "./requests.ts";
 import type { Frozen } from "./views.ts";
 
@@ -48,6 +49,7 @@ export const meSchema = z
       .array(z.object({ tenantName: z.string(), access: tenantAccess }))
       .meta({ description: "For which tenants, and how far." }),
     allTenants: z.boolean().meta({ description: "The caller needs no grants." }),
+    quotas: z.array(quotaViewSchema).optional().meta({ description: "Of the first 20 tenants above that have any." }),
   })
   .meta({ id: "Me" });
 

@@ -19,6 +19,7 @@ import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../../runtime/core/ports/key-store.ts";
 import type { PackageCatalog } from "../../../runtime/core/ports/package-store.ts";
 import type { IdentityGrantStore } from "../../../runtime/core/ports/identity-grant-store.ts";
+import type { QuotaStore } from "../../../runtime/core/ports/quota-store.ts";
 import type { SettingStore } from "../../../runtime/core/ports/setting-store.ts";
 import type { TenantStore } from "../../../runtime/core/ports/tenant-store.ts";
 import type { WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
@@ -108,6 +109,7 @@ export interface TestApiOptions {
   readonly wrapWebhooks?: (webhooks: WebhookStore) => WebhookStore;
   readonly wrapSettings?: (settings: SettingStore) => SettingStore;
   readonly wrapIdentityGrants?: (grants: IdentityGrantStore) => IdentityGrantStore;
+  readonly wrapQuotas?: (quotas: QuotaStore) => QuotaStore;
   readonly wrapAudit?: (audit: AuditStore) => AuditStore;
   /** Default: nothing is sent, and every test arrives. */
   readonly postWebhook?: Post;
@@ -153,6 +155,7 @@ export async function startTestApi(
     wrapWebhooks = (inner) => inner,
     wrapSettings = (inner) => inner,
     wrapIdentityGrants = (inner) => inner,
+    wrapQuotas = (inner) => inner,
     wrapAudit = (inner) => inner,
     postWebhook = () => Promise.resolve({ answerCode: 200, answer: "thanks" }),
     allowLoopbackWebhooks = false,
@@ -188,6 +191,7 @@ export async function startTestApi(
     settings: wrapSettings(kept.settings),
     identityGrants: wrapIdentityGrants(kept.identityGrants),
     audit: wrapAudit(kept.audit),
+    quotas: wrapQuotas(kept.quotas),
     timers: wrapTimers(kept.timers),
   };
   // Read only then: the SDKs take longer to load than most tests to run.

@@ -10,6 +10,7 @@ import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../../runtime/core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../../../runtime/core/ports/package-store.ts";
+import type { QuotaStore } from "../../../runtime/core/ports/quota-store.ts";
 import type { SecretStore } from "../../../runtime/core/ports/secret-store.ts";
 import type { SettingStore } from "../../../runtime/core/ports/setting-store.ts";
 import type { TenantStore } from "../../../runtime/core/ports/tenant-store.ts";
@@ -26,6 +27,7 @@ import { createMemoryKeys } from "./memory-keys.ts";
 import { createMemoryPackages } from "./memory-packages.ts";
 import { createMemoryIdentityGrants, createMemorySecrets, createMemorySettings } from "./memory-settings.ts";
 import { MemoryTable } from "./memory-table.ts";
+import { createMemoryQuotas } from "./memory-quotas.ts";
 import { createMemoryTenants } from "./memory-tenants.ts";
 import { createMemoryTimers } from "./memory-timers.ts";
 import { createMemoryUniqueKeys } from "./memory-unique-keys.ts";
@@ -46,6 +48,7 @@ export interface Stores {
   readonly secrets: SecretStore;
   readonly identityGrants: IdentityGrantStore;
   readonly audit: AuditStore;
+  readonly quotas: QuotaStore;
   readonly uniqueKeys: UniqueKeyStore;
   readonly files: JobFiles;
   /** The rows themselves, as another release could read and write them. */
@@ -76,6 +79,7 @@ export function createMemoryStores(): Stores {
     secrets: createMemorySecrets(),
     identityGrants: createMemoryIdentityGrants(tables.settings),
     audit: createMemoryAudit(tables.audit),
+    quotas: createMemoryQuotas(tables.tenants),
     uniqueKeys: createMemoryUniqueKeys(tables.keys),
     files: createMemoryFiles(),
     rows: {

@@ -8,6 +8,7 @@ import { QuotaExceededError, UnavailableError } from "../core/errors.ts";
 import { QUOTA_KNOWN_FOR_MS, QUOTA_SHARE_MAX } from "../core/limits.ts";
 import type { QuotaStore, TenantQuota } from "../core/ports/quota-store.ts";
 import type { Clock } from "../core/clock.ts";
+import { sleep } from "../core/sleep.ts";
 import type { KnownJobs } from "./submit/known-jobs.ts";
 import type { SubmitJob } from "./submit/submit-job.ts";
 import type { SubmitMany } from "./submit/submit-many.ts";
@@ -16,6 +17,8 @@ export interface QuotaDeps {
   readonly quotas: Pick<QuotaStore, "get" | "put">;
   readonly now: Clock["now"];
   readonly monotonicNow: Clock["monotonicNow"];
+  /** Default: Math.random. */
+  readonly random?: () => number;
 }
 
 export interface Quotas {
@@ -44,6 +47,8 @@ interface Known {
 
 const DAY_MS = 24 * 60 * 60_000;
 const TRIES = 50;
+/** The pause after the nth conflict is at most n times this. */
+const PAUSE_MS = 5;
 
 const dayOf = (now: Date): string => now.toISOString().slice(0, 10);
 
@@ -52,7 +57,7 @@ const nextDay = (now: Date): Date => new Date((Math.floor(now.getTime() / DAY_MS
 /** A hundredth, so that a small quota is not divided into few shares. */
 const shareOf = (jobsPerDay: number): number => Math.max(1, Math.min(QUOTA_SHARE_MAX, Math.floor(jobsPerDay / 100)));
 
-export function createQuotas({ quotas, now, monotonicNow }: QuotaDeps): Quotas {
+export function createQuotas({ quotas, now, monotonicNow, random = Math.random }: QuotaDeps): Quotas {
   const known = new Map<string, Known>();
 
   async function read(tenantName: string, state: Known): Promise<void> {
@@ -84,7 +89,11 @@ export function createQuotas({ quotas, now, monotonicNow }: QuotaDeps): Quotas {
       const taken = current.value.day === day ? current.value.jobsTaken : 0;
       const share = Math.min(shareOf(jobsPerDay), jobsPerDay - taken);
       if (share <= 0) return false;
-      if (!(await quotas.put({ ...current.value, day, jobsTaken: taken + share }, current.etag))) continue;
+      if (!(await quotas.put({ ...current.value, day, jobsTaken: taken + share }, current.etag))) {
+        // Apart from the instances that it met.
+        await sleep(random() * PAUSE_MS * (tries + 1));
+        continue;
+      }
       Object.assign(into, { day, left: into.day === day ? into.left + share : share });
       return true;
     }

@@ -22,10 +22,14 @@ async function world(fields: Partial<TenantQuota> | undefined, instanceCount = 1
   const usual = { tenantName: "acme", jobsPerDay: undefined, storedBytes: undefined, setAt: now(), setBy: "ada" };
   const unused = { day: "", jobsTaken: 0, storedNow: undefined, storedAt: undefined };
   if (fields !== undefined) await store.put({ ...usual, ...unused, ...fields }, undefined);
-  const instances = Array.from({ length: instanceCount }, () => createQuotas({ quotas, now, monotonicNow: () => clockMs }));
+  const instances = Array.from({ length: instanceCount }, () =>
+    createQuotas({ quotas, now, monotonicNow: () => clockMs }),
+  );
   /** How many of so many submits at one time, spread over the instances, are accepted. */
   const accepted = async (count: number) => {
-    const answers = await Promise.all(Array.from({ length: count }, (_, i) => instances[i % instanceCount]!.admit("acme")));
+    const answers = await Promise.all(
+      Array.from({ length: count }, (_, i) => instances[i % instanceCount]!.admit("acme")),
+    );
     return answers.filter((refusal) => refusal === undefined).length;
   };
   return { store, now, instances, accepted, later: (ms: number) => void (clockMs += ms), reads: () => readCount };

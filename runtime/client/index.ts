@@ -72,6 +72,7 @@ export type {
 } from "../core/http/requests.ts";
 export type { PauseView, PutPauseBody } from "../core/http/pause-api.ts";
 export type { PauseSubject } from "../core/admission/pause.ts";
+export type { PutQuotasBody, QuotaView } from "../core/http/quota-api.ts";
 export type { PutSettingBody, SettingView } from "../core/http/setting-api.ts";
 export type { JobShape, OutputOf, ParametersOf } from "../core/job/job-shape.ts";
 export type { JobState } from "../core/job/states.ts";

@@ -1,4 +1,5 @@
 /** Operations that change something: batches, jobs, packages, workers, tenants. Every call can be repeated safely. */
+import type { PutQuotasBody, QuotaView } from "../core/http/quota-api.ts";
 import type { IdentityGrantView, PutIdentityGrantBody } from "../core/http/identity-api.ts";
 import type { PublishedPackageView } from "../core/http/package-api.ts";
 import type { CreateBatchBody, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
@@ -88,6 +89,8 @@ export interface Management {
   putRetention(tenantName: string, retention: PutRetentionBody, options?: CallOptions): Promise<RetentionView>;
   /** The system's defaults again. */
   deleteRetention(tenantName: string, options?: CallOptions): Promise<void>;
+  /** For administrators: replaces the quotas of a tenant. One that is not given does not exist. */
+  putQuotas(tenantName: string, quotas: PutQuotasBody, options?: CallOptions): Promise<QuotaView>;
   putGrant(tenantName: string, principalId: string, grant: PutGrantBody, options?: CallOptions): Promise<GrantView>;
   deleteGrant(tenantName: string, principalId: string, options?: CallOptions): Promise<void>;
   /** For administrators: lets a tenant's jobs use the identity of a pool. */
@@ -211,6 +214,8 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
       transport.json({ method: "PUT", path: path`/v1/tenants/${tenantName}/retention`, json: retention, signal }),
     deleteRetention: (tenantName, options = {}) =>
       remove(path`/v1/tenants/${tenantName}/retention`, options, "TenantNotFound"),
+    putQuotas: (tenantName, quotas, { signal } = {}) =>
+      transport.json({ method: "PUT", path: path`/v1/tenants/${tenantName}/quotas`, json: quotas, signal }),
     putGrant: (tenantName, principalId, grant, { signal } = {}) =>
       transport.json({
         method: "PUT",

@@ -1,5 +1,6 @@
 /** Operations that only read: batches with counts, jobs, logs, artifacts, packages, workers, access. */
 import type { AuditEntryView } from "../core/http/audit-api.ts";
+import type { QuotaView } from "../core/http/quota-api.ts";
 import type { IdentityGrantView } from "../core/http/identity-api.ts";
 import type { PackageJobView, PackageVersionView, PackageView } from "../core/http/package-api.ts";
 import type { RetentionView } from "../core/http/retention-api.ts";
@@ -83,6 +84,7 @@ export interface Monitoring {
   /** The caller and its access. */
   getMe(options?: CallOptions): Promise<MeView>;
   getTenants(options?: PageOptions): Listing<TenantView>;
+  getQuotas(tenantName: string, options?: CallOptions): Promise<QuotaView>;
   /** Who changed what of the tenant, newest first. */
   getAudit(tenantName: string, options?: ListAuditOptions): Listing<AuditEntryView>;
   /** For administrators: changes that belong to no tenant, and refused ones. */
@@ -166,6 +168,7 @@ export function createMonitoring(transport: Transport): Monitoring {
     getWorker: (pool, workerId, options) => get(path`/v1/workers/${pool}/${workerId}`, options),
     getMe: (options) => get("/v1/me", options),
     getTenants: (options = {}) => listing(transport, "/v1/tenants", {}, options),
+    getQuotas: (tenantName, options) => get(path`/v1/tenants/${tenantName}/quotas`, options),
     getAudit: (tenantName, options = {}) => audit(path`/v1/tenants/${tenantName}/audit`, options),
     getSystemAudit: (options = {}) => audit("/v1/audit", options),
     getRetention: (tenantName, options) => get(path`/v1/tenants/${tenantName}/retention`, options),

@@ -17,7 +17,7 @@ export const UNAUTHENTICATED_CODES = ["Unauthenticated"] as const;
 /** The caller is known, and its role does not allow this operation. */
 export const FORBIDDEN_CODES = ["Forbidden"] as const;
 /** The caller must ask less often. */
-export const TOO_MANY_CODES = ["TooManyRequests"] as const;
+export const TOO_MANY_CODES = ["TooManyRequests", "QuotaExceeded"] as const;
 /** It does not exist, or the caller may not know of it. */
 export const NOT_FOUND_CODES = [
   "RouteNotFound",
@@ -45,6 +45,7 @@ export const CONFLICT_CODES = [
   "JobNotEnded",
   "JobExists",
   "JobIdTaken",
+  "JobNotUnique",
   "IdempotencyKeyReused",
   "TooManyWebhooks",
   "TooManySecrets",
@@ -177,6 +178,17 @@ export class TooManyRequestsError extends JobSystemError<TooManyCode> {
 
   constructor(message: string, { retryAfterS, ...options }: ErrorOptions & { readonly retryAfterS?: number } = {}) {
     super("TooManyRequests", message, true, options);
+    this.retryAfterS = retryAfterS;
+  }
+}
+
+/** The tenant has used what an administrator lets it use. Not retryable: it takes hours, or another quota. */
+export class QuotaExceededError extends JobSystemError<TooManyCode> {
+  /** Seconds until the quota may have room. */
+  readonly retryAfterS: number;
+
+  constructor(message: string, { retryAfterS, ...options }: ErrorOptions & { readonly retryAfterS: number }) {
+    super("QuotaExceeded", message, false, options);
     this.retryAfterS = retryAfterS;
   }
 }

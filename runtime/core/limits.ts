@@ -64,6 +64,19 @@ export const SUBMIT_LINES_WAITING_MAX_BYTES = 4 * MiB;
  * so a client may send everything before it reads.
  */
 export const SUBMIT_RESULTS_WAITING_MAX_BYTES = 2 * MiB;
+/** A unique key: the id of a customer or a file, with room for a prefix. */
+export const UNIQUE_KEY_MAX_LENGTH = 200;
+/**
+ * A unique key whose job has no row is taken for so long: its submit may be under way. After a crash of the submitter the
+ * key is free then. Longer than a request to storage takes.
+ */
+export const UNIQUE_PENDING_MS = 20_000;
+/** Jobs of a tenant's day that an API instance takes at a time: at 2,000 submits a second, two writes a second. */
+export const QUOTA_SHARE_MAX = 1_000;
+/** Higher quotas are none. */
+export const QUOTA_MAX = Number.MAX_SAFE_INTEGER;
+/** What an instance knows of a tenant's quotas counts for so long. */
+export const QUOTA_KNOWN_FOR_MS = 10_000;
 /** How long an `Idempotency-Key` is remembered: over a long weekend in which a caller's queue may stand still. */
 export const IDEMPOTENCY_KEY_DAYS = 7;
 /**

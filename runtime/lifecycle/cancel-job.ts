@@ -72,6 +72,34 @@ export async function cancelJob(
 }
 
 /**
+ * Ends a job that waits, and leaves one alone that is running or has ended. True: this call ended it. `stored` may be stale.
+ * Throws UnavailableError.
+ */
+export async function cancelQueued(
+  stored: Stored<Job>,
+  { jobs, events, now }: Pick<CancelDeps, "jobs" | "events" | "now">,
+): Promise<boolean> {
+  let current: Stored<Job> | undefined = stored;
+  for (let tries = 0; tries < TRIES; tries++) {
+    if (current?.value.state !== "queued") return false;
+    const job: Job = current.value;
+    const changes = { endedAt: now(), runAt: undefined };
+    const result = await jobs.update({ jobId: job.jobId, etag: current.etag, from: "queued", to: "canceled", changes });
+    if (result.written) {
+      const canceled = { ...job, ...changes, state: "canceled" } as const;
+      events.completedRow(canceled);
+      events.measures.ended(canceled, "canceled");
+      return true;
+    }
+    current = result.current;
+  }
+  throw new UnavailableError(
+    "StorageUnavailable",
+    `Job ${stored.value.jobId} changed each time it was to be canceled.`,
+  );
+}
+
+/**
  * The row already says it, and the worker finds it there at its next write. The note on the worker's row makes that
  * faster. It is left again on a repeat, because the first caller may have died in between.
  */

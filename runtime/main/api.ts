@@ -22,15 +22,19 @@ import { type ApiSettings, parseApiSettings } from "../core/settings/api-setting
 import { SettingsError } from "../core/settings/environment.ts";
 import { SETTING } from "../core/settings/names.ts";
 import type { Job } from "../core/job/job.ts";
+import type { Stored } from "../core/ports/stored.ts";
 import { createUnreadable } from "../core/unreadable.ts";
 import { createBatchCompletion } from "../lifecycle/batch-completion.ts";
 import { createJobEvents } from "../lifecycle/job-events.ts";
 import { createJobIndexer, indexedJobs } from "../lifecycle/job-indexer.ts";
 import { startPauseBoard } from "../lifecycle/pause-board.ts";
 import { measureConflicts } from "../lifecycle/measured-jobs.ts";
+import { createUniqueJobs } from "../lifecycle/unique-jobs.ts";
 import { createAuditSweep } from "../sweeper/sweep-audit.ts";
 import { createForgetSweep } from "../sweeper/forget/forget-sweep.ts";
 import { createBehindFront, createWake } from "../lifecycle/limits/wake-line.ts";
+import { createUniqueKeySweep } from "../sweeper/sweep-unique-keys.ts";
+import { createStoredBytesSweep } from "../sweeper/sweep-stored-bytes.ts";
 import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeShares, composeTimers, composeWebhooks } from "./compose-api.ts";
@@ -157,7 +161,9 @@ async function start(exits: Exits): Promise<Service> {
   const isBehindFront = createBehindFront({ ...stores, monotonicNow });
   const waitsForAnother = async (job: Job): Promise<boolean> =>
     (await waitsForAnotherRun(job, stores)) || (await isBehindFront(job));
-  const refillDuty = shares.startRefill({ completion, waitsForAnother });
+  const unique = createUniqueJobs({ ...stores, completion, events, sleep, now });
+  const placeUnique = (stored: Stored<Job>): Promise<boolean> => unique.place(stored);
+  const refillDuty = shares.startRefill({ completion, waitsForAnother, placeUnique });
   pauseBoard.onChange(() => refillDuty.wake());
   const stopSweeper = startSweeper({
     jobs,
@@ -173,6 +179,9 @@ async function start(exits: Exits): Promise<Service> {
     placeLeft: createWake({ ...stores, queue }),
     waitsForAnother,
     pools,
+    placeUnique,
+    uniqueKeySweep: createUniqueKeySweep({ ...stores, now: clock.trustedNow }),
+    countStored: createStoredBytesSweep({ ...services, now: clock.trustedNow }),
     auditSweep: createAuditSweep({ audit: stores.audit, days: settings.auditDays, now: clock.trustedNow }),
     forget: createForgetSweep({
       ...services,

@@ -128,7 +128,7 @@ export interface Shares {
   /** An outbox that parks the jobs of those who are paused, or have their share of a queue. */
   windowOver(outbox: BellOutbox): BellOutbox;
   /** Rings for parked jobs, in one instance at a time. */
-  startRefill(deps: Pick<RefillDeps, "completion" | "waitsForAnother">): RefillDuty;
+  startRefill(deps: Pick<RefillDeps, "completion" | "waitsForAnother" | "placeUnique">): RefillDuty;
 }
 
 export function composeShares({ services, pauseBoard, silentAfterMs, unreadable, clock, log }: SharesDeps): Shares {
@@ -139,8 +139,8 @@ export function composeShares({ services, pauseBoard, silentAfterMs, unreadable,
   let duty: RefillDuty | undefined;
   return {
     windowOver: (outbox) => createRingWindow({ ...shared, outbox, onParked: () => duty?.wake(), now, log }),
-    startRefill({ completion, waitsForAnother }) {
-      const refill = createRefill({ ...shared, completion, waitsForAnother, unreadable });
+    startRefill(given) {
+      const refill = createRefill({ ...shared, ...given, unreadable });
       return (duty = startRefillDuty({ refill, lease: lease("refill", REFILL_LEASE_MS), monotonicNow, log }));
     },
   };

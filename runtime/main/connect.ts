@@ -9,6 +9,7 @@ import {
   connectStorage,
   createAuditStore,
   createBatchStore,
+  createCountStored,
   createDeliveryStore,
   createEventPublisher,
   createEventSource,
@@ -22,6 +23,7 @@ import {
   createLineStore,
   createPackageCatalog,
   createPauseStore,
+  createQuotaStore,
   createReleaseReader,
   createRemoval,
   createRetentionStore,
@@ -32,6 +34,7 @@ import {
   createTimerStore,
   createTimerSubscriptions,
   createWaitingStore,
+  createUniqueKeyStore,
   createWebhookStore,
   createWorkerStore,
 } from "../azure/index.ts";
@@ -49,6 +52,7 @@ import type { JobStore } from "../core/ports/job-store.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
 import type { PackageCatalog, PackageStore } from "../core/ports/package-store.ts";
 import type { PauseStore } from "../core/ports/pause-store.ts";
+import type { CountStored, QuotaStore } from "../core/ports/quota-store.ts";
 import type { ReleaseReader } from "../core/ports/release-reader.ts";
 import type { Removal } from "../core/ports/removal.ts";
 import type { RetentionStore } from "../core/ports/retention-store.ts";
@@ -60,6 +64,7 @@ import type { TenantStore } from "../core/ports/tenant-store.ts";
 import type { TimerStore } from "../core/ports/timer-store.ts";
 import type { TickSender, TimerSubscriptions } from "../core/ports/timer-topic.ts";
 import type { WaitingStore } from "../core/ports/waiting-store.ts";
+import type { UniqueKeyStore } from "../core/ports/unique-key-store.ts";
 import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts";
 import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
 import type { ConnectionSettings, SecretSettings } from "../core/settings/service-settings.ts";
@@ -89,6 +94,9 @@ export interface Services {
   readonly audit: AuditStore;
   readonly pauses: PauseStore;
   readonly waiting: WaitingStore;
+  readonly quotas: QuotaStore;
+  readonly countStored: CountStored;
+  readonly uniqueKeys: UniqueKeyStore;
   /** The same in every process that can read it. Throws UnavailableError. */
   readonly sharedSecret: (name: string) => () => Promise<Uint8Array>;
   /** Has its own connection, so that events never delay other messages. */
@@ -143,6 +151,9 @@ export async function connect(
     audit: createAuditStore({ storage }),
     pauses: createPauseStore({ storage }),
     waiting: createWaitingStore({ storage, now: systemClock.now }),
+    quotas: createQuotaStore({ storage }),
+    countStored: createCountStored({ storage }),
+    uniqueKeys: createUniqueKeyStore({ storage }),
     secrets: await secretStoreOf(settings.secrets),
     sharedSecret: (name) => createSharedSecret(storage, name),
     eventPublisher: (metrics, log) =>

@@ -33,6 +33,8 @@ export interface RefillDeps {
   readonly pauses: Pick<PauseBoard, "current">;
   /** Whether a queued job has no bell because it waits for another job. Throws UnavailableError. */
   readonly waitsForAnother: (job: Job) => Promise<boolean>;
+  /** Before the first bell of a job with a unique key (R43). False: it was canceled. Default: none has one. */
+  readonly placeUnique?: ((stored: Stored<Job>) => Promise<boolean>) | undefined;
   readonly unreadable: Pick<Unreadable, "note">;
   readonly monotonicNow: Clock["monotonicNow"];
 }
@@ -123,6 +125,7 @@ export function createRefill(deps: RefillDeps): Refill {
         continue;
       }
       if (await deps.waitsForAnother(job)) continue;
+      if (deps.placeUnique !== undefined && !(await deps.placeUnique(next.value))) continue;
       return next.value;
     }
   }

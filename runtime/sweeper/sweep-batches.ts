@@ -38,6 +38,8 @@ export interface SweepBatchesDeps extends HandBackDeps {
   readonly indexRepair?: Pick<IndexRepair, "consider"> | undefined;
   /** Batches whose waiting jobs the refill rings for. Default: none. */
   readonly waiting?: Pick<WaitingStore, "list"> | undefined;
+  /** Before the first bell of a job with a unique key (R43). False: it was canceled. Default: none has one. */
+  readonly placeUnique?: ((stored: Stored<Job>) => Promise<boolean>) | undefined;
   readonly unreadable: Pick<Unreadable, "note">;
   readonly lockMs: number;
   readonly marginMs: number;
@@ -192,11 +194,12 @@ async function handBackDead(batch: Batch, workers: readonly WorkerRecord[], deps
 async function resendLostBells(
   batch: Batch,
   bells: Map<string, Promise<ReadonlySet<string> | undefined>>,
-  { jobs, queue, completion, waitsForAnother, unreadable, now, log }: SweepBatchesDeps,
+  { jobs, queue, completion, waitsForAnother, placeUnique, unreadable, now, log }: SweepBatchesDeps,
 ): Promise<number> {
   let count = 0;
   let mustReopen = isComplete(batch);
-  for await (const { value: job, etag } of jobs.scan(batch, "queued", unreadable.note)) {
+  for await (const stored of jobs.scan(batch, "queued", unreadable.note)) {
+    const { value: job, etag } = stored;
     if (!isOlder(waitingSince(job), BELL_GRACE_MS, now())) continue;
     const queueName = jobQueueName(job.pool, job.priority);
     const known = bells.get(queueName) ?? bellsIn(queue, queueName);
@@ -206,6 +209,7 @@ async function resendLostBells(
     if (await waitsForAnother?.(job)) continue;
     // A bell that was received a moment ago is in no queue any more. The row says whether the job was claimed.
     if (!(await isStillQueued(jobs, job))) continue;
+    if (placeUnique !== undefined && !(await placeUnique(stored))) continue;
     if (mustReopen) await completion.reopenBatch(batch.batchId);
     mustReopen = false;
     await queue.send(queueName, [

@@ -17,6 +17,7 @@ import type { AuditSweep } from "./sweep-audit.ts";
 import { type EndedBatches, type SweepBatchesDeps, sweepBatches } from "./sweep-batches.ts";
 import { createIndexRepair } from "./repair-index.ts";
 import type { ForgetSweep } from "./forget/forget-sweep.ts";
+import type { UniqueKeySweep } from "./sweep-unique-keys.ts";
 import { createQueueAges } from "./queue-ages.ts";
 import { createQueueGauges, type QueueMetrics } from "./queue-gauges.ts";
 import { type DeadLetterPositions, type SweepDeadLettersDeps, sweepDeadLetters } from "./sweep-dead-letters.ts";
@@ -32,6 +33,10 @@ export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly auditSweep?: AuditSweep | undefined;
   /** Where missing jobs are noted. Default: nothing is looked for. */
   readonly index?: Pick<JobIndex, "write"> | undefined;
+  /** Removes holds on unique keys that are over. Default: nothing. */
+  readonly uniqueKeySweep?: UniqueKeySweep | undefined;
+  /** Counts what tenants have stored. Default: nothing. */
+  readonly countStored?: (() => Promise<void>) | undefined;
   /** The worker pools there are. */
   readonly pools: readonly string[];
   readonly metrics: QueueMetrics;
@@ -106,6 +111,9 @@ function createSweeper(deps: SweeperDeps): Sweeper {
     // Last, because nothing depends on it.
     const keysRemoved = await keySweep.sweep();
     if (keysRemoved > 0) deps.log.info({ keysRemoved }, "expired keys removed");
+    await deps.countStored?.();
+    const holdsRemoved = (await deps.uniqueKeySweep?.sweep()) ?? 0;
+    if (holdsRemoved > 0) deps.log.info({ holdsRemoved }, "unique keys of ended jobs removed");
     const entriesRemoved = (await deps.auditSweep?.sweep()) ?? 0;
     if (entriesRemoved > 0) deps.log.info({ entriesRemoved }, "expired entries of the audit removed");
     await forget?.sweep();

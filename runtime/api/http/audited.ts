@@ -36,7 +36,7 @@ export interface Audited {
 }
 
 /** Whether requests of this operation are recorded. */
-export const isAudited = ({ method, audit }: Pick<Operation, "method" | "audit">): boolean =>
+const isAudited = ({ method, audit }: Pick<Operation, "method" | "audit">): boolean =>
   method !== "get" && typeof audit !== "object";
 
 const MINUTE_MS = 60_000;

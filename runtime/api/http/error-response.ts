@@ -6,6 +6,7 @@ import {
   InvalidRequestError,
   type JobSystemError,
   NotFoundError,
+  QuotaExceededError,
   TooManyRequestsError,
   UnavailableError,
   UnreadableError,
@@ -76,6 +77,7 @@ export function statusOf(code: ErrorCode): number {
     case "JobNotEnded":
     case "JobExists":
     case "JobIdTaken":
+    case "JobNotUnique":
     case "IdempotencyKeyReused":
     case "TooManyWebhooks":
     case "TooManySecrets":
@@ -96,6 +98,7 @@ export function statusOf(code: ErrorCode): number {
     case "PlatformMismatch":
       return 422;
     case "TooManyRequests":
+    case "QuotaExceeded":
       return 429;
     case "StorageUnavailable":
     case "BusUnavailable":
@@ -148,7 +151,10 @@ export function answerErrors(log: Logger, unreadable: Pick<Unreadable, "note">):
       return;
     }
     if (status === 503 || status === 429) {
-      const hasTime = thrown instanceof TooManyRequestsError || thrown instanceof UnavailableError;
+      const hasTime =
+        thrown instanceof TooManyRequestsError ||
+        thrown instanceof QuotaExceededError ||
+        thrown instanceof UnavailableError;
       const own = hasTime ? thrown.retryAfterS : undefined;
       response.set("Retry-After", response.get("Retry-After") ?? String(own ?? RETRY_AFTER_S));
     }

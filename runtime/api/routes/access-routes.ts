@@ -16,6 +16,8 @@ import {
 import { pauseView, putWeightSchema, tenantOfPause } from "../../core/http/pause-api.ts";
 import { pageSchema, pageView } from "../../core/http/views.ts";
 import type { IdentityGrantStore } from "../../core/ports/identity-grant-store.ts";
+import { quotaView } from "../../core/http/quota-api.ts";
+import type { QuotaStore } from "../../core/ports/quota-store.ts";
 import type { TenantGrant, TenantStore } from "../../core/ports/tenant-store.ts";
 import type { PauseStore } from "../../core/ports/pause-store.ts";
 import type { WebhookStore } from "../../core/ports/webhook-store.ts";
@@ -34,6 +36,7 @@ export interface AccessOperationDeps {
   readonly webhooks: Pick<WebhookStore, "of" | "remove">;
   readonly timerRegistration: Pick<TimerRegistration, "removeTenant">;
   readonly identityGrants: Pick<IdentityGrantStore, "of" | "remove">;
+  readonly quotas: Pick<QuotaStore, "get" | "remove">;
   readonly settingCommands: Pick<SettingCommands, "removeTenant">;
   readonly pauses: Pick<PauseStore, "list" | "remove">;
   readonly pauseBoard: Pick<PauseBoard, "current">;
@@ -68,7 +71,7 @@ const getAuth = ({ authFacts }: AccessOperationDeps) =>
     handle: () => Promise.resolve({ status: 200 as const, body: authFacts }),
   });
 
-const getMe = ({ pauseBoard }: AccessOperationDeps) =>
+const getMe = ({ pauseBoard, quotas, now }: AccessOperationDeps) =>
   operation({
     id: "getMe",
     method: "get",
@@ -78,7 +81,7 @@ const getMe = ({ pauseBoard }: AccessOperationDeps) =>
     needs: "signed-in",
     responses: { 200: { description: "From the token and the grants.", schema: meSchema } },
     errors: [],
-    handle({ caller }) {
+    async handle({ caller }) {
       const { kind, principalId, roles = [], grants = [] } = caller.identity ?? {};
       const body = {
         name: caller.name,
@@ -89,9 +92,14 @@ const getMe = ({ pauseBoard }: AccessOperationDeps) =>
         allTenants: caller.mayOperate(),
         pauses: pauseBoard.current().pauses.filter(isVisibleTo(caller)).map(pauseView),
       };
-      return Promise.resolve({ status: 200 as const, body });
+      const rows = await Promise.all(grants.slice(0, ME_QUOTAS_MAX).map(({ tenantName }) => quotas.get(tenantName)));
+      const used = rows.flatMap((row) => (row === undefined ? [] : [quotaView(row.value, now())]));
+      return { status: 200, body: { ...body, ...(used.length > 0 && { quotas: used }) } };
     },
   });
+
+/** A caller with more grants asks for the quotas of a tenant. */
+const ME_QUOTAS_MAX = 20;
 
 const listTenants = ({ tenants }: AccessOperationDeps) =>
   operation({
@@ -163,7 +171,7 @@ const deleteTenant = (deps: AccessOperationDeps) =>
     responses: { 204: { description: "Deleted." } },
     errors: ["TenantNotFound"],
     async handle({ caller, params: { tenantName }, changed }) {
-      const { tenants, webhooks, identityGrants, settingCommands, timerRegistration, pauses } = deps;
+      const { tenants, webhooks, identityGrants, settingCommands, timerRegistration, pauses, quotas } = deps;
       const tenant = await tenants.get(tenantName);
       // First: afterwards no caller could remove them, and a new tenant of the same name must not get them.
       for (const { webhookName } of await webhooks.of(tenantName)) await webhooks.remove(tenantName, webhookName);
@@ -172,6 +180,7 @@ const deleteTenant = (deps: AccessOperationDeps) =>
       for (const { subject } of await pauses.list(() => undefined)) {
         if (tenantOfPause(subject) === tenantName) await pauses.remove(subject);
       }
+      await quotas.remove(tenantName);
       const removed = await tenants.remove(tenantName);
       // Also if there is no such tenant: an earlier deletion may have stopped here.
       await timerRegistration.removeTenant(tenantName);

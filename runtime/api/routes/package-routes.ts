@@ -1,6 +1,6 @@
 /** Operations on job packages: publish, list, restore an older version, delete. */
 import type { LooseFacts } from "../../core/audit.ts";
-import { NotFoundError, PackageError } from "../../core/errors.ts";
+import { type JobSystemError, NotFoundError, PackageError } from "../../core/errors.ts";
 import { PACKAGE_MAX_BYTES } from "../../core/limits.ts";
 import {
   listPackagesSchema,
@@ -35,6 +35,8 @@ export interface PackageOperationDeps {
   readonly publishedJobs: PublishedJobsOf;
   readonly settings: SettingReader;
   readonly timerRegistration: TimerRegistration;
+  /** Why nothing more is stored for the tenant. */
+  readonly storageQuota: (tenantName: string) => Promise<JobSystemError | undefined>;
 }
 
 export const packageOperations = (deps: PackageOperationDeps): readonly Operation[] => [
@@ -106,7 +108,7 @@ const REFUSALS = [
   "EntryPointInvalid",
 ] as const;
 
-const putPackage = ({ packages, settings, timerRegistration }: PackageOperationDeps) =>
+const putPackage = ({ packages, settings, timerRegistration, storageQuota }: PackageOperationDeps) =>
   operation({
     id: "putPackage",
     method: "put",
@@ -127,10 +129,12 @@ const putPackage = ({ packages, settings, timerRegistration }: PackageOperationD
     responses: {
       200: { description: "Published, or already the current version.", schema: publishedPackageSchema },
     },
-    errors: [...REFUSALS, "TenantNotFound", "TimerLimitReached"],
+    errors: [...REFUSALS, "TenantNotFound", "TimerLimitReached", "QuotaExceeded"],
     async handle({ caller, params, body, changed }) {
       const { tenantName, packageName } = params;
       if (!caller.mayUse(tenantName)) throw noSuchTenant(tenantName);
+      const refusal = await storageQuota(tenantName);
+      if (refusal !== undefined) throw refusal;
       const bytes = await bytesOf(body);
       const inspected = await inspectPackage(bytes);
       await timerRegistration.check(params, inspected.manifest);

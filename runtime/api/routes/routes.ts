@@ -15,13 +15,16 @@ import type { LineStore } from "../../core/ports/line-store.ts";
 import type { PackageCatalog } from "../../core/ports/package-store.ts";
 import type { PauseStore } from "../../core/ports/pause-store.ts";
 import type { RetentionStore } from "../../core/ports/retention-store.ts";
+import type { QuotaStore } from "../../core/ports/quota-store.ts";
 import type { SecretStore } from "../../core/ports/secret-store.ts";
 import type { SettingStore } from "../../core/ports/setting-store.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
 import type { TimerStore } from "../../core/ports/timer-store.ts";
+import type { UniqueKeyStore } from "../../core/ports/unique-key-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store.ts";
 import type { WorkerStore } from "../../core/ports/worker-store.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
+import { createUniqueJobs } from "../../lifecycle/unique-jobs.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import type { JobIndexer } from "../../lifecycle/job-indexer.ts";
 import type { PauseBoard } from "../../lifecycle/pause-board.ts";
@@ -30,10 +33,12 @@ import type { TimerRegistration } from "../../timers/register/registration.ts";
 import { createBatchCommands } from "../batch-commands.ts";
 import type { EventStreamDeps } from "../events/event-stream.ts";
 import type { Tickets } from "../events/tickets.ts";
+import { sleep } from "../../core/sleep.ts";
 import { joinCalls } from "../../core/join-calls.ts";
 import type { Operation } from "../http/operation.ts";
 import { createLookup } from "../lookup.ts";
 import type { ReleasePublisher } from "../publish-release.ts";
+import { createQuotas, givingBackMany, givingBackOne, withQuotas } from "../quotas.ts";
 import { createPublishedJobs } from "../published-jobs.ts";
 import type { BellOutbox } from "../submit/bell-outbox.ts";
 import { createSettingCommands } from "../setting-commands.ts";
@@ -59,6 +64,7 @@ import { jobOperations } from "./job-routes.ts";
 import { retentionOperations } from "./retention-routes.ts";
 import { packageOperations } from "./package-routes.ts";
 import { pauseOperations } from "./pause-routes.ts";
+import { quotaOperations } from "./quota-routes.ts";
 import { settingOperations } from "./setting-routes.ts";
 import { submitOperations } from "./submit-routes.ts";
 import { timerOperations } from "./timer-routes.ts";
@@ -117,6 +123,8 @@ export interface ApiStores {
   readonly audit: AuditStore;
   readonly pauses: PauseStore;
   readonly retentions: RetentionStore;
+  readonly quotas: QuotaStore;
+  readonly uniqueKeys: Pick<UniqueKeyStore, "get" | "put">;
 }
 
 export interface ApiBus {
@@ -158,16 +166,19 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
 
   const reservations = createReservations(shared);
   const findBatch = createFindBatch({ ...shared, reservations });
-  const writer = createJobWriter(shared);
+  const unique = createUniqueJobs({ ...shared, sleep });
+  const writer = createJobWriter({ ...shared, unique });
   const publishedJobs = createPublishedJobs(stores.packages);
-  const knownJobs = createKnownJobs({
+  const quotas = createQuotas(shared);
+  const packagesKnown = createKnownJobs({
     ...shared,
     publishedJobs,
     isReleasePending: (tenantName, packageName) => release?.isPending(tenantName, packageName) ?? false,
   });
+  const knownJobs = withQuotas(packagesKnown, quotas);
   const submitDeps = { ...shared, findBatch, reservations, writer, knownJobs };
-  const submitJob = createSubmitJob(submitDeps);
-  const submitMany = createSubmitMany(submitDeps);
+  const submitJob = givingBackOne(createSubmitJob(submitDeps), quotas);
+  const submitMany = givingBackMany(createSubmitMany(submitDeps), quotas);
   const runTimer = createRunTimer({ ...shared, reservations, writer });
   const findJobs = createFindJobs({ ...shared, indexer: deps.indexer });
   const { registration: timerRegistration, wakeScheduler } = timers;
@@ -180,7 +191,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...findOperations({ findJobs }),
     ...batchOperations({ ...shared, findBatch, commands: createBatchCommands(shared) }),
     ...deadLetterOperations(createDeadLetterBrowser(shared)),
-    ...packageOperations({ ...shared, publishedJobs, timerRegistration }),
+    ...packageOperations({ ...shared, publishedJobs, timerRegistration, storageQuota: quotas.storage }),
     ...settingOperations({ ...shared, settingCommands }),
     ...timerOperations({ ...shared, runTimer, wakeScheduler }),
     ...pauseOperations(shared),
@@ -190,6 +201,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...identityOperations({ ...shared, log }),
     ...auditOperations(shared),
     ...retentionOperations({ ...shared, defaultRetention: deps.defaultRetention }),
+    ...quotaOperations({ ...shared, forget: quotas.forget }),
     ...accessOperations({ ...shared, timerRegistration, settingCommands, authFacts: deps.authFacts }),
   ];
 }

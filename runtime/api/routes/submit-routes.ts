@@ -59,6 +59,8 @@ const submitOne = ({ submitJob }: SubmitOperationDeps) =>
       "BatchClosed",
       "BatchOfTimer",
       "JobIdTaken",
+      "JobNotUnique",
+      "QuotaExceeded",
       "IdempotencyKeyReused",
       "PackageNotFound",
       "JobTypeUnknown",

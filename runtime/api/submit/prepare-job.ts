@@ -79,6 +79,7 @@ export const newJob = (
   priority: request.priority ?? batch.priority,
   pool: batch.pool,
   retry: request.retry ?? {},
+  uniqueKey: request.unique?.key,
   timeoutMs: request.timeoutMs,
   expiresAt,
   ...UNTOUCHED_JOB,

@@ -80,7 +80,19 @@ export function createSubmitMany(deps: SubmitDeps): SubmitMany {
     const wake = async (batch: Batch): Promise<void> => {
       if (batch.atRest) await memo(woken, batch.batchId, () => writer.wakeBatch(batch));
     };
-    return Promise.all(all.map((job) => outcomeOf(() => writer.writeRow(caller, job, wake))));
+    /** Jobs with the same unique key go one after the other, so that the last of them is the last. */
+    const latest = new Map<string, Promise<unknown>>();
+    const write = (job: JobToWrite): Promise<Outcome<JobRow>> => outcomeOf(() => writer.writeRow(caller, job, wake));
+    return Promise.all(
+      all.map((job) => {
+        const { tenantName, jobType, unique } = job.prepared.request;
+        if (unique === undefined) return write(job);
+        const key = JSON.stringify([tenantName, jobType, unique.key]);
+        const written = (latest.get(key) ?? Promise.resolve()).then(() => write(job));
+        latest.set(key, written);
+        return written;
+      }),
+    );
   }
 
   async function ring(rows: readonly JobRow[]): Promise<readonly Outcome<SubmittedJob>[]> {

@@ -14,6 +14,7 @@ import type { JobStore } from "../../core/ports/job-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import { type CancelDeps, cancelJob } from "../../lifecycle/cancel-job.ts";
+import type { UniqueJobs } from "../../lifecycle/unique-jobs.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import { traceparentOf } from "../../telemetry/trace.ts";
 import { jobLogFields } from "../../core/logger.ts";
@@ -32,6 +33,7 @@ export interface JobWriterDeps extends CancelDeps {
   readonly files: Pick<JobFiles, "putParameters">;
   readonly outbox: BellOutbox;
   readonly events: JobEvents;
+  readonly unique: UniqueJobs;
 }
 
 export interface JobToWrite {
@@ -68,7 +70,7 @@ export interface JobWriter {
 }
 
 export function createJobWriter(deps: JobWriterDeps): JobWriter {
-  const { jobs, batches, completion, files, outbox, events, now } = deps;
+  const { jobs, batches, completion, files, outbox, events, unique, now } = deps;
 
   async function insert(caller: Caller, batch: Batch, { prepared, reservation }: JobToWrite): Promise<JobRow> {
     const { parametersJson: json } = prepared;
@@ -102,19 +104,44 @@ export function createJobWriter(deps: JobWriterDeps): JobWriter {
   }
 
   async function writeRow(caller: Caller, job: JobToWrite, wake: (batch: Batch) => Promise<void>): Promise<JobRow> {
-    if (job.reservation.isFirst) {
-      await wake(job.batch);
-      return insert(caller, job.batch, job);
-    }
+    if (job.reservation.isFirst) return insertUnique(caller, job.batch, job, wake);
     const jobId = job.reservation.id;
     const stored = await jobs.get(jobId);
-    if (stored !== undefined) return { stored, replayed: true };
+    // An earlier try may have stopped before it placed the hold on a unique key.
+    if (stored !== undefined) return placed({ stored, replayed: true }, job);
     // The batch that the first request meant: the batch of its day, which may be yesterday's.
     const batch = (await batches.get(jobIdParts(jobId).batchId))?.value;
     if (batch === undefined) throw new InvariantError(`Job ${jobId} was reserved in a batch that is not there.`);
     if (batch.state !== "open") throw batchClosed(batch);
+    return insertUnique(caller, batch, job, wake);
+  }
+
+  /** Inserts the row, between the two steps that keep a unique key (R40, R43). */
+  async function insertUnique(
+    caller: Caller,
+    batch: Batch,
+    job: JobToWrite,
+    wake: (batch: Batch) => Promise<void>,
+  ): Promise<JobRow> {
+    const { request } = job.prepared;
+    if (request.unique !== undefined) {
+      const { key: uniqueKey, onConflict } = request.unique;
+      const holder = await unique.hold({ ...request, uniqueKey }, job.reservation.id, onConflict);
+      if (holder !== undefined) return { stored: holder, replayed: true };
+    }
     await wake(batch);
-    return insert(caller, batch, job);
+    return placed(await insert(caller, batch, job), job);
+  }
+
+  async function placed(row: JobRow, { prepared: { request } }: JobToWrite): Promise<JobRow> {
+    const { stored } = row;
+    if (request.unique === undefined || stored.value.state !== "queued" || (await unique.place(stored))) return row;
+    // Another submit took the key, because this one was so slow that it seemed dead.
+    const { key: uniqueKey, onConflict } = request.unique;
+    const holder =
+      onConflict === "replace" ? undefined : await unique.hold({ ...request, uniqueKey }, undefined, onConflict);
+    if (holder !== undefined) return { stored: holder, replayed: true };
+    return { stored: (await jobs.get(stored.value.jobId)) ?? stored, replayed: row.replayed };
   }
 
   /**

@@ -48,6 +48,9 @@ export const optional = <T extends Cell>(name: string, column: Column<T>): Colum
 export const text = (name: string): Column<string> => required(name, (cell) => typeof cell === "string");
 export const integer = (name: string): Column<number> =>
   required(name, (cell): cell is number => Number.isInteger(cell));
+/** A whole number that may exceed 32 bits. The SDK writes such a number as a double, which holds it exactly. */
+export const wide = (name: string): Column<number> =>
+  required(name, (cell): cell is number => Number.isSafeInteger(cell));
 export const flag = (name: string): Column<boolean> => required(name, (cell) => typeof cell === "boolean");
 /** An Edm.DateTime, which keeps milliseconds. */
 export const instant = (name: string): Column<Date> =>

@@ -12,6 +12,7 @@
  * | submittedAt, submittedBy, requestId, trace, tags,      |                                                            |
  * | originJobId                                            |                                                            |
  * | concurrencyKey, rateKey                                | the keys under which limits of its type hold; may be empty |
+ * | uniqueKey                                              | held by at most one job that has not ended                 |
  * | startedAt, endedAt, progress, output, artifactCount,   | the latest attempt                                         |
  * | failure, packageHash                                   |                                                            |
  * | attempt_001 … attempt_100                              | one start of the job each, as JSON; the 101st uses 001     |
@@ -135,6 +136,7 @@ const JOB_COLUMNS: Columns<StoredJob> = {
   priority: word("priority", PRIORITIES),
   pool: text("pool"),
   retry: json("retry", retryOverridesSchema),
+  uniqueKey: optionalText("uniqueKey"),
   timeoutMs: optional("timeoutMs", integer("timeoutMs")),
   expiresAt: optionalInstant("expiresAt"),
   concurrencyKey: optionalText("concurrencyKey"),

@@ -1,4 +1,5 @@
 /** `jobyard submit`: submits one job from options or a file, or many from lines of JSON. */
+import type { OnConflict } from "../../core/job/unique.ts";
 import { open } from "node:fs/promises";
 import { linesOf, TOO_LONG, type Line } from "../../core/lines.ts";
 import { messageOf } from "../../core/errors.ts";
@@ -28,6 +29,8 @@ interface SubmitOptions extends RemoteOptions {
   readonly lines?: string;
   readonly concurrencyKey?: string;
   readonly publishLater?: true;
+  readonly uniqueKey?: string;
+  readonly onConflict?: OnConflict;
   readonly wait?: true;
   readonly tag?: readonly string[];
 }
@@ -47,6 +50,8 @@ export async function submit(options: SubmitOptions, around: Surroundings): Prom
   if (options.delay !== undefined && options.at !== undefined)
     throw new UsageError("--delay and --at exclude each other.");
   const runAt = options.at === undefined ? undefined : instantIn("--at", options.at);
+  if (options.onConflict !== undefined && options.uniqueKey === undefined)
+    throw new UsageError("--on-conflict needs --unique-key.");
   if (options.lines !== undefined) await submitLines(options, options.lines, around);
   else await submitOne(options, runAt, around);
 }
@@ -61,6 +66,8 @@ const ONLY_FROM_OPTIONS = [
   "id",
   "concurrencyKey",
   "publishLater",
+  "uniqueKey",
+  "onConflict",
 ] as const;
 
 /** `--publish-later` of `publishLater`. */
@@ -96,6 +103,12 @@ async function jobOf(options: SubmitOptions, client: JobServiceClient, around: S
     ...(options.tag && options.newBatch === undefined && { tags: [...options.tag] }),
     ...(options.concurrencyKey !== undefined && { concurrencyKey: options.concurrencyKey }),
     ...(options.publishLater && { publishLater: true }),
+    ...(options.uniqueKey !== undefined && {
+      unique: {
+        key: options.uniqueKey,
+        ...(options.onConflict !== undefined && { onConflict: options.onConflict }),
+      },
+    }),
   };
 }
 

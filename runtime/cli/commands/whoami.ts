@@ -1,6 +1,7 @@
 /** `jobyard whoami`: shows the caller and its access. */
 import type { MeView } from "../../client/index.ts";
 import { connect, counted, show, type RemoteOptions } from "../command.ts";
+import { describeQuotas } from "./quotas.ts";
 import { table } from "../table.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
 
@@ -11,7 +12,7 @@ export async function whoami(options: RemoteOptions, around: Surroundings): Prom
 }
 
 function describe(
-  { name, kind, principalId, roles, grants, allTenants, pauses }: MeView,
+  { name, kind, principalId, roles, grants, allTenants, pauses, quotas = [] }: MeView,
   { columns }: Terminal,
 ): string {
   const tenants = table(
@@ -25,6 +26,7 @@ function describe(
     ...(kind === undefined ? [] : [`  app roles ${roles.length === 0 ? "none" : roles.join(", ")}`]),
     ...(allTenants ? ["  tenants   all"] : grants.length === 0 ? ["  tenants   none granted yet"] : []),
     ...(pauses.length === 0 ? [] : [`  paused    ${counted(pauses.length, "pause")}: jobyard pauses lists them`]),
+    ...quotas.map((one) => `\n${describeQuotas(one)}`),
     ...(tenants === "" ? [] : ["", ...tenants.split("\n").map((line) => `  ${line}`)]),
   ].join("\n");
 }

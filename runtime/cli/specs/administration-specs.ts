@@ -1,5 +1,6 @@
 /** Commands about workers, tenants, grants, identities and webhooks. */
 import { TENANT_ACCESS } from "../../core/http/access.ts";
+import { QUOTA_MAX } from "../../core/limits.ts";
 import { REMOTE, TENANT, type CommandSpec, limit } from "../command-spec.ts";
 import { TERMINAL_STATES } from "../../core/job/states.ts";
 import { RETENTION_MAX_DAYS, WEIGHT_MAX } from "../../core/limits.ts";
@@ -94,6 +95,19 @@ export const ADMINISTRATION: readonly CommandSpec[] = [
       { flags: "--revoke <pool>", text: "revoke the grant on this pool" },
     ],
     load: async () => (await import("../commands/identities.ts")).identities,
+  },
+  {
+    name: "quotas",
+    summary: "Show the quotas of a tenant and what it has used, or set them.",
+    examples: ["quotas acme", "quotas acme --jobs-per-day 100000 --stored-bytes 5000000000", "quotas acme --none"],
+    arguments: [{ name: "<tenant>", text: "the tenant" }],
+    options: [
+      ...REMOTE,
+      { flags: "--jobs-per-day <count>", text: "jobs in a day (UTC); replaces all quotas", number: [0, QUOTA_MAX] },
+      { flags: "--stored-bytes <count>", text: "stored bytes; replaces all quotas", number: [0, QUOTA_MAX] },
+      { flags: "--none", text: "remove all quotas" },
+    ],
+    load: async () => (await import("../commands/quotas.ts")).quotas,
   },
   {
     name: "audit",

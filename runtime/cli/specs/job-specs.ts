@@ -1,4 +1,5 @@
 /** Commands about jobs: submit, watch, list, cancel, requeue. */
+import { ON_CONFLICT } from "../../core/job/unique.ts";
 import { PRIORITIES } from "../../core/job/priority.ts";
 import { JOB_STATES } from "../../core/job/states.ts";
 import {
@@ -83,6 +84,12 @@ export const JOBS: readonly CommandSpec[] = [
       { flags: "--delay <seconds>", text: "earliest start, counted from now", number: [0, 366 * DAY_S] },
       { flags: "--at <instant>", text: "earliest start, such as 2030-01-31T08:00:00Z or …+02:00" },
       { flags: "--id <text>", text: "your own id for the job; a repeated submit returns the first job" },
+      { flags: "--unique-key <text>", text: "only one job of its type with this key may be queued or running" },
+      {
+        flags: "--on-conflict <what>",
+        text: "while another one is: refuse this job, return the first, or replace the waiting one (default: refuse)",
+        choices: ON_CONFLICT,
+      },
       { flags: "-b, --batch <batchId>", text: "default: the tenant's batch of the day" },
       { flags: "--new-batch <name>", text: "create a batch for it first" },
       { flags: "--tag <tags...>", text: "tags to find it by; with --new-batch, of the batch" },

@@ -14,12 +14,10 @@ export const listAuditSchema = z.strictObject({
   operation: exactText.optional().meta({ description: "Only this operation, by its id.", examples: ["putGrant"] }),
 });
 
-const factsSchema = z
-  .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
-  .meta({
-    id: "AuditFacts",
-    description: "Names, versions and counts. Never secrets, parameters or values of settings.",
-  });
+const factsSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).meta({
+  id: "AuditFacts",
+  description: "Names, versions and counts. Never secrets, parameters or values of settings.",
+});
 
 export const auditEntrySchema = z
   .object({

@@ -1,6 +1,7 @@
 /** What the web API accepts, checked once at the edge. Messages name the field and the limit. */
 import * as z from "zod";
 import { DEFAULT_POOL } from "../deployment/topology.ts";
+import { ON_CONFLICT } from "../job/unique.ts";
 import { POOL_NAME_PATTERN, TENANT_NAME_PATTERN, parseBatchId } from "../job/ids.ts";
 import type { JobState } from "../job/states.ts";
 import { retryOverridesSchema } from "../job/retry.ts";
@@ -24,6 +25,7 @@ import {
   TIMEOUT_MAX_MS,
   TIME_TO_LIVE_MAX_MS,
   TIME_TO_LIVE_MIN_MS,
+  UNIQUE_KEY_MAX_LENGTH,
 } from "../limits.ts";
 import { PLAIN_LINE } from "../text.ts";
 import { jobStateSchema, prioritySchema } from "./views.ts";
@@ -173,6 +175,25 @@ const jobFields = z.strictObject({
       "Under which key the job counts for the `limits.concurrency` that its package declares, in place of the package's own key. Refused where the package declares none.",
     examples: ["customer-7"],
   }),
+  unique: z
+    .strictObject({
+      key: z
+        .string()
+        .min(1, "must not be empty")
+        .max(UNIQUE_KEY_MAX_LENGTH, `must have at most ${UNIQUE_KEY_MAX_LENGTH} characters`)
+        .regex(PLAIN_LINE, "must not contain control characters, nor characters that turn the direction of text")
+        .meta({ description: "Of jobs of this type and package.", examples: ["customer-7"] }),
+      onConflict: z
+        .enum(ON_CONFLICT)
+        .default("refuse")
+        .meta({
+          description:
+            "While another job with the key is queued or running. `refuse`: 409. `first`: that job is answered. `replace`: one " +
+            "that waits is canceled, and this one takes its place; with `delayMs` the last of a series runs, after a pause.",
+        }),
+    })
+    .optional()
+    .meta({ description: "At most one job of this type with this key is queued or running." }),
   publishLater: z.boolean().optional().meta({
     description:
       "The package, or the version that has this job type, is published after this submit: it is not looked for now.",

@@ -4,6 +4,7 @@ import { DEFAULT_WEIGHT } from "../admission/fair-share.ts";
 import { APP_ROLES, PRINCIPAL_ID_PATTERN, TENANT_ACCESS } from "./access.ts";
 import type { Tenant, TenantGrant } from "../ports/tenant-store.ts";
 import { pauseViewSchema } from "./pause-api.ts";
+import { quotaViewSchema } from "./quota-api.ts";
 import { displayName, pageFields, tenantName } from "./requests.ts";
 import type { Frozen } from "./views.ts";
 
@@ -56,6 +57,7 @@ export const meSchema = z
       .meta({ description: "For which tenants, and how far." }),
     pauses: z.array(pauseViewSchema).meta({ description: "Of pools and queues, and of the caller's tenants." }),
     allTenants: z.boolean().meta({ description: "The caller needs no grants." }),
+    quotas: z.array(quotaViewSchema).optional().meta({ description: "Of the first 20 tenants above that have any." }),
   })
   .meta({ id: "Me" });
 

@@ -103,6 +103,10 @@ export const jobViewSchema = z
         "Of a queued job that may not start now: what holds it, such as `paused: tenant acme` or " +
         "`limit: concurrency, key customer-7`. Lists leave out limits.",
     }),
+    uniqueKey: z
+      .string()
+      .optional()
+      .meta({ description: "Only one job of its type with this key is queued or running." }),
     runAt: instant.optional().meta({ description: "When a delayed or retried job will be started." }),
     expiresAt: instant.optional().meta({ description: "Not started by then, it fails instead." }),
     startedAt: instant.optional().meta({ description: "Of the latest attempt." }),
@@ -299,6 +303,7 @@ export function jobView(job: Job, pauses: PauseSet = NOTHING_PAUSED): JobView {
     submittedBy: job.submittedBy,
     ...(job.requestId !== undefined && { requestId: job.requestId }),
     ...(pause && { waitsFor: waitsForPause(pause) }),
+    ...(job.uniqueKey !== undefined && { uniqueKey: job.uniqueKey }),
     ...(job.runAt && { runAt: job.runAt.toISOString() }),
     ...(job.expiresAt && { expiresAt: job.expiresAt.toISOString() }),
     ...(job.startedAt && { startedAt: job.startedAt.toISOString() }),

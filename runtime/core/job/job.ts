@@ -101,6 +101,8 @@ export interface Job extends JobRequest {
   readonly runAt: Date | undefined;
   readonly submittedAt: Date;
   readonly submittedBy: string;
+  /** No other job of its type with this key is queued or running. Undefined: it need not be unique. */
+  readonly uniqueKey?: string | undefined;
   /** The `traceparent` of its submit: the parent of every attempt's span. */
   readonly trace?: string | undefined;
   /** Of the request that submitted it; finds its log lines. Undefined: a timer's tick, or an older row. */

@@ -57,6 +57,7 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapSettings: (settings) => faulty(settings, dependencies),
   wrapPauses: (pauses) => faulty(pauses, dependencies),
   wrapIdentityGrants: (grants) => faulty(grants, dependencies),
+  wrapQuotas: (quotas) => faulty(quotas, dependencies),
   wrapAudit: (audit) => ({
     ...audit,
     list: (...request) => faulty(audit, dependencies).list(...request),
@@ -353,6 +354,18 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   createEventTicket: {
     201: async () => post("/v1/events/tickets", { jobId: (await newJob()).jobId }),
     404: () => post("/v1/events/tickets", { tenantName: "foreign" }),
+  },
+  getQuotas: {
+    200: async () => {
+      const { tenant } = await tenantWithGrants();
+      await api.put(`${tenant}/quotas`, { jobsPerDay: 10, storedBytes: 5_000_000_000 });
+      return get(`${tenant}/quotas`);
+    },
+    404: () => get("/v1/tenants/foreign/quotas"),
+  },
+  putQuotas: {
+    200: async () => put(`${(await tenantWithGrants()).tenant}/quotas`, '{"jobsPerDay":10}'),
+    404: () => put(`/v1/tenants/${freshTenant()}/quotas`, "{}"),
   },
   listTenantAudit: {
     200: async () => {

@@ -285,6 +285,8 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
   deleteTenant: [
     { ...thing("operate", async (place) => remove(`/v1/tenants/${await place.spareTenant()}`)), consumes: true },
   ],
+  getQuotas: [tenant("read", ({ tenantName }) => get(`/v1/tenants/${tenantName}/quotas`))],
+  putQuotas: [tenant("operate", ({ tenantName }) => send("PUT", `/v1/tenants/${tenantName}/quotas`, {}))],
   listTenantAudit: [
     list("manage", async (place) => {
       await place.webhook();

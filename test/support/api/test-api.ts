@@ -21,6 +21,7 @@ import type { KeyStore } from "../../../runtime/core/ports/key-store.ts";
 import type { PackageCatalog } from "../../../runtime/core/ports/package-store.ts";
 import type { IdentityGrantStore } from "../../../runtime/core/ports/identity-grant-store.ts";
 import type { PauseStore } from "../../../runtime/core/ports/pause-store.ts";
+import type { QuotaStore } from "../../../runtime/core/ports/quota-store.ts";
 import type { SettingStore } from "../../../runtime/core/ports/setting-store.ts";
 import type { TenantStore } from "../../../runtime/core/ports/tenant-store.ts";
 import type { WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
@@ -115,6 +116,7 @@ export interface TestApiOptions {
   readonly wrapSettings?: (settings: SettingStore) => SettingStore;
   readonly wrapPauses?: (pauses: PauseStore) => PauseStore;
   readonly wrapIdentityGrants?: (grants: IdentityGrantStore) => IdentityGrantStore;
+  readonly wrapQuotas?: (quotas: QuotaStore) => QuotaStore;
   readonly wrapAudit?: (audit: AuditStore) => AuditStore;
   /** Default: nothing is sent, and every test arrives. */
   readonly postWebhook?: Post;
@@ -163,6 +165,7 @@ export async function startTestApi(
     wrapSettings = (inner) => inner,
     wrapPauses = (inner) => inner,
     wrapIdentityGrants = (inner) => inner,
+    wrapQuotas = (inner) => inner,
     wrapAudit = (inner) => inner,
     postWebhook = () => Promise.resolve({ answerCode: 200, answer: "thanks" }),
     allowLoopbackWebhooks = false,
@@ -207,6 +210,7 @@ export async function startTestApi(
     pauses: wrapPauses(kept.pauses),
     identityGrants: wrapIdentityGrants(kept.identityGrants),
     audit: wrapAudit(kept.audit),
+    quotas: wrapQuotas(kept.quotas),
     timers: wrapTimers(kept.timers),
   };
   // Read only then: the SDKs take longer to load than most tests to run.

@@ -19,6 +19,8 @@ import { NOTHING_PAUSED } from "../../../runtime/core/admission/pause.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { createMemoryAudit } from "../stores/memory-audit.ts";
+import { createMemoryUniqueKeys } from "../stores/memory-unique-keys.ts";
+import { createMemoryQuotas } from "../stores/memory-quotas.ts";
 import { createMemoryKeys } from "../stores/memory-keys.ts";
 import { followed } from "../events/test-events.ts";
 import type { Stores } from "./faulty-stores.ts";
@@ -123,6 +125,8 @@ function buildRoutes(pool: string): Routes {
     settings: unasked("settings"),
     secrets: unasked("secrets"),
     identityGrants: unasked("identityGrants"),
+    uniqueKeys: createMemoryUniqueKeys(new MemoryTable(atOnce)),
+    quotas: createMemoryQuotas(new MemoryTable(atOnce)),
     audit: createMemoryAudit(new MemoryTable(atOnce)),
     pauses: unasked("pauses"),
     retentions: unasked("retentions"),

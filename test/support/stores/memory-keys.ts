@@ -1,5 +1,6 @@
 /** A KeyStore in memory. */
 import { keyCells, keyKeys, keyOf } from "../../../runtime/azure/tables/key-store.ts";
+import { UNIQUE_KIND } from "../../../runtime/azure/tables/unique-key-store.ts";
 import { isExpired, type KeyName, type KeyRecord } from "../../../runtime/core/job/keys.ts";
 import type { KeyStore, KeyWish } from "../../../runtime/core/ports/key-store.ts";
 import { MemoryTable } from "./memory-table.ts";
@@ -32,7 +33,10 @@ export function createMemoryKeys(table = new MemoryTable()): KeyStore {
 
     async removeExpired(expiredBefore, continuationToken = "") {
       const expired = (await table.all()).filter(
-        (row) => `${row.partitionKey} ${row.rowKey}` > continuationToken && isExpired(keyOf(row.cells), expiredBefore),
+        (row) =>
+          row.cells["kind"] !== UNIQUE_KIND &&
+          `${row.partitionKey} ${row.rowKey}` > continuationToken &&
+          isExpired(keyOf(row.cells), expiredBefore),
       );
       const page = expired.slice(0, REMOVED_AT_ONCE);
       const removed = await Promise.all(page.map((row) => table.remove(row, row.etag)));

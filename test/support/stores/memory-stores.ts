@@ -15,11 +15,13 @@ import type { PackageCatalog, PackageStore } from "../../../runtime/core/ports/p
 import type { PauseStore } from "../../../runtime/core/ports/pause-store.ts";
 import type { Removal } from "../../../runtime/core/ports/removal.ts";
 import type { RetentionStore } from "../../../runtime/core/ports/retention-store.ts";
+import type { QuotaStore } from "../../../runtime/core/ports/quota-store.ts";
 import type { SecretStore } from "../../../runtime/core/ports/secret-store.ts";
 import type { SettingStore } from "../../../runtime/core/ports/setting-store.ts";
 import type { TenantStore } from "../../../runtime/core/ports/tenant-store.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import type { WaitingStore } from "../../../runtime/core/ports/waiting-store.ts";
+import type { UniqueKeyStore } from "../../../runtime/core/ports/unique-key-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
 import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
@@ -34,9 +36,11 @@ import { createMemoryPackages } from "./memory-packages.ts";
 import { createMemoryIdentityGrants, createMemorySecrets, createMemorySettings } from "./memory-settings.ts";
 import { createMemoryRemoval, createMemoryRetentions } from "./memory-removal.ts";
 import { MemoryTable } from "./memory-table.ts";
+import { createMemoryQuotas } from "./memory-quotas.ts";
 import { createMemoryTenants } from "./memory-tenants.ts";
 import { createMemoryTimers } from "./memory-timers.ts";
 import { createMemoryPauses, createMemoryWaiting } from "./memory-waiting.ts";
+import { createMemoryUniqueKeys } from "./memory-unique-keys.ts";
 import { createMemoryWebhooks } from "./memory-webhooks.ts";
 import { createMemoryWorkers } from "./memory-workers.ts";
 
@@ -58,6 +62,8 @@ export interface Stores {
   readonly audit: AuditStore;
   readonly pauses: PauseStore;
   readonly waiting: WaitingStore;
+  readonly quotas: QuotaStore;
+  readonly uniqueKeys: UniqueKeyStore;
   readonly files: JobFiles;
   readonly removal: Removal;
   readonly retentions: RetentionStore;
@@ -97,6 +103,8 @@ export function createMemoryStores(): Stores {
     files,
     removal: createMemoryRemoval({ ...tables, files }),
     retentions: createMemoryRetentions(tables.tenants),
+    quotas: createMemoryQuotas(tables.tenants),
+    uniqueKeys: createMemoryUniqueKeys(tables.keys),
     rows: {
       merge: (table, keys, cells) => {
         tables[table].put(keys, { ...tables[table].peek(keys)?.cells, ...cells });

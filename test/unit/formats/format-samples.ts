@@ -23,6 +23,9 @@ import {
 } from "../../../runtime/azure/tables/tenant-store.ts";
 import * as lineRows from "../../../runtime/azure/tables/line-store.ts";
 import * as timerRows from "../../../runtime/azure/tables/timer-store.ts";
+import * as uniqueRows from "../../../runtime/azure/tables/unique-key-store.ts";
+import * as quotaRows from "../../../runtime/azure/tables/quota-store.ts";
+import type { TenantQuota } from "../../../runtime/core/ports/quota-store.ts";
 import * as auditRows from "../../../runtime/azure/tables/audit-store.ts";
 import { AUDIT_OUTCOMES, type AuditEntry } from "../../../runtime/core/audit.ts";
 import { entriesOf, storedEntryOf } from "../../../runtime/azure/tables/job-index.ts";
@@ -224,6 +227,13 @@ const audited: AuditEntry = {
   ...{ before: { access: "read" }, after: { access: "manage", version: 2, secret: true } },
 };
 
+const quota: TenantQuota = {
+  ...{ tenantName: "acme", jobsPerDay: 1_000, storedBytes: 5_000_000_000, setAt: AT, setBy: "ada" },
+  ...{ day: "2026-03-01", jobsTaken: 20, storedNow: 4_000_000_000, storedAt: AT },
+};
+
+const quotaRow = (one: TenantQuota) => ({ ...quotaRows.quotaKeys(one), ...quotaRows.quotaCells(one) });
+
 const auditRow = (entry: AuditEntry) => ({ ...auditRows.auditKeys(entry), ...auditRows.auditCells(entry) });
 
 const eventJob = { jobId: JOB_ID, jobName: "echo", jobType: "Echo", ring: 2, executions: 1 };
@@ -314,6 +324,7 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   claimJournal: { written: { plain: journalText() }, read: (written) => leftIn([written as string]).held },
   job: row(jobOf, {
     full: jobRow(fullJob),
+    unique: jobRow({ ...bareJob, uniqueKey: "customer-7" }),
     ...each(JOB_STATES, (state) => jobRow({ ...bareJob, state })),
     ...each(PRIORITIES, (priority) => jobRow({ ...bareJob, priority })),
   }),
@@ -381,6 +392,22 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   ),
   identityGrant: row(identityRows.identityGrantOf, {
     plain: { ...identityRows.identityGrantKeys(identity), ...identityRows.identityGrantCells(identity) },
+  }),
+  quota: row(quotaRows.quotaOf, {
+    full: quotaRow(quota),
+    bare: quotaRow({
+      ...quota,
+      jobsPerDay: undefined,
+      storedBytes: undefined,
+      storedNow: undefined,
+      storedAt: undefined,
+    }),
+  }),
+  uniqueKey: row(uniqueRows.uniqueHoldOf, {
+    plain: {
+      ...uniqueRows.uniqueKeys({ ...bareJob, uniqueKey: "customer-7" }),
+      ...uniqueRows.uniqueCells({ jobId: JOB_ID, placed: true, heldAt: AT }),
+    },
   }),
   audit: row(auditRows.auditEntryOf, {
     plain: auditRow(audited),

@@ -1,0 +1,80 @@
+/** Operations on the quotas of a tenant: show, set. */
+import { NotFoundError, UnavailableError } from "../../core/errors.ts";
+import { putQuotasSchema, quotaView, quotaViewSchema } from "../../core/http/quota-api.ts";
+import { tenantParams } from "../../core/http/tenant-api.ts";
+import type { QuotaStore, TenantQuota } from "../../core/ports/quota-store.ts";
+import type { TenantStore } from "../../core/ports/tenant-store.ts";
+import type { Clock } from "../../core/clock.ts";
+import { type Operation, operation } from "../http/operation.ts";
+import { jsonBody } from "../http/read-request.ts";
+
+export interface QuotaOperationDeps {
+  readonly quotas: Pick<QuotaStore, "get" | "put">;
+  readonly tenants: Pick<TenantStore, "get">;
+  /** What this instance knows of the tenant's quotas. */
+  readonly forget: (tenantName: string) => void;
+  readonly now: Clock["now"];
+}
+
+const PATH = "/v1/tenants/{tenantName}/quotas";
+/** Each conflict is an API instance that takes jobs of the day. */
+const CHANGE_TRIES = 50;
+
+export const quotaOperations = (deps: QuotaOperationDeps): readonly Operation[] => [getQuotas(deps), putQuotas(deps)];
+
+const getQuotas = ({ quotas, now }: QuotaOperationDeps) =>
+  operation({
+    id: "getQuotas",
+    method: "get",
+    path: PATH,
+    tag: "Access",
+    summary: "Show the quotas of a tenant and what it has used",
+    needs: "read",
+    params: tenantParams,
+    responses: { 200: { description: "Quotas that do not exist are left out.", schema: quotaViewSchema } },
+    errors: ["TenantNotFound"],
+    async handle({ caller, params: { tenantName } }) {
+      if (!caller.mayUse(tenantName)) throw noSuchTenant(tenantName);
+      const stored = await quotas.get(tenantName);
+      return { status: 200, body: stored === undefined ? { tenantName } : quotaView(stored.value, now()) };
+    },
+  });
+
+const putQuotas = ({ quotas, tenants, forget, now }: QuotaOperationDeps) =>
+  operation({
+    id: "putQuotas",
+    method: "put",
+    path: PATH,
+    tag: "Access",
+    summary: "Set the quotas of a tenant",
+    description: "Replaces them. What was used today stays counted. Takes effect on every instance within 10 seconds.",
+    needs: "operate",
+    params: tenantParams,
+    body: jsonBody(putQuotasSchema),
+    responses: { 200: { description: "The quotas.", schema: quotaViewSchema } },
+    errors: ["TenantNotFound"],
+    async handle({ caller, params: { tenantName }, body: { jobsPerDay, storedBytes }, changed }) {
+      if ((await tenants.get(tenantName)) === undefined) throw noSuchTenant(tenantName);
+      for (let tries = 0; tries < CHANGE_TRIES; tries++) {
+        const stored = await quotas.get(tenantName);
+        const before: TenantQuota = stored?.value ?? { ...UNUSED, tenantName, setAt: now(), setBy: caller.name };
+        const quota = { ...before, jobsPerDay, storedBytes, setAt: now(), setBy: caller.name };
+        if (!(await quotas.put(quota, stored?.etag))) continue;
+        forget(tenantName);
+        changed({
+          before: { jobsPerDay: before.jobsPerDay, storedBytes: before.storedBytes },
+          after: { jobsPerDay, storedBytes },
+        });
+        return { status: 200, body: quotaView(quota, now()) };
+      }
+      throw new UnavailableError("StorageUnavailable", "The quotas changed during every attempt. Retry later.");
+    },
+  });
+
+const UNUSED = {
+  ...{ jobsPerDay: undefined, storedBytes: undefined, day: "", jobsTaken: 0 },
+  ...{ storedNow: undefined, storedAt: undefined },
+};
+
+const noSuchTenant = (tenantName: string): NotFoundError =>
+  new NotFoundError("TenantNotFound", `There is no tenant ${tenantName} for this caller.`);

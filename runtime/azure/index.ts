@@ -1,4 +1,5 @@
 /** The adapters that implement core/ports/ on Azure and on its local emulators. */
+export { createActionStore } from "./tables/action-store.ts";
 export { createBatchStore } from "./tables/batch-store.ts";
 export {
   connectServiceBus,

@@ -34,6 +34,7 @@ export const NOT_FOUND_CODES = [
   "WebhookNotFound",
   "TimerNotFound",
   "SettingNotFound",
+  "ActionNotFound",
 ] as const;
 /** The thing is not in a state that allows this. */
 export const CONFLICT_CODES = [

@@ -29,6 +29,7 @@ export const FORMATS = {
   grant: { lies: "a row of table tenants" },
   webhook: { lies: "a row of table webhooks" },
   setting: { lies: "a row of table settings" },
+  action: { lies: "a row of table actions" },
   indexEntry: { lies: "a row of table index" },
   identityGrant: { lies: "a row of table settings" },
   delivery: { lies: "a row of table webhooks" },

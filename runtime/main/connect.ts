@@ -7,6 +7,7 @@ import {
   connectServiceBus,
   connectServiceBusAdmin,
   connectStorage,
+  createActionStore,
   createBatchStore,
   createDeliveryStore,
   createEventPublisher,
@@ -32,6 +33,7 @@ import {
 import { PACKAGE_ANSWER_FOR_MS, PACKAGE_SETTLES_MS } from "../core/limits.ts";
 import type { ReleaseSettings } from "../core/settings/machine-settings.ts";
 import type { Logger } from "../core/logger.ts";
+import type { ActionStore } from "../core/ports/action-store.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { EventPublisher, EventSource } from "../core/ports/event-channel.ts";
 import type { IdentityGrantStore } from "../core/ports/identity-grant-store.ts";
@@ -57,6 +59,7 @@ import { NO_SECRETS } from "../core/ports/secret-store.ts";
 
 export interface Services {
   readonly jobs: JobStore;
+  readonly actions: ActionStore;
   readonly index: JobIndex;
   readonly batches: BatchStore;
   readonly keys: KeyStore;
@@ -103,6 +106,7 @@ export async function connect(
   const deliveries = createDeliveryStore({ storage });
   return {
     jobs: createJobStore({ storage, writerId }),
+    actions: createActionStore({ storage }),
     index: createJobIndex({ storage }),
     batches: createBatchStore({ storage }),
     keys: createKeyStore({ storage }),

@@ -67,6 +67,7 @@ export function statusOf(code: ErrorCode): number {
     case "WebhookNotFound":
     case "TimerNotFound":
     case "SettingNotFound":
+    case "ActionNotFound":
       return 404;
     case "BatchClosed":
     case "BatchOfTimer":

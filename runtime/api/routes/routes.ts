@@ -1,6 +1,7 @@
 /** Every operation of the web API, in one list: the source of its routes and of its document. */
 import type { AuthFacts } from "../../core/http/auth-facts.ts";
 import type { IdSource } from "../../core/job/ids.ts";
+import type { ActionStore } from "../../core/ports/action-store.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { IdentityGrantStore } from "../../core/ports/identity-grant-store.ts";
@@ -39,6 +40,7 @@ import { createSubmitMany } from "../submit/submit-many.ts";
 import { createJobWriter } from "../submit/write-job.ts";
 import type { Post } from "../webhooks/post.ts";
 import { accessOperations } from "./access-routes.ts";
+import { actionOperations } from "./action-routes.ts";
 import { batchOperations } from "./batch-routes.ts";
 import { createDeadLetterBrowser } from "../dead-letter-browser.ts";
 import { deadLetterOperations } from "./dead-letter-routes.ts";
@@ -87,6 +89,7 @@ export interface ApiStores {
   /** What is written through it is noted by `indexer`. */
   readonly jobs: JobStore;
   readonly index: JobIndex;
+  readonly actions: ActionStore;
   readonly batches: BatchStore;
   readonly keys: KeyStore;
   readonly workers: Pick<WorkerStore, "get" | "list" | "requestCancel" | "requestDrain">;
@@ -159,6 +162,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...jobOperations(shared),
     ...jobOutputOperations({ ...shared, followLogEveryMs: deps.followLogEveryMs }),
     ...findOperations({ findJobs }),
+    ...actionOperations(shared),
     ...batchOperations({ ...shared, findBatch, commands: createBatchCommands(shared) }),
     ...deadLetterOperations(createDeadLetterBrowser(shared)),
     ...packageOperations({ ...shared, publishedJobs, timerRegistration }),

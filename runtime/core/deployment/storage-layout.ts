@@ -9,7 +9,8 @@
  * and `secret` (RK what it is for); `timers`: PK tenant, RK `{package}.{timer}` for what a timer should do and `~{id}`,
  * from its batch, for what it does; `webhooks`: PK tenant (RK name), `~waiting` and `{tenant}.{webhookId}` (deliveries);
  * `settings`: PK `{tenant}.{package}` (RK name), and tenant (RK pool) for grants on the identity of a pool;
- * `index`: PK `{tenant}.{state}` (RK newest first) and `{tenant}.tags` (RK `{tag}!` and newest first).
+ * `index`: PK `{tenant}.{state}` (RK newest first) and `{tenant}.tags` (RK `{tag}!` and newest first);
+ * `actions`: PK tenant (RK the action's id), and `~running`.
  */
 export const TABLES = {
   batches: "batches",
@@ -21,6 +22,7 @@ export const TABLES = {
   webhooks: "webhooks",
   settings: "settings",
   index: "index",
+  actions: "actions",
 } as const;
 
 /** Blob containers. Packages lie at `{tenantName}/{package}.zip`; the others at `{tenantName}/{jobId}/…`. */

@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
-import { timerOf, webhookOf } from "../builders.ts";
+import { actionOf, timerOf, webhookOf } from "../builders.ts";
 import type { LetterQueue } from "../bus/letter-queue.ts";
 import { claimAndEnd, claimRow, endRow } from "../stores/row-moves.ts";
 import type { TestApi } from "./test-api.ts";
@@ -30,6 +30,7 @@ export interface Place {
   /** An older version of the package. */
   version(packageName: string): Promise<string>;
   webhook(): Promise<string>;
+  action(): Promise<string>;
   /** `{packageName}/{settingName}`, with a value. */
   setting(): Promise<string>;
   /** A pool whose identity the tenant's jobs may use. */
@@ -92,6 +93,7 @@ export function emptyPlace(tenantName: string): Place {
     packageName: () => Promise.resolve(freshPackageName()),
     version: () => Promise.resolve(hex(32)),
     webhook: () => Promise.resolve(freshWebhookName()),
+    action: () => Promise.resolve(ids.batchId(tenantName)),
     setting: () => Promise.resolve(freshSettingName()),
     identityPool: () => Promise.resolve(freshPoolName()),
     timer: () => Promise.resolve(`${freshPackageName()}/Echo`),
@@ -125,6 +127,7 @@ function remembering(tenantName: string, namer: Namer): Place {
     packageName: () => note(namer.packageName()),
     version: (packageName) => note(namer.version(packageName)),
     webhook: () => note(namer.webhook()),
+    action: () => note(namer.action()),
     setting: () => noteParts(namer.setting()),
     identityPool: () => note(namer.identityPool()),
     timer: () => noteParts(namer.timer()),
@@ -193,6 +196,11 @@ function realNamer(tenantName: string, { api, letters }: PlaceDeps): Namer {
       const webhookName = freshWebhookName();
       await api.webhooks.create(webhookOf({ tenantName, webhookName }));
       return webhookName;
+    },
+    async action() {
+      const action = actionOf({ tenantName });
+      await api.actions.start(action);
+      return action.actionId;
     },
     async setting() {
       const path = freshSettingName();

@@ -1,6 +1,7 @@
 /** Everything the API keeps, in the run's Azurite or in the storage that is given. */
 import { randomBytes } from "node:crypto";
 import {
+  createActionStore,
   createBatchStore,
   createDeliveryStore,
   createIdentityGrantStore,
@@ -33,6 +34,7 @@ export function createAzureStores(
   const deliveries = createDeliveryStore({ storage });
   return {
     jobs: createJobStore({ storage, writerId }),
+    actions: createActionStore({ storage }),
     index: createJobIndex({ storage }),
     batches: createBatchStore({ storage }),
     keys: createKeyStore({ storage }),

@@ -3,6 +3,7 @@
  */
 import type { Cells, Row } from "../../../runtime/azure/tables/columns.ts";
 import type { RowKeys } from "../../../runtime/azure/tables/rows.ts";
+import type { ActionStore } from "../../../runtime/core/ports/action-store.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { IdentityGrantStore } from "../../../runtime/core/ports/identity-grant-store.ts";
 import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
@@ -17,6 +18,7 @@ import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
 import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
+import { createMemoryActions } from "./memory-actions.ts";
 import { createMemoryBatches } from "./memory-batches.ts";
 import { createMemoryFiles } from "./memory-files.ts";
 import { createMemoryIndex } from "./memory-index.ts";
@@ -32,6 +34,7 @@ import { createMemoryWorkers } from "./memory-workers.ts";
 
 export interface Stores {
   readonly jobs: JobStore;
+  readonly actions: ActionStore;
   readonly index: JobIndex;
   readonly batches: BatchStore;
   readonly keys: KeyStore;
@@ -62,6 +65,7 @@ export function createMemoryStores(): Stores {
   const tables = Object.fromEntries(names.map((name) => [name, new MemoryTable()])) as Record<TableName, MemoryTable>;
   return {
     jobs: createMemoryJobs(tables.jobs),
+    actions: createMemoryActions(tables.actions),
     index: createMemoryIndex(tables.index),
     batches: createMemoryBatches(tables.batches),
     keys: createMemoryKeys(tables.keys),

@@ -20,12 +20,14 @@ import {
   tenantOf,
 } from "../../../runtime/azure/tables/tenant-store.ts";
 import * as timerRows from "../../../runtime/azure/tables/timer-store.ts";
+import * as actionRows from "../../../runtime/azure/tables/action-store.ts";
 import { entriesOf, storedEntryOf } from "../../../runtime/azure/tables/job-index.ts";
 import * as identityRows from "../../../runtime/azure/tables/identity-grant-store.ts";
 import * as settingRows from "../../../runtime/azure/tables/setting-store.ts";
 import * as webhookRows from "../../../runtime/azure/tables/webhook-entity.ts";
 import { workerCells, workerKeys, workerOf } from "../../../runtime/azure/tables/worker-store.ts";
 import { countsOf, createWriterCounter } from "../../../runtime/azure/tables/writer-counter.ts";
+import { ACTION_KINDS, ACTION_STATES, type ActionKind, type JobAction } from "../../../runtime/core/job/action.ts";
 import { bellOf } from "../../../runtime/core/job/bell.ts";
 import * as events from "../../../runtime/core/job/events.ts";
 import type { FormatName } from "../../../runtime/core/formats.ts";
@@ -196,6 +198,14 @@ const identity = {
   ...{ grantedAt: AT, grantedBy: "ada" },
 };
 
+const actionOf = (kind: ActionKind): JobAction => ({
+  ...{ actionId: BATCH_ID, tenantName: "acme", kind, tags: ["a"], dryRun: true },
+  filter: { state: "failed", delayed: true, jobType: "Echo", tag: "b", batchId: BATCH_ID, since: AT, until: AT },
+  state: ACTION_STATES[ACTION_KINDS.indexOf(kind)] ?? "done",
+  counts: { matched: 4, done: 1, refused: 1, failed: 1 },
+  ...{ position: JOB_ID, cancelWanted: true, startedAt: AT, startedBy: "ada", endedAt: AT },
+});
+
 const eventJob = { jobId: JOB_ID, jobName: "echo", jobType: "Echo", ring: 2, executions: 1 };
 const endedJob = { ...eventJob, state: "failed", claimId: "c-1", failure, artifactCount: 2, endedAt: AT } as const;
 const eventMessage = ({ id, event }: events.PublishedEvent) => ({
@@ -311,6 +321,10 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   ),
   webhook: row(webhookRows.webhookOf, { plain: webhookRow(webhook), rotated: webhookRow(rotated) }),
   setting: row(settingRows.settingOf, { plain: settingRow(setting), secret: settingRow(secret) }),
+  action: row(
+    actionRows.actionOf,
+    each(ACTION_KINDS, (kind) => ({ ...actionRows.actionKeys(BATCH_ID), ...actionRows.actionCells(actionOf(kind)) })),
+  ),
   indexEntry: row(
     storedEntryOf,
     Object.fromEntries(

@@ -47,6 +47,7 @@ export type {
   JobRetrying,
   JobStarted,
 } from "../core/job/events.ts";
+export type { ActionView, StartActionBody } from "../core/http/action-api.ts";
 export type { IdentityGrantView, PutIdentityGrantBody } from "../core/http/identity-api.ts";
 export type {
   PackageJobView,

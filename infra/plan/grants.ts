@@ -68,6 +68,7 @@ const TABLE_ACCESS: Readonly<Record<string, TableAccess>> = {
   batches: { api: "creates, closes and cancels batches", worker: "completes batches" },
   jobs: { api: "submits, cancels and requeues; sweeps and removes", worker: "claims, runs and settles jobs" },
   keys: { api: "stores idempotency keys; removes expired ones" },
+  actions: { api: "stores actions on many jobs, and their progress" },
   index: { api: "notes and lists jobs by state and tag; repairs", worker: "notes the states of its jobs" },
   workers: { api: "lists workers; writes requests for them", worker: "writes heartbeats" },
   tenants: { api: "stores tenants, grants and how long data is kept" },

@@ -1,5 +1,6 @@
 /** The adapters that implement core/ports/ on Azure and on its local emulators. */
 export { createAuditStore } from "./tables/audit-store.ts";
+export { createActionStore } from "./tables/action-store.ts";
 export { createBatchStore } from "./tables/batch-store.ts";
 export {
   connectServiceBus,

@@ -56,6 +56,7 @@ export type {
   JobStarted,
 } from "../core/job/events.ts";
 export type { AuditEntryView } from "../core/http/audit-api.ts";
+export type { ActionView, StartActionBody } from "../core/http/action-api.ts";
 export type { IdentityGrantView, PutIdentityGrantBody } from "../core/http/identity-api.ts";
 export type {
   PackageJobView,

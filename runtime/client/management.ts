@@ -1,5 +1,6 @@
 /** Operations that change something: batches, jobs, packages, workers, tenants. Every call can be repeated safely. */
 import type { PutQuotasBody, QuotaView } from "../core/http/quota-api.ts";
+import type { ActionView, StartActionBody } from "../core/http/action-api.ts";
 import type { IdentityGrantView, PutIdentityGrantBody } from "../core/http/identity-api.ts";
 import type { PublishedPackageView } from "../core/http/package-api.ts";
 import type { CreateBatchBody, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
@@ -54,6 +55,13 @@ export interface Management {
   requeueJob(jobId: string, options?: CallOptions): Promise<JobView>;
   /** At most 1,000. Each is checked separately. */
   requeueJobs(jobIds: readonly string[], options?: CallOptions): Promise<readonly RequeueResult[]>;
+  /**
+   * Cancels, requeues or tags all jobs that fit a filter, in the background. `dryRun` counts them. Follow it with
+   * `monitoring.getAction`.
+   */
+  startAction(tenantName: string, action: StartActionBody, options?: CallOptions): Promise<ActionView>;
+  /** It ends before its next step. */
+  cancelAction(tenantName: string, actionId: string, options?: CallOptions): Promise<ActionView>;
   /** Uploads a ZIP from `jobyard pack`. */
   publishPackage(
     tenantName: string,
@@ -147,6 +155,9 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
       return (await keyed<{ readonly jobId: string }>("/v1/jobs", body, options)).jobId;
     },
     submitJobs: (source, batchId, options = {}) => submitLines(transport, source, batchId, options),
+    startAction: (tenantName, action, options) => post(path`/v1/tenants/${tenantName}/actions`, options, action),
+    cancelAction: (tenantName, actionId, options) =>
+      post(path`/v1/tenants/${tenantName}/actions/${actionId}/cancel`, options),
     closeBatch: (batchId, options) => post(path`/v1/batches/${batchId}/close`, options),
     cancelBatch: (batchId, options) => post(path`/v1/batches/${batchId}/cancel`, options),
     async requeueBatch(batchId, which = {}, { signal } = {}) {

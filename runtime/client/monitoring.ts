@@ -1,6 +1,7 @@
 /** Operations that only read: batches with counts, jobs, logs, artifacts, packages, workers, access. */
 import type { AuditEntryView } from "../core/http/audit-api.ts";
 import type { QuotaView } from "../core/http/quota-api.ts";
+import type { ActionView } from "../core/http/action-api.ts";
 import type { IdentityGrantView } from "../core/http/identity-api.ts";
 import type { PackageJobView, PackageVersionView, PackageView } from "../core/http/package-api.ts";
 import type { RetentionView } from "../core/http/retention-api.ts";
@@ -59,6 +60,9 @@ export interface Monitoring {
    * filter at the moment it is read.
    */
   findJobs(tenantName: string, options?: FindJobsOptions): Listing<JobView>;
+  /** Newest first. */
+  getActions(tenantName: string, options?: PageOptions): Listing<ActionView>;
+  getAction(tenantName: string, actionId: string, options?: CallOptions): Promise<ActionView>;
   /** Of the latest attempt. */
   getArtifacts(jobId: string, options?: CallOptions): Promise<readonly ArtifactView[]>;
   openArtifact(jobId: string, artifactPath: string, options?: CallOptions): Promise<OpenedArtifact>;
@@ -128,6 +132,8 @@ export function createMonitoring(transport: Transport): Monitoring {
         { ...filter, since: textOf(since), until: textOf(until), ...(delayed && { delayed }) },
         { pageSize, signal },
       ),
+    getActions: (tenantName, options = {}) => listing(transport, path`/v1/tenants/${tenantName}/actions`, {}, options),
+    getAction: (tenantName, actionId, options) => get(path`/v1/tenants/${tenantName}/actions/${actionId}`, options),
     getArtifacts: (jobId, options) => items(path`/v1/jobs/${jobId}/artifacts`, options),
     async openArtifact(jobId, artifactPath, { signal } = {}) {
       const below = artifactPath.split("/").map(encodeURIComponent).join("/");

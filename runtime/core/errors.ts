@@ -36,6 +36,7 @@ export const NOT_FOUND_CODES = [
   "TimerNotFound",
   "SettingNotFound",
   "PauseNotFound",
+  "ActionNotFound",
 ] as const;
 /** The thing is not in a state that allows this. */
 export const CONFLICT_CODES = [

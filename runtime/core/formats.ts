@@ -34,6 +34,7 @@ export const FORMATS = {
   retention: { lies: "a row of table tenants" },
   webhook: { lies: "a row of table webhooks" },
   setting: { lies: "a row of table settings" },
+  action: { lies: "a row of table actions" },
   indexEntry: { lies: "a row of table index" },
   identityGrant: { lies: "a row of table settings" },
   pause: { lies: "a row of table settings" },

@@ -2,6 +2,8 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { RequestListener } from "node:http";
 import { join } from "node:path";
+import { ACTION_LEASE_MS, startActionDuty } from "../api/actions/action-duty.ts";
+import { createActionStep } from "../api/actions/run-step.ts";
 import { createApp } from "../api/app.ts";
 import { createConnections } from "../api/events/connections.ts";
 import { createFanOut } from "../api/events/fan-out.ts";
@@ -10,6 +12,7 @@ import { createTickets } from "../api/events/tickets.ts";
 import { closeServer, createHttpServer, listen } from "../api/http/http-server.ts";
 import { readWebFiles } from "../api/http/web-pages.ts";
 import { keepPublishing, openRelease } from "../api/publish-release.ts";
+import { createFindJobs } from "../api/find/find-jobs.ts";
 import { createBellOutbox } from "../api/submit/bell-outbox.ts";
 import { systemClock } from "../core/clock.ts";
 import { sleep } from "../core/sleep.ts";
@@ -200,6 +203,15 @@ async function start(exits: Exits): Promise<Service> {
     metrics,
     log,
   });
+  const actionDuty = startActionDuty({
+    lease: lease("actions", ACTION_LEASE_MS),
+    actions: stores.actions,
+    runStep: createActionStep({
+      ...{ actions: stores.actions, jobs, workers, completion, outbox, events, now, log },
+      findJobs: createFindJobs({ index: services.index, jobs, indexer, now }),
+    }),
+    log,
+  });
   const stopping = new AbortController();
   const publishing = release && keepPublishing({ release, sleep, log }, stopping.signal);
   log.info({ host: settings.host, port }, "listening");
@@ -212,6 +224,7 @@ async function start(exits: Exits): Promise<Service> {
       stopping.abort();
       stopSubscribing();
       const delivering = webhookDuty.stop();
+      const acting = actionDuty.stop();
       // Clients that follow events keep their connections; the server would wait for them.
       connections.close();
       await closeServer(server, CLOSE_AFTER_MS);
@@ -221,6 +234,7 @@ async function start(exits: Exits): Promise<Service> {
       await refillDuty.stop();
       pauseBoard.stop();
       await delivering;
+      await acting;
       await outbox.close();
       await indexer.close();
       // Closing can hang when the broker is down.

@@ -8,6 +8,7 @@ import {
   connectServiceBusAdmin,
   connectStorage,
   createAuditStore,
+  createActionStore,
   createBatchStore,
   createCountStored,
   createDeliveryStore,
@@ -42,6 +43,7 @@ import { PACKAGE_ANSWER_FOR_MS, PACKAGE_SETTLES_MS } from "../core/limits.ts";
 import type { ReleaseSettings } from "../core/settings/machine-settings.ts";
 import type { Logger } from "../core/logger.ts";
 import type { AuditStore } from "../core/ports/audit-store.ts";
+import type { ActionStore } from "../core/ports/action-store.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
 import type { EventPublisher, EventSource } from "../core/ports/event-channel.ts";
 import type { IdentityGrantStore } from "../core/ports/identity-grant-store.ts";
@@ -74,6 +76,7 @@ import { NO_SECRETS } from "../core/ports/secret-store.ts";
 
 export interface Services {
   readonly jobs: JobStore;
+  readonly actions: ActionStore;
   readonly index: JobIndex;
   readonly batches: BatchStore;
   readonly keys: KeyStore;
@@ -129,6 +132,7 @@ export async function connect(
   const deliveries = createDeliveryStore({ storage });
   return {
     jobs: createJobStore({ storage, writerId }),
+    actions: createActionStore({ storage }),
     index: createJobIndex({ storage }),
     batches: createBatchStore({ storage }),
     keys: createKeyStore({ storage }),

@@ -1,6 +1,7 @@
 /** Rows for tests: whole and valid, with what the test is about set by hand. */
 import { randomBytes } from "node:crypto";
 import { createIdSource } from "../../runtime/core/job/ids.ts";
+import { type JobAction, NO_ACTION_COUNTS } from "../../runtime/core/job/action.ts";
 import { type Batch, type Job, NEW_BATCH, UNTOUCHED_JOB } from "../../runtime/core/job/job.ts";
 import { TIMER_GRACE_DEFAULT_SECONDS } from "../../runtime/core/limits.ts";
 import type { Timer } from "../../runtime/core/timer/timer.ts";
@@ -47,6 +48,23 @@ export function jobOf(fields: Partial<Job> = {}, batch: Batch = batchOf()): Job 
     submittedAt: new Date("2026-03-01T08:00:01Z"),
     submittedBy: "tester",
     requestId: undefined,
+    ...fields,
+  };
+}
+
+export function actionOf(fields: Partial<JobAction> = {}): JobAction {
+  const tenantName = fields.tenantName ?? "acme";
+  const startedAt = new Date("2026-03-01T08:00:00.125Z");
+  return {
+    ...{
+      actionId: ids.batchId(tenantName),
+      tenantName,
+      kind: "cancel",
+      filter: { tag: "a", until: startedAt },
+      tags: [],
+    },
+    ...{ dryRun: false, state: "running", counts: NO_ACTION_COUNTS, position: undefined, cancelWanted: false },
+    ...{ startedAt, startedBy: "tester", endedAt: undefined },
     ...fields,
   };
 }

@@ -70,6 +70,7 @@ export function statusOf(code: ErrorCode): number {
     case "TimerNotFound":
     case "SettingNotFound":
     case "PauseNotFound":
+    case "ActionNotFound":
       return 404;
     case "BatchClosed":
     case "BatchOfTimer":

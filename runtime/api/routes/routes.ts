@@ -3,6 +3,7 @@ import type { AuthFacts } from "../../core/http/auth-facts.ts";
 import type { Retention } from "../../core/job/retention.ts";
 import type { IdSource } from "../../core/job/ids.ts";
 import type { AuditStore } from "../../core/ports/audit-store.ts";
+import type { ActionStore } from "../../core/ports/action-store.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { IdentityGrantStore } from "../../core/ports/identity-grant-store.ts";
@@ -52,6 +53,7 @@ import { createJobWriter } from "../submit/write-job.ts";
 import type { Post } from "../webhooks/post.ts";
 import { accessOperations } from "./access-routes.ts";
 import { auditOperations } from "./audit-routes.ts";
+import { actionOperations } from "./action-routes.ts";
 import { batchOperations } from "./batch-routes.ts";
 import { createDeadLetterBrowser } from "../dead-letter-browser.ts";
 import { deadLetterOperations } from "./dead-letter-routes.ts";
@@ -107,6 +109,7 @@ export interface ApiStores {
   /** What is written through it is noted by `indexer`. */
   readonly jobs: JobStore;
   readonly index: JobIndex;
+  readonly actions: ActionStore;
   readonly batches: BatchStore;
   readonly keys: KeyStore;
   readonly workers: Pick<WorkerStore, "get" | "list" | "requestCancel" | "requestDrain">;
@@ -189,6 +192,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...jobOperations(shared),
     ...jobOutputOperations({ ...shared, followLogEveryMs: deps.followLogEveryMs }),
     ...findOperations({ findJobs }),
+    ...actionOperations(shared),
     ...batchOperations({ ...shared, findBatch, commands: createBatchCommands(shared) }),
     ...deadLetterOperations(createDeadLetterBrowser(shared)),
     ...packageOperations({ ...shared, publishedJobs, timerRegistration, storageQuota: quotas.storage }),

@@ -10,7 +10,7 @@ import type { CounterSnapshot, JobStore, WriteResult } from "../../core/ports/jo
 import type { Page, Stored } from "../../core/ports/stored.ts";
 import {
   addCounts,
-  assertTransition,
+  assertChange,
   countChange,
   type JobState,
   NO_COUNTS,
@@ -117,7 +117,7 @@ export function createJobStore({ storage, writerId }: JobStoreDeps): JobStore {
     },
 
     async update({ jobId, etag, from, to, changes }) {
-      assertTransition(from, to);
+      assertChange(from, to, changes);
       const { partitionKey, rowKey } = jobKeys(jobId);
       const cells = changedCells(to, changes);
       return asJob(await writers.of(partitionKey).write({ rowKey, cells, etag, change: countChange(from, to) }));

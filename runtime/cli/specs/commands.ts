@@ -1,5 +1,6 @@
 /** Every command of `jobyard`, in the order of its help. */
 import type { CommandSpec } from "../command-spec.ts";
+import { ACTIONS } from "./action-specs.ts";
 import { ADMINISTRATION } from "./administration-specs.ts";
 import { BATCHES } from "./batch-specs.ts";
 import { JOBS } from "./job-specs.ts";
@@ -15,6 +16,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...PACKAGES,
   SETTINGS,
   ...JOBS,
+  ACTIONS,
   ...BATCHES,
   TIMERS,
   ...PAUSES,

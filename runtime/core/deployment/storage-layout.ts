@@ -12,7 +12,8 @@
  * `settings`: PK `{tenant}.{package}` (RK name), tenant (RK pool) for grants on the identity of a pool, and `~paused`
  * for what is paused; `index`: PK `{tenant}.{state}` (RK newest first) and `{tenant}.tags` (RK `{tag}!` and newest
  * first); `audit`: PK tenant and `~system` (RK inverted time and id); `gates`: PK `{tenant}.{hash of a limit's kind,
- * job type and key}`, RK `head`, and two for each place in its line.
+ * job type and key}`, RK `head`, and two for each place in its line; `actions`: PK tenant (RK the action's id), and
+ * `~running`.
  */
 export const TABLES = {
   batches: "batches",
@@ -26,6 +27,7 @@ export const TABLES = {
   audit: "audit",
   index: "index",
   gates: "gates",
+  actions: "actions",
 } as const;
 
 /** Blob containers. Packages lie at `{tenantName}/{package}.zip`; the others at `{tenantName}/{jobId}/…`. */

@@ -297,6 +297,8 @@ export const findJobsSchema = z.strictObject({
   ...pageFields,
 });
 
+export const listActionsSchema = z.strictObject(pageFields);
+
 export const tenantJobsParams = z.object({
   tenantName: z.string().meta({ description: "Whose they are.", examples: ["acme"] }),
 });

@@ -118,6 +118,12 @@ export function jobTime(jobId: string): Date {
   return new Date(isTimerBatch(batchId) ? TIME_END - time : time);
 }
 
+/** The time in an id of the form of a batch's. Throws InvariantError for another text. */
+export function batchTime(id: string): Date {
+  if (parseBatchId(id) === undefined) throw new InvariantError(`Not an id with a time: ${id}`);
+  return new Date(TIME_END - decode(id.slice(id.indexOf(".") + 1).slice(0, TIME_LENGTH)));
+}
+
 const decode = (text: string): number =>
   [...text].reduce((value, digit) => value * 32 + BASE32_DIGITS.indexOf(digit), 0);
 

@@ -8,6 +8,8 @@ import { JOB_STATES, type JobState } from "./states.ts";
 export interface JobFilter {
   readonly tenantName: string;
   readonly state?: JobState | undefined;
+  /** In one of these. Not together with `state`. */
+  readonly states?: readonly JobState[] | undefined;
   /** Queued, and not to be started before a later time. */
   readonly delayed?: true | undefined;
   readonly jobType?: string | undefined;
@@ -21,10 +23,10 @@ export interface JobFilter {
 
 export function matches(job: Job, filter: JobFilter, now: Date): boolean {
   const { tenantName, delayed, jobType, tag, batchId, since, until } = filter;
-  const state = stateOf(filter);
+  const states = statesOf(filter);
   return (
     job.tenantName === tenantName &&
-    (state === undefined || job.state === state) &&
+    (states === undefined || states.includes(job.state)) &&
     (delayed === undefined || (job.runAt !== undefined && job.runAt > now)) &&
     (jobType === undefined || job.jobType === jobType) &&
     (tag === undefined || (job.tags ?? []).includes(tag)) &&
@@ -34,7 +36,10 @@ export function matches(job: Job, filter: JobFilter, now: Date): boolean {
   );
 }
 
-const stateOf = ({ delayed, state }: JobFilter): JobState | undefined => (delayed ? "queued" : state);
+function statesOf({ delayed, state, states }: JobFilter): readonly JobState[] | undefined {
+  const one = delayed ? "queued" : state;
+  return one === undefined ? states : [one];
+}
 
 export interface IndexSearch {
   /** In the order in which a job passes them: one that moves meanwhile is met at least once. */
@@ -48,13 +53,12 @@ export interface IndexSearch {
  */
 export function searchFor(filter: JobFilter, now: Date): IndexSearch {
   const { tenantName, delayed, tag, since, until, jobType, batchId } = filter;
-  const state = stateOf(filter);
+  const states = statesOf(filter);
   const range = { jobType, batchId, since, until };
-  const isShorter = state !== undefined && state !== "succeeded";
+  const isShorter = states !== undefined && !states.includes("succeeded");
   if (tag !== undefined && !isShorter) return { places: [{ tenantName, tag }], range };
-  const states = state === undefined ? JOB_STATES : [state];
   return {
-    places: states.map((one) => ({ tenantName, state: one })),
+    places: (states ?? JOB_STATES).map((one) => ({ tenantName, state: one })),
     range: { ...range, tag, ...(delayed && { startsAfter: now }) },
   };
 }

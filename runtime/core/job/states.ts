@@ -32,6 +32,12 @@ export function assertTransition(from: JobState, to: JobState): void {
   if (!isTransitionAllowed(from, to)) throw new InvariantError(`A job cannot go from ${from} to ${to}.`);
 }
 
+/** As `assertTransition`, for a write of these fields. Tags say nothing about the work, so they can change in any state. */
+export function assertChange(from: JobState, to: JobState, changes: object): void {
+  const isTagging = from === to && Object.keys(changes).every((name) => name === "tags");
+  if (!isTagging) assertTransition(from, to);
+}
+
 /** Jobs per state; the counters of a batch, or the signed share of one writer in them. */
 export type StateCounts = Readonly<Record<JobState, number>>;
 

@@ -13,7 +13,7 @@ import { BATCH_COMMAND_MAX_MS, REQUEST_BODY_MAX_BYTES } from "../../../runtime/c
 import type { Operation, SeenAnswer } from "../../support/api/contract.ts";
 import { faulty, type FaultSwitch } from "../../support/faults/faulty.ts";
 import { letterQueue } from "../../support/bus/letter-queue.ts";
-import { workerOf } from "../../support/builders.ts";
+import { actionOf, workerOf } from "../../support/builders.ts";
 import { registrationDrivers } from "../../support/api/registration-drivers.ts";
 import { claimAndEnd, claimRow } from "../../support/stores/row-moves.ts";
 import { startTestApi } from "../../support/api/test-api.ts";
@@ -97,6 +97,13 @@ async function repeated(path: string, body: object): Promise<WireRequest> {
 
 async function newBatch(tenantName = freshTenant()): Promise<string> {
   return (await api.post("/v1/batches", { tenantName, batchName: "A batch" })).body.batchId;
+}
+
+async function newAction(): Promise<{ readonly tenantName: string; readonly path: string }> {
+  const action = actionOf({ tenantName: freshTenant() });
+  await api.actions.start(action);
+  const { tenantName, actionId } = action;
+  return { tenantName, path: `/v1/tenants/${tenantName}/actions/${actionId}` };
 }
 
 /** A job in a batch of its own. */
@@ -233,6 +240,24 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
       await api.post("/v1/jobs", { ...jobRequestOf(tenantName), tags: ["contract"] });
       return get(`/v1/tenants/${tenantName}/jobs?state=queued&tag=contract&pageSize=1`);
     },
+  },
+  startAction: {
+    202: () => post(`/v1/tenants/${freshTenant()}/actions`, { kind: "tag", filter: { jobType: "Echo" }, tags: ["a"] }),
+    404: () => post("/v1/tenants/foreign/actions", { kind: "cancel", filter: { tag: "a" } }),
+  },
+  listActions: {
+    200: async () => {
+      const { tenantName } = await newAction();
+      return get(`/v1/tenants/${tenantName}/actions?pageSize=1`);
+    },
+  },
+  getAction: {
+    200: async () => get((await newAction()).path),
+    404: () => get(`/v1/tenants/acme/actions/${NO_BATCH}`),
+  },
+  cancelAction: {
+    200: async () => post(`${(await newAction()).path}/cancel`),
+    404: () => post(`/v1/tenants/acme/actions/${NO_BATCH}/cancel`),
   },
   listBatches: {
     200: async () => {

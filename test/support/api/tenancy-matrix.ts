@@ -84,6 +84,21 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
       return get(`/v1/tenants/${place.tenantName}/jobs`);
     }),
   ],
+  startAction: [
+    tenant("submit", ({ tenantName }) =>
+      post(`/v1/tenants/${tenantName}/actions`, { kind: "cancel", filter: { tag: "none" } }),
+    ),
+  ],
+  listActions: [
+    list("read", async (place) => {
+      await place.action();
+      return get(`/v1/tenants/${place.tenantName}/actions`);
+    }),
+  ],
+  getAction: [thing("read", async (place) => get(`/v1/tenants/${place.tenantName}/actions/${await place.action()}`))],
+  cancelAction: [
+    thing("submit", async (place) => post(`/v1/tenants/${place.tenantName}/actions/${await place.action()}/cancel`)),
+  ],
   getClientJob: [
     thing("read", async (place) => get(`/v1/tenants/${place.tenantName}/jobs/${await place.clientJob()}`)),
   ],

@@ -5,7 +5,7 @@
 import type { PauseSubject } from "../../../runtime/core/admission/pause.ts";
 import { createHash, randomBytes } from "node:crypto";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
-import { deliveryOf, timerOf, webhookOf } from "../builders.ts";
+import { actionOf, deliveryOf, timerOf, webhookOf } from "../builders.ts";
 import type { LetterQueue } from "../bus/letter-queue.ts";
 import { claimAndEnd, claimRow, endRow } from "../stores/row-moves.ts";
 import type { TestApi } from "./test-api.ts";
@@ -33,6 +33,7 @@ export interface Place {
   webhook(): Promise<string>;
   /** `{webhook}/deliveries/{messageId}` */
   delivery(): Promise<string>;
+  action(): Promise<string>;
   /** `{packageName}/{settingName}`, with a value. */
   setting(): Promise<string>;
   /** A pool whose identity the tenant's jobs may use. */
@@ -103,6 +104,7 @@ export function emptyPlace(tenantName: string): Place {
     version: () => Promise.resolve(hex(32)),
     webhook: () => Promise.resolve(freshWebhookName()),
     delivery: () => Promise.resolve(`${freshWebhookName()}/deliveries/msg_0`),
+    action: () => Promise.resolve(ids.batchId(tenantName)),
     setting: () => Promise.resolve(freshSettingName()),
     identityPool: () => Promise.resolve(freshPoolName()),
     timer: () => Promise.resolve(`${freshPackageName()}/Echo`),
@@ -140,6 +142,7 @@ function remembering(tenantName: string, namer: Namer): Place {
     version: (packageName) => note(namer.version(packageName)),
     webhook: () => note(namer.webhook()),
     delivery: () => note(namer.delivery()),
+    action: () => note(namer.action()),
     setting: () => noteParts(namer.setting()),
     identityPool: () => note(namer.identityPool()),
     timer: () => noteParts(namer.timer()),
@@ -221,6 +224,11 @@ function realNamer(tenantName: string, { api, letters }: PlaceDeps): Namer {
       const webhookName = freshWebhookName();
       await api.webhooks.create(webhookOf({ tenantName, webhookName }));
       return webhookName;
+    },
+    async action() {
+      const action = actionOf({ tenantName });
+      await api.actions.start(action);
+      return action.actionId;
     },
     async setting() {
       const path = freshSettingName();

@@ -116,6 +116,7 @@ function buildRoutes(pool: string): Routes {
     workers: ask("workers"),
     files: ask("files"),
     index: unasked("index"),
+    actions: unasked("actions"),
     packages: unasked("packages"),
     tenants: unasked("tenants"),
     timers: ask("timers"),

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import {
   createAuditStore,
+  createActionStore,
   createBatchStore,
   createDeliveryStore,
   createIdentityGrantStore,
@@ -41,6 +42,7 @@ export function createAzureStores(
   const deliveries = createDeliveryStore({ storage });
   return {
     jobs: createJobStore({ storage, writerId }),
+    actions: createActionStore({ storage }),
     index: createJobIndex({ storage }),
     batches: createBatchStore({ storage }),
     keys: createKeyStore({ storage }),

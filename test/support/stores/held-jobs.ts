@@ -7,7 +7,7 @@ import { UnavailableError } from "../../../runtime/core/errors.ts";
 import type { Job } from "../../../runtime/core/job/job.ts";
 import type { JobStore, JobUpdate } from "../../../runtime/core/ports/job-store.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
-import { assertTransition } from "../../../runtime/core/job/states.ts";
+import { assertChange } from "../../../runtime/core/job/states.ts";
 import { createMemoryJobs, storedJob } from "./memory-jobs.ts";
 import { atOnce, MemoryTable } from "./memory-table.ts";
 
@@ -46,8 +46,8 @@ export function createMemoryStore(): MemoryStore {
     get: (jobId) => jobs.get(jobId),
     insert: (job) => jobs.insert(job),
     async update(update) {
-      const { jobId, from, to } = update;
-      assertTransition(from, to);
+      const { jobId, from, to, changes } = update;
+      assertChange(from, to, changes);
       const fate = store.fault?.(update);
       if (fate instanceof Error) throw fate;
       const before = stored(jobId)?.value.state;

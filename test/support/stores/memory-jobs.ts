@@ -14,7 +14,7 @@ import type { CounterSnapshot, JobStore, WriteResult } from "../../../runtime/co
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
 import {
   addCounts,
-  assertTransition,
+  assertChange,
   countChange,
   isTerminal,
   type JobState,
@@ -76,7 +76,7 @@ export function createMemoryJobs(table = new MemoryTable()): JobStore {
     },
 
     async update({ jobId, etag, from, to, changes }) {
-      assertTransition(from, to);
+      assertChange(from, to, changes);
       const keys = jobKeys(jobId);
       const landed = (): void => count(keys.partitionKey, from, to);
       return asJob(await table.write(keys, changedCells(to, changes), etag, { landed }));

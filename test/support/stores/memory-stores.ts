@@ -4,6 +4,7 @@
 import type { Cells, Row } from "../../../runtime/azure/tables/columns.ts";
 import type { RowKeys } from "../../../runtime/azure/tables/rows.ts";
 import type { AuditStore } from "../../../runtime/core/ports/audit-store.ts";
+import type { ActionStore } from "../../../runtime/core/ports/action-store.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { IdentityGrantStore } from "../../../runtime/core/ports/identity-grant-store.ts";
 import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
@@ -26,6 +27,7 @@ import type { DeliveryStore, WebhookStore } from "../../../runtime/core/ports/we
 import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
 import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
 import { createMemoryAudit } from "./memory-audit.ts";
+import { createMemoryActions } from "./memory-actions.ts";
 import { createMemoryBatches } from "./memory-batches.ts";
 import { createMemoryFiles } from "./memory-files.ts";
 import { createMemoryIndex } from "./memory-index.ts";
@@ -46,6 +48,7 @@ import { createMemoryWorkers } from "./memory-workers.ts";
 
 export interface Stores {
   readonly jobs: JobStore;
+  readonly actions: ActionStore;
   readonly index: JobIndex;
   readonly batches: BatchStore;
   readonly keys: KeyStore;
@@ -85,6 +88,7 @@ export function createMemoryStores(): Stores {
   const files = createMemoryFiles();
   return {
     jobs: createMemoryJobs(tables.jobs),
+    actions: createMemoryActions(tables.actions),
     index: createMemoryIndex(tables.index),
     batches: createMemoryBatches(tables.batches),
     keys: createMemoryKeys(tables.keys),

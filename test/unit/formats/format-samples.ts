@@ -28,6 +28,7 @@ import * as quotaRows from "../../../runtime/azure/tables/quota-store.ts";
 import type { TenantQuota } from "../../../runtime/core/ports/quota-store.ts";
 import * as auditRows from "../../../runtime/azure/tables/audit-store.ts";
 import { AUDIT_OUTCOMES, type AuditEntry } from "../../../runtime/core/audit.ts";
+import * as actionRows from "../../../runtime/azure/tables/action-store.ts";
 import { entriesOf, storedEntryOf } from "../../../runtime/azure/tables/job-index.ts";
 import * as retentionRows from "../../../runtime/azure/tables/retention-store.ts";
 import * as identityRows from "../../../runtime/azure/tables/identity-grant-store.ts";
@@ -38,6 +39,7 @@ import * as webhookRows from "../../../runtime/azure/tables/webhook-entity.ts";
 import { workerCells, workerKeys, workerOf } from "../../../runtime/azure/tables/worker-store.ts";
 import { countsOf, createWriterCounter } from "../../../runtime/azure/tables/writer-counter.ts";
 import type { Pause, PauseSubject } from "../../../runtime/core/admission/pause.ts";
+import { ACTION_KINDS, ACTION_STATES, type ActionKind, type JobAction } from "../../../runtime/core/job/action.ts";
 import { bellOf } from "../../../runtime/core/job/bell.ts";
 import * as events from "../../../runtime/core/job/events.ts";
 import type { FormatName } from "../../../runtime/core/formats.ts";
@@ -235,6 +237,13 @@ const quota: TenantQuota = {
 const quotaRow = (one: TenantQuota) => ({ ...quotaRows.quotaKeys(one), ...quotaRows.quotaCells(one) });
 
 const auditRow = (entry: AuditEntry) => ({ ...auditRows.auditKeys(entry), ...auditRows.auditCells(entry) });
+const actionOf = (kind: ActionKind): JobAction => ({
+  ...{ actionId: BATCH_ID, tenantName: "acme", kind, tags: ["a"], dryRun: true },
+  filter: { state: "failed", delayed: true, jobType: "Echo", tag: "b", batchId: BATCH_ID, since: AT, until: AT },
+  state: ACTION_STATES[ACTION_KINDS.indexOf(kind)] ?? "done",
+  counts: { matched: 4, done: 1, refused: 1, failed: 1 },
+  ...{ position: JOB_ID, cancelWanted: true, startedAt: AT, startedBy: "ada", endedAt: AT },
+});
 
 const eventJob = { jobId: JOB_ID, jobName: "echo", jobType: "Echo", ring: 2, executions: 1 };
 const endedJob = { ...eventJob, state: "failed", claimId: "c-1", failure, artifactCount: 2, endedAt: AT } as const;
@@ -381,6 +390,10 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   }),
   webhook: row(webhookRows.webhookOf, { plain: webhookRow(webhook), rotated: webhookRow(rotated) }),
   setting: row(settingRows.settingOf, { plain: settingRow(setting), secret: settingRow(secret) }),
+  action: row(
+    actionRows.actionOf,
+    each(ACTION_KINDS, (kind) => ({ ...actionRows.actionKeys(BATCH_ID), ...actionRows.actionCells(actionOf(kind)) })),
+  ),
   indexEntry: row(
     storedEntryOf,
     Object.fromEntries(

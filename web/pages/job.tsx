@@ -1,6 +1,6 @@
 /** One job: where it stands and why, what happened to it, what it was given and what it left, what can be done. */
 import { Link } from "wouter";
-import { batchHref, href } from "../components/address.ts";
+import { batchHref, href, type PageProps } from "../components/address.ts";
 import { useNow } from "../components/clock.ts";
 import { Id } from "../components/copy.tsx";
 import { Empty } from "../components/empty.tsx";
@@ -15,7 +15,6 @@ import { At } from "../components/times.tsx";
 import { Timeline } from "../components/timeline.tsx";
 import { Why } from "../components/why.tsx";
 import { useJob } from "../data/jobs.ts";
-import type { PageProps } from "../routes.ts";
 import type { JobView } from "../../runtime/client/index.ts";
 import { Artifacts } from "./job/artifacts.tsx";
 import { FailureTab } from "./job/failure.tsx";

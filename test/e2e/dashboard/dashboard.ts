@@ -2,9 +2,8 @@
  * The dashboard for tests: `npm start` with its pages, real jobs, and Debian's Chromium. A page tells every error of its
  * console, every refusal of its policy and every request.
  */
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { join } from "node:path";
+import axe from "axe-core";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import type { JobServiceClient } from "../../../runtime/client/index.ts";
 import { DEMO_APPLICATION, type LocalApplication } from "../../../runtime/local/identity/principals.ts";
@@ -15,7 +14,7 @@ import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 export const CHROMIUM = "/usr/bin/chromium";
 export const TENANT = "demo";
-export const PACKAGE = "test.zip";
+const PACKAGE = "test.zip";
 
 export interface Dashboard extends AsyncDisposable {
   readonly url: string;
@@ -106,13 +105,11 @@ export async function startDashboard(jobs: Readonly<Record<string, string>>): Pr
   };
 }
 
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
-
 /** What axe-core finds on the page, in this theme; of WCAG 2.2 A and AA, and best practices. */
 export async function violationsOf(page: Page, theme: "light" | "dark"): Promise<readonly string[]> {
   await page.evaluate(`document.documentElement.dataset.theme = "${theme}"`);
   // By the debugger's channel: the page's own policy lets nobody else's script in.
-  await page.evaluate(await readFile(AXE, "utf8"));
+  await page.evaluate(axe.source);
   return page.evaluate<string[]>(`axe.run().then(({ violations }) => violations.flatMap(({ id, nodes }) =>
     nodes.map(({ html, failureSummary }) => id + ": " + html.slice(0, 160) + " " + failureSummary)))`);
 }

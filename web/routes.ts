@@ -3,6 +3,7 @@
  * module in `pages/` that exports `Page`, and a line here.
  */
 import { lazy, type ComponentType, type LazyExoticComponent } from "react";
+import type { PageProps } from "./components/address.ts";
 import type { IconName } from "./components/icon.tsx";
 
 export interface PageRoute {
@@ -22,10 +23,6 @@ export interface NavPlace {
   readonly startsGroup?: boolean;
   /** The key after `g` that goes there. */
   readonly key: string;
-}
-
-export interface PageProps {
-  readonly params: Readonly<Record<string, string | undefined>>;
 }
 
 const page = (load: () => Promise<{ readonly Page: ComponentType<PageProps> }>) =>

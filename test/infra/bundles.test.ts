@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Bundles, buildBundles } from "../../infra/bundles.ts";
@@ -15,7 +15,10 @@ const BUNDLE_MAX_BYTES = 8 * 1024 * 1024;
 /** An empty folder, with no node_modules to fall back on. */
 async function startFrom(files: ReadonlyMap<string, Buffer>, program: string): Promise<string> {
   await using directory = await temporaryDirectory();
-  for (const [name, content] of files) await writeFile(join(directory.path, name), content);
+  for (const [name, content] of files) {
+    await mkdir(join(directory.path, dirname(name)), { recursive: true });
+    await writeFile(join(directory.path, name), content);
+  }
   const { stderr } = await promisify(execFile)(process.execPath, [join(directory.path, program)], { env: {} }).catch(
     (error: unknown) => error as { stderr: string },
   );
@@ -43,11 +46,14 @@ describe("the deployed packages", () => {
   it("carry the job packages in the API's, which alone changes with them", async () => {
     expect(withPackages.worker).toEqual(bare.worker);
     expect(withPackages.api.sha256).not.toBe(bare.api.sha256);
-    expect([...(await unzip(withPackages.api.file)).keys()].sort()).toEqual([
+    const names = [...(await unzip(withPackages.api.file)).keys()];
+    expect(names.filter((name) => !name.startsWith("web/")).sort()).toEqual([
       "api.mjs",
       "packages/financial-year-end.zip",
       "packages/metadata-export.zip",
     ]);
+    expect(names).toContain("web/index.html");
+    expect(names.filter((name) => /^web\/assets\/index-.*\.js(?:\.br|\.gz)?$/.test(name))).toHaveLength(3);
   });
 
   it("carry the packages of every folder, and none when a folder has none yet", async () => {

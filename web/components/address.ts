@@ -2,6 +2,11 @@
 import { useCallback } from "react";
 import { useLocation, useSearch } from "wouter";
 
+/** What a page is given: the parts of its path, by the names in `routes.ts`. */
+export interface PageProps {
+  readonly params: Readonly<Record<string, string | undefined>>;
+}
+
 /** One parameter of the address. Setting it leaves the others, and adds no step for the browser's Back. */
 export function useParam(name: string): [string | undefined, (value: string | undefined) => void] {
   const search = useSearch();

@@ -27,8 +27,7 @@ export function CopyButton({ text, what }: { readonly text: string; readonly wha
 const [ID_START, ID_END, ID_MAX] = [12, 8, 24];
 
 /** Long ids differ at their ends. */
-export const shortId = (id: string): string =>
-  id.length <= ID_MAX ? id : `${id.slice(0, ID_START)}…${id.slice(-ID_END)}`;
+const shortId = (id: string): string => (id.length <= ID_MAX ? id : `${id.slice(0, ID_START)}…${id.slice(-ID_END)}`);
 
 /** An id, shortened in the middle, copied whole. */
 export const Id = ({ id, what = "the id" }: { readonly id: string; readonly what?: string }) => (

@@ -1,7 +1,7 @@
 /** The sums of a tenant that the first page shows, over its newest batches. */
 import { useQuery } from "@tanstack/react-query";
 import type { BatchView, JobServiceClient, JobView } from "../../runtime/client/index.ts";
-import { addCounts, NO_COUNTS, openOf, type StateCounts } from "../../runtime/core/job/states.ts";
+import { addCounts, NO_COUNTS, type StateCounts } from "../../runtime/core/job/states.ts";
 import { useClient } from "./session.ts";
 
 /** Batches whose counts are summed, newest first. Each costs one request. */
@@ -60,8 +60,6 @@ async function firstPage<T>(pages: AsyncIterable<{ readonly items: readonly T[] 
   for await (const { items } of pages) return items;
   return [];
 }
-
-export const openCount = (counts: StateCounts): number => openOf(counts);
 
 /** Workers of all pools; for administrators. */
 export function useWorkers(enabled: boolean) {

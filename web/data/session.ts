@@ -73,7 +73,7 @@ export function useAccess(needs: Access, tenantName?: string): Allowed {
   return hasUsers ? accessOf(me, needs, tenantName) : { allowed: true };
 }
 
-export function accessOf(me: MeView | undefined, needs: Access, tenantName = ""): Allowed {
+function accessOf(me: MeView | undefined, needs: Access, tenantName = ""): Allowed {
   if (me === undefined) return { allowed: false, reason: "Your access is still being read." };
   if (isAllowed(me, needs, tenantName)) return { allowed: true };
   const roles = rolesFor(needs).join(" or ");

@@ -1,6 +1,6 @@
 /** One batch: its exact counts, how fast it goes, its failures by message, its jobs. */
 import { Link } from "wouter";
-import { href, jobHref, useParam } from "../components/address.ts";
+import { href, jobHref, useParam, type PageProps } from "../components/address.ts";
 import { ConfirmButton } from "../components/confirm.tsx";
 import { Id, shellWord } from "../components/copy.tsx";
 import { CountsBar } from "../components/counts-bar.tsx";
@@ -15,7 +15,6 @@ import { Ago, Span } from "../components/times.tsx";
 import { counted, durationText, numberText } from "../components/time-text.ts";
 import { useBatch, useBatchActions, useJobsOfBatch } from "../data/batches.ts";
 import { useAccess } from "../data/session.ts";
-import type { PageProps } from "../routes.ts";
 import { JOB_STATES, openOf, type JobState } from "../../runtime/core/job/states.ts";
 import type { BatchView, JobView } from "../../runtime/client/index.ts";
 

@@ -1,6 +1,6 @@
 /** One job: where it stands and why, what happened to it, what it was given and what it left, what can be done. */
 import { Link } from "wouter";
-import { batchHref, href } from "../components/address.ts";
+import { batchHref, href, type PageProps } from "../components/address.ts";
 import { useNow } from "../components/clock.ts";
 import { Id } from "../components/copy.tsx";
 import { Empty } from "../components/empty.tsx";
@@ -13,8 +13,8 @@ import { shownState, StateMark } from "../components/state-mark.tsx";
 import { Tabs } from "../components/tabs.tsx";
 import { At } from "../components/times.tsx";
 import { Timeline } from "../components/timeline.tsx";
+import { Why } from "../components/why.tsx";
 import { useJob } from "../data/jobs.ts";
-import type { PageProps } from "../routes.ts";
 import type { JobView } from "../../runtime/client/index.ts";
 import { Artifacts } from "./job/artifacts.tsx";
 import { FailureTab } from "./job/failure.tsx";
@@ -64,6 +64,7 @@ export function Page({ params: { jobId = "" } }: PageProps) {
           ["", <Id key="i" id={job.data.jobId} what="the job's id" />],
         ]}
       />
+      <Why job={job.data} now={now} />
       <Timeline job={job.data} now={now} />
       <JobTabs job={job.data} />
     </>

@@ -36,6 +36,10 @@ describe("notifications", () => {
     const { notifications } = client;
     const heard: string[] = [];
     const missed: object[] = [];
+    const changes: string[] = [];
+    notifications.on("connectionChanged", ({ selection: { jobId }, isOpen }) => {
+      if (jobId !== undefined) changes.push(isOpen ? "open" : "broken");
+    });
     const stop = notifications.on("jobStarted", ({ sequence }) => heard.push(`started ${sequence}`));
     notifications.on("jobProgressed", ({ sequence, progress }) => heard.push(`${sequence} ${progress.text ?? ""}`));
     notifications.on("missed", ({ selection }) => missed.push(selection));
@@ -66,6 +70,7 @@ describe("notifications", () => {
     other?.response.write(eventOf("jobStarted", 5) + eventOf("jobProgressed", 6, { progress: { text: "again" } }));
     await expect.poll(() => heard).toEqual(["started 1", "2 grüß\ndich", "succeeded", "6 again"]);
     expect(missed).toEqual([{ jobId: "a.1.00.1" }]);
+    expect(changes).toEqual(["open", "broken", "open"]);
     notifications.disconnect();
     await expect.poll(() => other?.request.socket.destroyed).toBe(true);
   });

@@ -23,6 +23,7 @@ import {
   USERS,
 } from "../../../runtime/local/identity/principals.ts";
 import { signInAs } from "../../../runtime/local/identity/issuer-client.ts";
+import { oneTimeLink } from "../../../runtime/local/identity/one-time-link.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
@@ -273,6 +274,28 @@ describe("the local issuer", () => {
     for (const site of ["same-origin", "none"]) {
       expect((await ask(path, undefined, { "sec-fetch-site": site })).location).toContain("code=");
     }
+  });
+
+  it("gives an administrator's program a code that signs a user in once, for pages without TLS too", async () => {
+    const place = { apiUrl: "http://127.0.0.1:7070", issuer: server };
+    const [address = "", link = ""] = (await oneTimeLink(place)).split("#one-time=");
+    const [code = "", proof = ""] = link.split(".");
+    expect(address).toBe("http://127.0.0.1:7070/");
+    const form = new URLSearchParams({
+      ...{ grant_type: "authorization_code", client_id: PUBLIC_CLIENT_ID, redirect_uri: address },
+      ...{ code, code_verifier: proof },
+    });
+    const redeem = (): Promise<Response> =>
+      fetch(`${server.pageAuthority}/${DIRECTORY_ID}/oauth2/v2.0/token`, { method: "POST", body: form });
+    const issued = (await (await redeem()).json()) as { access_token: string };
+    // The token names the one issuer, whichever address it was got from.
+    expect(await claimsOf(issued.access_token)).toMatchObject({ preferred_username: "ada@jobyard.local" });
+    expect((await redeem()).status).toBe(400);
+    const asDemo = { client_id: DEMO_APPLICATION.clientId, client_secret: DEMO_APPLICATION.secret };
+    const wanted = { login: "ada@jobyard.local", scope: `api://${API_CLIENT_ID}/access_as_user`, nonce: "n" };
+    const challenge = { redirect_uri: address, code_challenge: "c".repeat(43) };
+    const refused = await ask(`/${DIRECTORY_ID}/one-time-code`, { ...asDemo, ...wanted, ...challenge });
+    expect([refused.status, refused.json["error"]]).toEqual([400, "unauthorized_client"]);
   });
 
   it("rotates its keys on request, and older tokens stay valid", async () => {

@@ -39,6 +39,12 @@ export const ROUTES: readonly PageRoute[] = [
     Page: page(() => import("./pages/overview.tsx")),
   },
   {
+    path: "/jobs",
+    title: "Jobs",
+    nav: { icon: "jobs", key: "j" },
+    Page: page(() => import("./pages/jobs.tsx")),
+  },
+  {
     path: "/batches",
     title: "Batches",
     nav: { icon: "batches", key: "b" },

@@ -2,14 +2,27 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { JobView } from "../../runtime/client/index.ts";
-import { jobHref } from "./address.ts";
+import { batchHref, jobHref } from "./address.ts";
 import { useNow } from "./clock.ts";
 import { DataTable, type Column, type Selection } from "./data-table.tsx";
 import { shownState, StateMark } from "./state-mark.tsx";
 import { Ago, Span } from "./times.tsx";
 
+/** For lists across batches. */
+const BATCH: Column<JobView> = {
+  id: "batch",
+  title: "Batch",
+  width: "176px",
+  hide: "medium",
+  cell: ({ batchId }) => (
+    <Link className="muted link" href={batchHref(batchId)} title={batchId}>
+      {batchId.slice(batchId.indexOf(".") + 1)}
+    </Link>
+  ),
+};
+
 const COLUMNS: readonly Column<JobView>[] = [
-  { id: "state", title: "State", width: "120px", cell: (job) => <State job={job} /> },
+  { id: "state", title: "State", width: "132px", cell: (job) => <State job={job} /> },
   {
     id: "job",
     title: "Job",
@@ -23,7 +36,7 @@ const COLUMNS: readonly Column<JobView>[] = [
     ),
   },
   { id: "wait", title: "Wait", width: "96px", isNumber: true, hide: "medium", cell: (job) => <Wait job={job} /> },
-  { id: "run", title: "Run", width: "148px", isNumber: true, cell: (job) => <Run job={job} /> },
+  { id: "run", title: "Run", width: "148px", isNumber: true, hide: "small", cell: (job) => <Run job={job} /> },
   { id: "try", title: "Attempt", width: "88px", isNumber: true, hide: "small", cell: ({ attempts }) => attempts || "" },
   {
     id: "submitted",
@@ -35,6 +48,8 @@ const COLUMNS: readonly Column<JobView>[] = [
   },
 ];
 
+const WITH_BATCH = [...COLUMNS.slice(0, 2), BATCH, ...COLUMNS.slice(2)];
+
 export interface JobTableProps {
   readonly jobs: readonly JobView[] | undefined;
   readonly onEnd?: (() => void) | undefined;
@@ -42,13 +57,14 @@ export interface JobTableProps {
   readonly selection?: Selection;
   readonly news?: { readonly count: number; readonly onShow: () => void };
   readonly foot?: ReactNode;
+  readonly withBatch?: boolean;
 }
 
-export const JobTable = ({ jobs, ...rest }: JobTableProps) => (
+export const JobTable = ({ jobs, withBatch = false, ...rest }: JobTableProps) => (
   <DataTable
     {...rest}
     label="Jobs"
-    columns={COLUMNS}
+    columns={withBatch ? WITH_BATCH : COLUMNS}
     rows={jobs}
     keyOf={({ jobId }) => jobId}
     nameOf={({ jobName }) => jobName}

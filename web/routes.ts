@@ -50,6 +50,12 @@ export const ROUTES: readonly PageRoute[] = [
     nav: { icon: "batches", key: "b" },
     Page: page(() => import("./pages/batches.tsx")),
   },
+  {
+    path: "/submit",
+    title: "Submit",
+    nav: { icon: "submit", key: "s", isLess: true },
+    Page: page(() => import("./pages/submit.tsx")),
+  },
   { path: "/batches/:batchId", title: "Batch", Page: page(() => import("./pages/batch.tsx")) },
   { path: "/jobs/:jobId", title: "Job", Page: page(() => import("./pages/job.tsx")) },
 ];

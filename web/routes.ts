@@ -51,10 +51,28 @@ export const ROUTES: readonly PageRoute[] = [
     Page: page(() => import("./pages/batches.tsx")),
   },
   {
+    path: "/errors",
+    title: "Errors",
+    nav: { icon: "errors", key: "e" },
+    Page: page(() => import("./pages/errors.tsx")),
+  },
+  {
     path: "/submit",
     title: "Submit",
     nav: { icon: "submit", key: "s", isLess: true },
     Page: page(() => import("./pages/submit.tsx")),
+  },
+  {
+    path: "/dead-letters",
+    title: "Dead letters",
+    nav: { icon: "flask", key: "d", isLess: true },
+    Page: page(() => import("./pages/dead-letters.tsx")),
+  },
+  {
+    path: "/events",
+    title: "Events",
+    nav: { icon: "events", key: "v", isLess: true },
+    Page: page(() => import("./pages/events.tsx")),
   },
   { path: "/batches/:batchId", title: "Batch", Page: page(() => import("./pages/batch.tsx")) },
   { path: "/jobs/:jobId", title: "Job", Page: page(() => import("./pages/job.tsx")) },

@@ -36,7 +36,7 @@ const COLUMNS: readonly Column<JobView>[] = [
     ),
   },
   { id: "wait", title: "Wait", width: "96px", isNumber: true, hide: "medium", cell: (job) => <Wait job={job} /> },
-  { id: "run", title: "Run", width: "148px", isNumber: true, hide: "small", cell: (job) => <Run job={job} /> },
+  { id: "run", title: "Run", width: "clamp(84px, 12vw, 148px)", isNumber: true, cell: (job) => <Run job={job} /> },
   { id: "try", title: "Attempt", width: "88px", isNumber: true, hide: "small", cell: ({ attempts }) => attempts || "" },
   {
     id: "submitted",
@@ -48,7 +48,10 @@ const COLUMNS: readonly Column<JobView>[] = [
   },
 ];
 
-const WITH_BATCH = [...COLUMNS.slice(0, 2), BATCH, ...COLUMNS.slice(2)];
+/** On a phone the checkboxes take the place of the run. */
+const WITH_BATCH = [...COLUMNS.slice(0, 2), BATCH, ...COLUMNS.slice(2)].map((column) =>
+  column.id === "run" ? { ...column, hide: "small" as const } : column,
+);
 
 export interface JobTableProps {
   readonly jobs: readonly JobView[] | undefined;
@@ -90,7 +93,11 @@ function Run({ job: { startedAt, endedAt, state, progress } }: { readonly job: J
   return (
     <>
       {fraction === undefined ? null : (
-        <span className="bar" style={{ width: 40, marginRight: 8 }} title={`${Math.round(fraction * 100)} %`}>
+        <span
+          className="bar hide-small"
+          style={{ width: 40, marginRight: 8 }}
+          title={`${Math.round(fraction * 100)} %`}
+        >
           <i style={{ width: `${fraction * 100}%` }} />
         </span>
       )}

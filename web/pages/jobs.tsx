@@ -10,7 +10,7 @@ import { JobTable } from "../components/job-table.tsx";
 import { Menu } from "../components/menu.tsx";
 import { useNews } from "../components/news.ts";
 import { PageHead } from "../components/page-head.tsx";
-import { useFoundJobs, type JobFilter } from "../data/jobs.ts";
+import { useFoundJobs, type JobFilter } from "../data/found-jobs.ts";
 import { useJobTypes } from "../data/packages.ts";
 import { useTenant } from "../data/session.ts";
 import { JOB_STATES } from "../../runtime/core/job/states.ts";

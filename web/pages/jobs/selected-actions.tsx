@@ -2,7 +2,7 @@
 import { CopyButton, shellWord } from "../../components/copy.tsx";
 import { ConfirmButton } from "../../components/confirm.tsx";
 import { counted, numberText } from "../../components/time-text.ts";
-import { useManyJobs, type ManyDone } from "../../data/jobs.ts";
+import { useManyJobs, type ManyDone } from "../../data/found-jobs.ts";
 import { useAccess, useTenant } from "../../data/session.ts";
 import { isTerminal } from "../../../runtime/core/job/states.ts";
 import type { JobView } from "../../../runtime/client/index.ts";

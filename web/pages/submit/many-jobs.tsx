@@ -3,7 +3,7 @@ import { useEffect, useRef, useState, type DragEvent } from "react";
 import { Link } from "wouter";
 import { ActionButton } from "../../components/action-button.tsx";
 import { batchHref, href } from "../../components/address.ts";
-import { CliLine, CopyButton } from "../../components/copy.tsx";
+import { CliLine, CopyButton, shellWord } from "../../components/copy.tsx";
 import { ErrorNote } from "../../components/error-note.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { bytesText, counted, numberText } from "../../components/time-text.ts";
@@ -92,7 +92,10 @@ export function ManyJobs({ target, refused }: SubmitProps) {
       setBusy(false);
     }
   };
-  const blocked = problemOf(read, source.text, leavesOut) ?? batchProblem(batch);
+  const isDone = result !== undefined && !isBusy && error === undefined;
+  const blocked = isDone
+    ? "These jobs are submitted. Change the text to submit more."
+    : (problemOf(read, source.text, leavesOut) ?? batchProblem(batch));
   const count = read?.jobs.length ?? 0;
   return (
     <div className="form">
@@ -179,6 +182,8 @@ export function ManyJobs({ target, refused }: SubmitProps) {
         line={[
           "jobyard submit --lines",
           source.name?.endsWith("json") ? source.name : "jobs.ndjson",
+          "--tenant",
+          shellWord(target.tenantName),
           ...batchWords(batch, target.tenantName),
         ].join(" ")}
       />

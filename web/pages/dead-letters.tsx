@@ -52,7 +52,7 @@ const REASON: Column<DeadLetterView> = {
 const SINCE: Column<DeadLetterView> = {
   id: "since",
   title: "Sent",
-  width: "96px",
+  width: "108px",
   isNumber: true,
   hide: "small",
   cell: ({ enqueuedAt }) => <Ago at={enqueuedAt} />,

@@ -98,15 +98,15 @@ const columnsOf = (tenantName: string | undefined, since: string): readonly Colu
   {
     id: "where",
     title: "Where",
-    width: "20%",
+    width: "16%",
     hide: "medium",
     cell: ({ frame }) => (frame === undefined ? null : <code title={frame}>{frame}</code>),
   },
-  { id: "type", title: "Type", width: "128px", hide: "small", cell: ({ jobType }) => jobType },
+  { id: "type", title: "Type", width: "112px", hide: "small", cell: ({ jobType }) => jobType },
   {
     id: "count",
     title: "Jobs",
-    width: "64px",
+    width: "60px",
     isNumber: true,
     cell: ({ jobs, jobType }) => (
       <Link className="link" href={href("/jobs", { tenant: tenantName, state: "failed", type: jobType, since })}>
@@ -117,7 +117,7 @@ const columnsOf = (tenantName: string | undefined, since: string): readonly Colu
   {
     id: "first",
     title: "First",
-    width: "96px",
+    width: "108px",
     isNumber: true,
     hide: "medium",
     cell: ({ firstAt }) => <Ago at={firstAt} />,
@@ -125,7 +125,7 @@ const columnsOf = (tenantName: string | undefined, since: string): readonly Colu
   {
     id: "last",
     title: "Last",
-    width: "96px",
+    width: "108px",
     isNumber: true,
     hide: "small",
     cell: ({ lastAt }) => <Ago at={lastAt} />,
@@ -133,7 +133,7 @@ const columnsOf = (tenantName: string | undefined, since: string): readonly Colu
   {
     id: "versions",
     title: "Versions",
-    width: "104px",
+    width: "92px",
     hide: "medium",
     cell: ({ versions }) => (
       <code title={versions.join("\n")}>
@@ -142,7 +142,7 @@ const columnsOf = (tenantName: string | undefined, since: string): readonly Colu
       </code>
     ),
   },
-  { id: "act", title: "Act", width: "112px", cell: (group) => <Requeue group={group} /> },
+  { id: "act", title: "Act", width: "104px", cell: (group) => <Requeue group={group} /> },
 ];
 
 function Requeue({ group: { jobs, code, jobType } }: { readonly group: FailureGroup }) {

@@ -157,7 +157,12 @@ const COLUMNS: readonly Column<Seen>[] = [
     id: "event",
     title: "Event",
     width: "148px",
-    cell: ({ event }) => <StateMark state={markOf(event)} word={wordOf(event)} />,
+    cell: ({ event }) => (
+      // What has happened does not turn.
+      <span className="still">
+        <StateMark state={markOf(event)} word={wordOf(event)} />
+      </span>
+    ),
   },
   {
     id: "about",

@@ -43,6 +43,7 @@ export function Page() {
 const REASON: Column<DeadLetterView> = {
   id: "reason",
   title: "Reason",
+  hide: "small",
   cell: ({ reason, description }) => (
     <span title={[reason, description].filter(Boolean).join(": ")}>
       <b>{reason}</b> {description}

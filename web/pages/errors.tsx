@@ -142,7 +142,7 @@ const columnsOf = (tenantName: string | undefined, since: string): readonly Colu
       </code>
     ),
   },
-  { id: "act", title: "Act", width: "104px", cell: (group) => <Requeue group={group} /> },
+  { id: "act", title: "Act", width: "116px", cell: (group) => <Requeue group={group} /> },
 ];
 
 function Requeue({ group: { jobs, code, jobType } }: { readonly group: FailureGroup }) {

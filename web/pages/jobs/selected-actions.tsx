@@ -35,7 +35,9 @@ export function SelectedActions({ jobs, shownCount, hasMore, cli, onDone }: Sele
     );
   return (
     <>
-      <b role="status">{numberText(jobs.length)} selected</b>
+      <b className="selected" role="status">
+        {numberText(jobs.length)} selected
+      </b>
       <ConfirmButton
         verb="Requeue the selected"
         cli={requeueLine(ended)}

@@ -142,15 +142,14 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))(
       const jobId = await failed("in a group", "fire");
       const before = await starts(jobId);
       await at("/errors");
-      const row = page.getByRole("row", { name: /Error: no/ });
+      const row = page.getByRole("row", { name: /no fire/ });
       await row.waitFor(WAIT);
       await eventually(async () => expect(await page.getByText(/failed jobs, 1 kind/).count()).toBe(1), WAIT);
       await row.getByRole("button", { name: "Requeue" }).click();
       await page.getByRole("dialog").getByRole("button", { name: "Requeue" }).click();
       await page.getByText(/jobs? will run again/).waitFor(WAIT);
       await eventually(async () => expect(await starts(jobId)).toBe(before + 1), WAIT);
-      await at("/errors", "&since=1h");
-    });
+      });
 
     it("shows dead letters of jobs apart from unreadable messages, and removes one", async () => {
       const { page } = admin;
@@ -185,11 +184,11 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))(
     it("greys what a grant forbids, with the reason", async () => {
       const { page, context } = await dashboard.openAs("Rita Reader", `/submit?tenant=${TENANT}&type=Count`);
       await page.getByText(/You can look, and not submit/).waitFor(WAIT);
-      await page.getByRole("button", { name: /^Submit\./ }).click();
-      expect(await page.getByRole("button", { name: /^Submit\./ }).getAttribute("aria-disabled")).toBe("true");
+      await page.getByRole("button", { name: /^Submit ?\./ }).click();
+      expect(await page.getByRole("button", { name: /^Submit ?\./ }).getAttribute("aria-disabled")).toBe("true");
       await page.goto(`${dashboard.url}/dead-letters?tenant=${TENANT}`);
       await page
-        .getByRole("button", { name: /^Remove\. This needs the grant "manage"/ })
+        .getByRole("button", { name: /^Remove ?\. This needs the grant "manage"/ })
         .first()
         .waitFor(WAIT);
       await page.getByRole("tab", { name: "Unreadable" }).click();

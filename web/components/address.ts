@@ -34,3 +34,13 @@ export function href(path: string, parameters: Readonly<Record<string, string | 
 
 export const jobHref = (jobId: string): string => `/jobs/${encodeURIComponent(jobId)}`;
 export const batchHref = (batchId: string): string => `/batches/${encodeURIComponent(batchId)}`;
+
+/** Spans of time that lists are bounded by, as the command line writes them. */
+const SPAN_UNITS_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** An instant, or a span before now such as `24h`. Undefined: neither. */
+export function instantOf(text: string | undefined, now: number): Date | undefined {
+  const [, count, unit] = /^(\d{1,5})([mhd])$/.exec(text ?? "") ?? [];
+  const at = unit === undefined ? Date.parse(text ?? "") : now - Number(count) * SPAN_UNITS_MS[unit as "m" | "h" | "d"];
+  return Number.isNaN(at) ? undefined : new Date(at);
+}

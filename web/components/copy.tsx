@@ -37,10 +37,13 @@ export const Id = ({ id, what = "the id" }: { readonly id: string; readonly what
   </span>
 );
 
+/** A longer command, with many ids, is copied whole and shown in part. */
+const LINE_SHOWN_MAX = 600;
+
 /** A command that does the same in a terminal. */
 export const CliLine = ({ line }: { readonly line: string }) => (
   <div className="cli">
-    <code>{line}</code>
+    <code>{line.length > LINE_SHOWN_MAX ? `${line.slice(0, LINE_SHOWN_MAX)} … (copy it whole)` : line}</code>
     <CopyButton text={line} what="the command" />
   </div>
 );

@@ -2,14 +2,27 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { JobView } from "../../runtime/client/index.ts";
-import { jobHref } from "./address.ts";
+import { batchHref, jobHref } from "./address.ts";
 import { useNow } from "./clock.ts";
 import { DataTable, type Column, type Selection } from "./data-table.tsx";
 import { shownState, StateMark } from "./state-mark.tsx";
 import { Ago, Span } from "./times.tsx";
 
+/** For lists across batches. */
+const BATCH: Column<JobView> = {
+  id: "batch",
+  title: "Batch",
+  width: "176px",
+  hide: "medium",
+  cell: ({ batchId }) => (
+    <Link className="muted link" href={batchHref(batchId)} title={batchId}>
+      {batchId.slice(batchId.indexOf(".") + 1)}
+    </Link>
+  ),
+};
+
 const COLUMNS: readonly Column<JobView>[] = [
-  { id: "state", title: "State", width: "120px", cell: (job) => <State job={job} /> },
+  { id: "state", title: "State", width: "132px", cell: (job) => <State job={job} /> },
   {
     id: "job",
     title: "Job",
@@ -35,6 +48,11 @@ const COLUMNS: readonly Column<JobView>[] = [
   },
 ];
 
+/** On a phone the checkboxes take the place of the run. */
+const WITH_BATCH = [...COLUMNS.slice(0, 2), BATCH, ...COLUMNS.slice(2)].map((column) =>
+  column.id === "run" ? { ...column, hide: "small" as const } : column,
+);
+
 export interface JobTableProps {
   readonly jobs: readonly JobView[] | undefined;
   readonly onEnd?: (() => void) | undefined;
@@ -42,13 +60,14 @@ export interface JobTableProps {
   readonly selection?: Selection;
   readonly news?: { readonly count: number; readonly onShow: () => void };
   readonly foot?: ReactNode;
+  readonly withBatch?: boolean;
 }
 
-export const JobTable = ({ jobs, ...rest }: JobTableProps) => (
+export const JobTable = ({ jobs, withBatch = false, ...rest }: JobTableProps) => (
   <DataTable
     {...rest}
     label="Jobs"
-    columns={COLUMNS}
+    columns={withBatch ? WITH_BATCH : COLUMNS}
     rows={jobs}
     keyOf={({ jobId }) => jobId}
     nameOf={({ jobName }) => jobName}

@@ -1,6 +1,6 @@
 /** Lists of the API, page by page, as the user scrolls. */
 import { useInfiniteQuery, type QueryKey } from "@tanstack/react-query";
-import type { Listing } from "../../runtime/client/index.ts";
+import type { Listing, PageView } from "../../runtime/client/index.ts";
 
 export interface LongList<T> {
   /** Undefined: the first page has not come. */
@@ -21,6 +21,8 @@ export interface LongListOptions<T> {
 }
 
 const PAGE_SIZE = 100;
+/** A filter can look at many items that do not fit. After so many empty pages the reader is asked. */
+const EMPTY_PAGES_MAX = 10;
 
 export function useLongList<T>({
   queryKey,
@@ -33,8 +35,13 @@ export function useLongList<T>({
     enabled,
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ pageParam, signal }) => {
-      for await (const page of list({ signal, pageSize }).pages(pageParam)) return page;
-      return { items: [] };
+      let last: PageView<T> = { items: [] };
+      let empty = 0;
+      for await (const page of list({ signal, pageSize }).pages(pageParam)) {
+        last = page;
+        if (page.items.length > 0 || ++empty >= EMPTY_PAGES_MAX) break;
+      }
+      return last;
     },
     getNextPageParam: ({ continuationToken }) => continuationToken,
   });

@@ -35,9 +35,9 @@ const JOB_EVENTS: readonly JobEventName[] = [
 ];
 
 /** The first words of the keys of queries that any event of a tenant touches. */
-const LISTS = ["jobs", "batches", "timers", "errors", "dead-letters", "workers"] as const;
+const LISTS = ["jobs", "batches", "timers", "dead-letters", "workers"] as const;
 /** What takes many requests to read. */
-const SUMS = ["overview"] as const;
+const SUMS = ["overview", "errors"] as const;
 const SUMS_EVERY_MS = 10_000;
 
 type Listener = (event: SystemEvent) => void;

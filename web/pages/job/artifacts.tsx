@@ -1,6 +1,7 @@
 /** The files that a job left, with previews of those that a browser can show without running anything in them. */
 import { useEffect, useState } from "react";
 import { useQuery } from "@tanstack/react-query";
+import { readCsv } from "../../components/csv.ts";
 import { CliLine, shellWord } from "../../components/copy.tsx";
 import { Empty } from "../../components/empty.tsx";
 import { ErrorNote, ErrorText } from "../../components/error-note.tsx";
@@ -12,7 +13,7 @@ import { bytesText } from "../../components/time-text.ts";
 import { useArtifacts } from "../../data/jobs.ts";
 import { useClient } from "../../data/session.ts";
 import type { ArtifactView, JobView } from "../../../runtime/client/index.ts";
-import { parseCsv, previewOf } from "./preview.ts";
+import { previewOf } from "./preview.ts";
 
 /** Larger files are downloaded, not shown. */
 const PREVIEW_MAX_BYTES = 5 * 1024 * 1024;
@@ -134,7 +135,7 @@ function JsonText({ text, path }: { readonly text: string; readonly path: string
 }
 
 function Sheet({ text, label }: { readonly text: string; readonly label: string }) {
-  const rows = parseCsv(text, ROWS_MAX + 1);
+  const rows = readCsv(text, ROWS_MAX + 1).rows.map(({ cells }) => cells);
   const [head = [], ...body] = rows.slice(0, ROWS_MAX);
   return (
     <div className="stack">

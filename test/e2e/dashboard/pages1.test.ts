@@ -1,0 +1,230 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually } from "../../support/eventually.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { hasProgram } from "../../support/processes/has-program.ts";
+import { CHROMIUM, startDashboard, TENANT, violationsOf, type Dashboard, type DashboardPage } from "./dashboard.ts";
+
+const WAIT = { timeout: 60_000 };
+const TYPED = "typed.zip";
+const JOBS = {
+  Fail: `throw new Error("no " + job.parameters.what);`,
+};
+const SCHEMA = {
+  type: "object",
+  properties: { count: { type: "integer", minimum: 1 }, note: { type: "string" }, list: { type: "array" } },
+  required: ["count"],
+};
+
+describe.skipIf(!hasProgram(CHROMIUM, "--version"))(
+  "jobs, submit, errors, dead letters, events (needs chromium)",
+  () => {
+    let dashboard: Dashboard;
+    let admin: DashboardPage;
+    beforeAll(async () => {
+      dashboard = await startDashboard(JOBS);
+      const zip = testPackage({ jobs: { Count: "return { output: job.parameters };" }, schemas: { Count: SCHEMA } });
+      await dashboard.client.management.publishPackage(TENANT, TYPED, new Uint8Array(zip));
+      admin = await dashboard.openAs("Ada Admin");
+    });
+    afterAll(() => dashboard[Symbol.asyncDispose]());
+
+    const management = () => dashboard.client.management;
+    const failed = async (jobName: string, what: string, tags: readonly string[] = []): Promise<string> => {
+      const names = { tenantName: TENANT, jobType: "Fail", jobName, jobProcessorPackageName: "test.zip" };
+      const jobId = await management().submitJob({
+        ...{ ...names, parameters: { what }, tags: [...tags], retry: { maxAttempts: 1 } },
+      });
+      await dashboard.client.waitForJob(jobId);
+      return jobId;
+    };
+    const starts = async (jobId: string): Promise<number> =>
+      (await dashboard.client.monitoring.getJob(jobId)).history.length;
+    const at = (path: string, more = ""): Promise<void> => admin.goto(`${path}?tenant=${TENANT}${more}`);
+
+    it("lists jobs across batches by the filter in the address, and requeues those that are selected", async () => {
+      const batchId = await management().createBatch({ tenantName: TENANT, batchName: "another" });
+      const [one, two] = await Promise.all([
+        failed("first of two", "water", ["wet"]),
+        failed("second", "air", ["dry"]),
+      ]);
+      await management().submitJob(
+        {
+          tenantName: TENANT,
+          jobType: "Count",
+          jobName: "of a batch",
+          jobProcessorPackageName: TYPED,
+          parameters: { count: 1 },
+        },
+        batchId,
+      );
+      const { page } = admin;
+      await at("/jobs", "&state=failed");
+      await page.getByRole("link", { name: "first of two" }).waitFor(WAIT);
+      await page.getByRole("link", { name: "second" }).waitFor(WAIT);
+      expect(await page.getByRole("link", { name: "of a batch" }).count()).toBe(0);
+      await page.getByLabel("Tag", { exact: true }).fill("wet");
+      await page.getByLabel("Tag", { exact: true }).press("Enter");
+      await page.waitForURL(/tag=wet/);
+      await eventually(async () => expect(await page.getByRole("link", { name: "second" }).count()).toBe(0), WAIT);
+      await page.getByLabel("Select first of two").check();
+      await page.getByRole("button", { name: "Requeue the selected" }).click();
+      await page.getByText(`jobyard requeue ${one}`).waitFor();
+      await page.getByRole("dialog").getByRole("button", { name: "Requeue the selected" }).click();
+      await page.getByText("1 job will run again.").waitFor(WAIT);
+      await eventually(async () => expect(await starts(one)).toBe(2), WAIT);
+      expect(await starts(two)).toBe(1);
+
+      await at("/jobs", "&tag=nothing-has-it");
+      await page.getByText("No job fits this filter").waitFor(WAIT);
+      await at("/jobs", `&batch=${batchId}`);
+      await page.getByRole("link", { name: "of a batch" }).waitFor(WAIT);
+    });
+
+    it("gathers new jobs until the reader asks for them", async () => {
+      const { page } = admin;
+      await at("/jobs", "&type=Fail");
+      await page.getByRole("link", { name: "second" }).first().waitFor(WAIT);
+      await page.getByRole("status", { name: "Updates: live" }).waitFor(WAIT);
+      await failed("a new one", "earth");
+      await page.getByRole("button", { name: "1 new" }).waitFor(WAIT);
+      expect(await page.getByRole("link", { name: "a new one" }).count()).toBe(0);
+      await page.getByRole("button", { name: "1 new" }).click();
+      await page.getByRole("link", { name: "a new one" }).waitFor();
+    });
+
+    it("submits a job from a form made of its schema, and says by field what is wrong", async () => {
+      const { page } = admin;
+      await at("/submit", "&type=Count");
+      const count = page.getByLabel("count");
+      await count.fill("none");
+      await page.getByLabel("list").fill("[1, 2]");
+      await page.getByLabel("Tags").fill("from-a-form b:1");
+      await page.getByRole("button", { name: "Submit", exact: true }).click();
+      await page.getByText("must be a whole number", { exact: true }).waitFor(WAIT);
+      expect(await count.getAttribute("aria-invalid")).toBe("true");
+      await count.fill("3");
+      await page.getByRole("button", { name: "Submit", exact: true }).click();
+      await page.waitForURL(/\/jobs\/demo\./, WAIT);
+      const jobId = decodeURIComponent(new URL(page.url()).pathname.slice("/jobs/".length));
+      const job = await dashboard.client.monitoring.getJob(jobId);
+      expect(job).toMatchObject({ parameters: { count: 3, list: [1, 2] }, tags: ["from-a-form", "b:1"] });
+    });
+
+    it("submits many from CSV and from lines of JSON, and shows errors by line before anything is sent", async () => {
+      const { page, requests } = admin;
+      await at("/submit", "&type=Count&tab=many");
+      const text = page.getByLabel("CSV or lines of JSON");
+      const before = requests.length;
+      await text.fill('jobName,count,note,tags\none,1,"a ""b""\nc",\ntwo,zero,,\nthree,3,,b!d\n');
+      await page.getByText("line 4").waitFor(WAIT);
+      await page.getByText("parameters.count must be a whole number").waitFor();
+      await page.getByText("line 5").waitFor();
+      expect(await page.getByRole("button", { name: /Submit 1 job/ }).getAttribute("aria-disabled")).toBe("true");
+      expect(requests.slice(before).filter((one) => one.startsWith("POST"))).toEqual([]);
+      await page.getByLabel("Leave out the lines with errors").check();
+      await page.getByLabel("Batch", { exact: true }).selectOption("new");
+      await page.getByLabel("Its name").fill("From CSV");
+      await page.getByRole("button", { name: "Submit 1 job" }).click();
+      await page.getByRole("link", { name: "See the batch" }).click(WAIT);
+      const batchId = decodeURIComponent(new URL(page.url()).pathname.slice("/batches/".length));
+      const jobs = await Array.fromAsync(dashboard.client.monitoring.getJobsFromBatch(batchId));
+      expect(jobs).toMatchObject([{ jobName: "one", parameters: { count: 1, note: 'a "b"\nc' } }]);
+
+      await at("/submit", "&type=Count&tab=many");
+      await text.fill('{"parameters":{"count":1}}\n\n{"parameters":{"count":0}}\nnot JSON\n');
+      await page.getByText("line 3").waitFor(WAIT);
+      await page.getByText("parameters.count must be at least 1").waitFor();
+      await page.getByText(/^is not JSON/).waitFor();
+    });
+
+    it("groups failed jobs by what went wrong, and requeues a group", async () => {
+      const { page } = admin;
+      const jobId = await failed("in a group", "fire");
+      const before = await starts(jobId);
+      await at("/errors");
+      const row = page.getByRole("row", { name: /no fire/ });
+      await row.waitFor(WAIT);
+      await eventually(async () => expect(await page.getByText(/failed jobs, 1 kind/).count()).toBe(1), WAIT);
+      await row.getByRole("button", { name: "Requeue" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Requeue" }).click();
+      await page.getByText(/jobs? will run again/).waitFor(WAIT);
+      await eventually(async () => expect(await starts(jobId)).toBe(before + 1), WAIT);
+      });
+
+    it("shows dead letters of jobs apart from unreadable messages, and removes one", async () => {
+      const { page } = admin;
+      const jobId = await failed("for good", "luck");
+      await at("/dead-letters");
+      const row = page.getByRole("row").filter({ has: page.getByTitle(jobId) });
+      await row.getByRole("button", { name: "Remove" }).click(WAIT);
+      await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+      await page.getByText("The dead letter is removed.").waitFor(WAIT);
+      await eventually(async () => expect(await row.count()).toBe(0), WAIT);
+      expect((await dashboard.client.monitoring.getJob(jobId)).state).toBe("failed");
+      await page.getByRole("tab", { name: "Unreadable" }).click();
+      await page.getByText("No message is unreadable").waitFor(WAIT);
+    });
+
+    it("shows events as they happen, and waits while it is paused", async () => {
+      const { page } = admin;
+      await at("/events");
+      await page.getByText("Nothing has happened yet").waitFor(WAIT);
+      await page.getByRole("status", { name: "Updates: live" }).waitFor(WAIT);
+      await failed("as it happens", "time");
+      await page.getByRole("row", { name: /failed as it happens/ }).waitFor(WAIT);
+      await page.getByRole("button", { name: "started", exact: true }).click();
+      await eventually(async () => expect(await page.getByRole("row", { name: /failed as it/ }).count()).toBe(0), WAIT);
+      await page.getByRole("row", { name: /started as it happens/ }).waitFor(WAIT);
+      await page.getByRole("button", { name: "Pause" }).click();
+      await failed("while it is paused", "time");
+      await page.getByRole("button", { name: /Go on \(\d+ new\)/ }).click(WAIT);
+      await page.getByRole("row", { name: /while it is paused/ }).waitFor(WAIT);
+    });
+
+    it("greys what a grant forbids, with the reason", async () => {
+      const { page, context } = await dashboard.openAs("Rita Reader", `/submit?tenant=${TENANT}&type=Count`);
+      await page.getByText(/You can look, and not submit/).waitFor(WAIT);
+      await page.getByRole("button", { name: /^Submit ?\./ }).click();
+      expect(await page.getByRole("button", { name: /^Submit ?\./ }).getAttribute("aria-disabled")).toBe("true");
+      await page.goto(`${dashboard.url}/dead-letters?tenant=${TENANT}`);
+      await page
+        .getByRole("button", { name: /^Remove ?\. This needs the grant "manage"/ })
+        .first()
+        .waitFor(WAIT);
+      await page.getByRole("tab", { name: "Unreadable" }).click();
+      await page.getByText(/This needs the app role Jobs.Admin/).waitFor(WAIT);
+      await context.close();
+    });
+
+    it("has nothing for axe-core to find, in both themes", async () => {
+      const { page, errors } = admin;
+      const places: readonly (readonly [path: string, more: string, shown: string])[] = [
+        ["/jobs", "", "Jobs"],
+        ["/submit", "&type=Count", "Submit"],
+        ["/submit", "&type=Count&tab=many", "Submit"],
+        ["/errors", "", "Errors"],
+        ["/dead-letters", "", "Dead letters"],
+        ["/events", "", "Events"],
+      ];
+      for (const [path, more, title] of places) {
+        await at(path, more);
+        await page.getByRole("heading", { name: title, level: 1 }).waitFor(WAIT);
+        await eventually(async () => expect(await page.locator("main [aria-busy=true]").count()).toBe(0), WAIT);
+        for (const theme of ["light", "dark"] as const)
+          expect(await violationsOf(page, theme), path + more).toEqual([]);
+      }
+      for (const [key, title] of Object.entries({
+        j: "Jobs",
+        e: "Errors",
+        s: "Submit",
+        d: "Dead letters",
+        v: "Events",
+      })) {
+        await page.keyboard.press("g");
+        await page.keyboard.press(key);
+        await page.getByRole("heading", { name: title, level: 1 }).waitFor(WAIT);
+      }
+      expect(errors).toEqual([]);
+    });
+  },
+);

@@ -1,0 +1,164 @@
+/** What fails: failed jobs grouped by code, type and the top frame of the author's code. */
+import { Link } from "wouter";
+import { href, jobHref, useParam } from "../components/address.ts";
+import { ConfirmButton } from "../components/confirm.tsx";
+import { shellWord } from "../components/copy.tsx";
+import { DataTable, type Column } from "../components/data-table.tsx";
+import { Empty } from "../components/empty.tsx";
+import { ErrorNote } from "../components/error-note.tsx";
+import { Chip } from "../components/filter-field.tsx";
+import { PageHead } from "../components/page-head.tsx";
+import { Ago } from "../components/times.tsx";
+import { counted, numberText } from "../components/time-text.ts";
+import { FAILED_MAX, groupFailures, useFailedJobs, type FailureGroup } from "../data/errors.ts";
+import { useManyJobs } from "../data/found-jobs.ts";
+import { useAccess, useTenant } from "../data/session.ts";
+import { doneText, requeueLine } from "./jobs/selected-actions.tsx";
+
+const SPANS: readonly (readonly [span: string, title: string])[] = [
+  ["1h", "1 hour"],
+  ["24h", "24 hours"],
+  ["7d", "7 days"],
+  ["30d", "30 days"],
+];
+const DEFAULT_SPAN = "24h";
+
+export function Page() {
+  const tenantName = useTenant();
+  const [sinceParam, setSince] = useParam("since");
+  const since = SPANS.find(([span]) => span === sinceParam)?.[0] ?? DEFAULT_SPAN;
+  const { data, error, refetch } = useFailedJobs(tenantName, since);
+  const groups = data && groupFailures(data.jobs);
+  const columns = columnsOf(tenantName, since);
+  const title = SPANS.find(([span]) => span === since)?.[1] ?? since;
+  return (
+    <>
+      <PageHead title="Errors">
+        {data === undefined ? null : (
+          <span className="muted">
+            {counted(data.jobs.length, "failed job")}, {counted(groups?.length ?? 0, "kind")}
+          </span>
+        )}
+      </PageHead>
+      <div className="filters" role="group" aria-label="Submitted in the last">
+        <span className="muted small">Submitted in the last</span>
+        {SPANS.map(([span, text]) => (
+          <Chip
+            key={span}
+            label={text}
+            isChosen={span === since}
+            onChoose={() => setSince(span === DEFAULT_SPAN ? undefined : span)}
+          />
+        ))}
+      </div>
+      {data?.isPart === true ? (
+        <div className="note" role="note">
+          <p>
+            These are the newest {numberText(data.jobs.length)} failed jobs of this time. There are more; this page
+            groups about {numberText(FAILED_MAX)}. Choose a shorter time, or a type in the list of jobs.
+          </p>
+        </div>
+      ) : null}
+      {error === null ? (
+        <DataTable
+          label="Errors"
+          columns={columns}
+          rows={groups}
+          keyOf={({ key }) => key}
+          hrefOf={({ latest }) => jobHref(latest.jobId)}
+          empty={
+            <Empty
+              title={`No job failed that was submitted in the last ${title}`}
+              cli={`jobyard jobs --tenant ${shellWord(tenantName ?? "demo")} --state failed --since ${since}`}
+            >
+              When jobs fail they stand here, grouped by what went wrong. In a terminal:
+            </Empty>
+          }
+        />
+      ) : (
+        <ErrorNote error={error} what="The failed jobs cannot be shown." onRetry={() => void refetch()} />
+      )}
+    </>
+  );
+}
+
+const columnsOf = (tenantName: string | undefined, since: string): readonly Column<FailureGroup>[] => [
+  {
+    id: "error",
+    title: "Error",
+    cell: ({ latest, code }) => (
+      <>
+        <Link className="name" href={jobHref(latest.jobId)} title={latest.failure?.message}>
+          {latest.failure?.message ?? code}
+        </Link>
+        {code === "JobFailed" ? null : <code className="sub">{code}</code>}
+      </>
+    ),
+  },
+  {
+    id: "where",
+    title: "Where",
+    width: "16%",
+    hide: "medium",
+    cell: ({ frame }) => (frame === undefined ? null : <code title={frame}>{frame}</code>),
+  },
+  { id: "type", title: "Type", width: "112px", hide: "small", cell: ({ jobType }) => jobType },
+  {
+    id: "count",
+    title: "Jobs",
+    width: "60px",
+    isNumber: true,
+    cell: ({ jobs, jobType }) => (
+      <Link className="link" href={href("/jobs", { tenant: tenantName, state: "failed", type: jobType, since })}>
+        {numberText(jobs.length)}
+      </Link>
+    ),
+  },
+  {
+    id: "first",
+    title: "First",
+    width: "108px",
+    isNumber: true,
+    hide: "medium",
+    cell: ({ firstAt }) => <Ago at={firstAt} />,
+  },
+  {
+    id: "last",
+    title: "Last",
+    width: "108px",
+    isNumber: true,
+    hide: "small",
+    cell: ({ lastAt }) => <Ago at={lastAt} />,
+  },
+  {
+    id: "versions",
+    title: "Versions",
+    width: "92px",
+    hide: "medium",
+    cell: ({ versions }) => (
+      <code title={versions.join("\n")}>
+        {versions[0]?.slice(0, 7)}
+        {versions.length > 1 ? ` +${versions.length - 1}` : ""}
+      </code>
+    ),
+  },
+  { id: "act", title: "Act", width: "116px", cell: (group) => <Requeue group={group} /> },
+];
+
+function Requeue({ group: { jobs, code, jobType } }: { readonly group: FailureGroup }) {
+  const { requeue } = useManyJobs();
+  const { reason } = useAccess("submit", useTenant());
+  const jobIds = jobs.map(({ jobId }) => jobId);
+  return (
+    <ConfirmButton
+      verb="Requeue"
+      kind="quiet"
+      refused={reason}
+      cli={requeueLine(jobIds)}
+      action={async () => doneText(await requeue.mutateAsync(jobIds), "will run again")}
+    >
+      {counted(jobs.length, "failed job")} of type {jobType} ({code}) will run again, with the same parameters and the
+      current version of the package.
+    </ConfirmButton>
+  );
+}

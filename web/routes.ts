@@ -46,4 +46,15 @@ export const ROUTES: readonly PageRoute[] = [
   },
   { path: "/batches/:batchId", title: "Batch", Page: page(() => import("./pages/batch.tsx")) },
   { path: "/jobs/:jobId", title: "Job", Page: page(() => import("./pages/job.tsx")) },
+  {
+    path: "/timers",
+    title: "Timers",
+    nav: { icon: "timers", key: "t" },
+    Page: page(() => import("./pages/timers.tsx")),
+  },
+  {
+    path: "/timers/:packageName/:timerName",
+    title: "Timer",
+    Page: page(() => import("./pages/timer.tsx")),
+  },
 ];

@@ -57,4 +57,11 @@ export const ROUTES: readonly PageRoute[] = [
     title: "Timer",
     Page: page(() => import("./pages/timer.tsx")),
   },
+  {
+    path: "/packages",
+    title: "Packages",
+    nav: { icon: "packages", key: "p", isLess: true },
+    Page: page(() => import("./pages/packages.tsx")),
+  },
+  { path: "/packages/:packageName", title: "Package", Page: page(() => import("./pages/package.tsx")) },
 ];

@@ -64,4 +64,29 @@ export const ROUTES: readonly PageRoute[] = [
     Page: page(() => import("./pages/packages.tsx")),
   },
   { path: "/packages/:packageName", title: "Package", Page: page(() => import("./pages/package.tsx")) },
+  {
+    path: "/workers",
+    title: "Workers",
+    nav: { icon: "workers", key: "w", isLess: true, startsGroup: true },
+    Page: page(() => import("./pages/workers.tsx")),
+  },
+  {
+    path: "/webhooks",
+    title: "Webhooks",
+    nav: { icon: "webhooks", key: "h", isLess: true },
+    Page: page(() => import("./pages/webhooks.tsx")),
+  },
+  { path: "/webhooks/:webhookName", title: "Webhook", Page: page(() => import("./pages/webhook.tsx")) },
+  {
+    path: "/access",
+    title: "Access",
+    nav: { icon: "access", key: "a", isLess: true },
+    Page: page(() => import("./pages/access.tsx")),
+  },
+  {
+    path: "/health",
+    title: "Health",
+    nav: { icon: "health", key: "l", isLess: true },
+    Page: page(() => import("./pages/health.tsx")),
+  },
 ];

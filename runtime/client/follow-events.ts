@@ -16,6 +16,8 @@ export interface FollowEventsDeps {
   readonly onEvent: (event: ServerSentEvent) => void;
   /** Called when the service starts to send, also after each break. Later events arrive from now on. */
   readonly onOpen: () => void;
+  /** Called when an open stream breaks. It is opened again. */
+  readonly onBreak?: (() => void) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -27,15 +29,17 @@ const STREAMING = 200;
 /** Resolves when the signal is aborted. Throws an error that no retry can fix: the target is missing or not allowed. */
 export async function followEvents(
   selection: EventSelection,
-  { transport, onEvent, onOpen, signal }: FollowEventsDeps,
+  { transport, onEvent, onOpen, onBreak, signal }: FollowEventsDeps,
 ): Promise<void> {
   const { policy } = transport;
   let lastId: string | undefined;
   let failures = 0;
+  let isOpen = false;
 
   async function once(): Promise<void> {
     const headers = { accept: "text/event-stream", ...(lastId !== undefined && { "last-event-id": lastId }) };
     const { body } = await transport.open({ path: "/v1/events", query: { ...selection }, headers, signal });
+    isOpen = true;
     onOpen();
     for await (const event of eventsOf(linesOf(body, { stallMs: SILENCE_MS }))) {
       failures = 0;
@@ -48,6 +52,8 @@ export async function followEvents(
   for (;;) {
     const error = await once().then(ended, failed);
     if (isAborted(signal)) return;
+    if (isOpen) onBreak?.();
+    isOpen = false;
     // Breaks are normal. Only an error that no retry can fix ends the stream.
     const delay = delayAfter(Math.min(++failures, policy.maxAttempts - 1), error, {
       ...policy,

@@ -11,6 +11,8 @@ import type { CallOptions, Transport } from "./transport.ts";
 export interface NotificationEvents extends JobEvents {
   /** Events were lost in a break of the connection: read again what you follow. */
   readonly missed: { readonly selection: EventSelection };
+  /** The connection of a subscription opened, also again after a break, or broke. It is opened again by itself. */
+  readonly connectionChanged: { readonly selection: EventSelection; readonly isOpen: boolean };
   /** A subscription ended: its target no longer exists, or the caller may not follow it any more. */
   readonly subscriptionEnded: { readonly selection: EventSelection; readonly error: JobServiceError };
 }
@@ -81,11 +83,13 @@ export function createNotifications({ transport }: NotificationDeps): Notificati
     const onOpen = (): void => {
       isOpen = true;
       resolve(undefined);
+      tell("connectionChanged", { selection, isOpen: true });
     };
+    const onBreak = (): void => tell("connectionChanged", { selection, isOpen: false });
     // The caller of `subscribe…` handles this error. It must not become an unhandled rejection as well.
     promise.catch(() => undefined);
     subscriptions.set(key, { selection, end, opened: promise });
-    void followEvents(selection, { transport, onEvent: hear, onOpen, signal: end.signal }).then(
+    void followEvents(selection, { transport, onEvent: hear, onOpen, onBreak, signal: end.signal }).then(
       () => {
         reject(new JobServiceError("NetworkFailed", "The subscription was ended before it was active."));
       },

@@ -97,7 +97,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
   const gap = (height: number) =>
     height <= 0 ? null : (
       <tr className="gap" aria-hidden="true">
-        <td colSpan={columns.length + (selection === undefined ? 0 : 1)} style={{ height }} />
+        <td style={{ height }} />
       </tr>
     );
   return (

@@ -23,7 +23,7 @@ const COLUMNS: readonly Column<JobView>[] = [
     ),
   },
   { id: "wait", title: "Wait", width: "96px", isNumber: true, hide: "medium", cell: (job) => <Wait job={job} /> },
-  { id: "run", title: "Run", width: "148px", isNumber: true, cell: (job) => <Run job={job} /> },
+  { id: "run", title: "Run", width: "clamp(84px, 12vw, 148px)", isNumber: true, cell: (job) => <Run job={job} /> },
   { id: "try", title: "Attempt", width: "88px", isNumber: true, hide: "small", cell: ({ attempts }) => attempts || "" },
   {
     id: "submitted",
@@ -74,7 +74,11 @@ function Run({ job: { startedAt, endedAt, state, progress } }: { readonly job: J
   return (
     <>
       {fraction === undefined ? null : (
-        <span className="bar" style={{ width: 40, marginRight: 8 }} title={`${Math.round(fraction * 100)} %`}>
+        <span
+          className="bar hide-small"
+          style={{ width: 40, marginRight: 8 }}
+          title={`${Math.round(fraction * 100)} %`}
+        >
           <i style={{ width: `${fraction * 100}%` }} />
         </span>
       )}

@@ -1,7 +1,9 @@
 /** Batches of a tenant, and what can be done with one. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import type { BatchView, JobState, JobView } from "../../runtime/client/index.ts";
+import { NO_COUNTS, openOf } from "../../runtime/core/job/states.ts";
 import { useLongList, type LongList } from "./listing.ts";
+import { OPEN_EVERY_MS } from "./live.ts";
 import { useClient } from "./session.ts";
 
 export function useBatches(tenantName: string | undefined): LongList<BatchView> {
@@ -20,6 +22,7 @@ export function useBatch(batchId: string) {
   return useQuery({
     queryKey: ["batch", batchId],
     queryFn: ({ signal }) => client.monitoring.getBatch(batchId, { signal }),
+    refetchInterval: ({ state: { data } }) => (openOf(data?.counts ?? NO_COUNTS) === 0 ? false : OPEN_EVERY_MS),
   });
 }
 

@@ -1,10 +1,16 @@
 /** One job: its row, log and files, and what can be done with it. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { isTerminal } from "../../runtime/core/job/states.ts";
+import { OPEN_EVERY_MS } from "./live.ts";
 import { useClient } from "./session.ts";
 
 export function useJob(jobId: string) {
   const client = useClient();
-  return useQuery({ queryKey: ["job", jobId], queryFn: ({ signal }) => client.monitoring.getJob(jobId, { signal }) });
+  return useQuery({
+    queryKey: ["job", jobId],
+    queryFn: ({ signal }) => client.monitoring.getJob(jobId, { signal }),
+    refetchInterval: ({ state: { data } }) => (data === undefined || isTerminal(data.state) ? false : OPEN_EVERY_MS),
+  });
 }
 
 export function useArtifacts(jobId: string, enabled: boolean) {

@@ -18,7 +18,11 @@ const GATHER_MS = 400;
 /** Lists and sums change with every job. */
 const LISTS_EVERY_MS = 2_000;
 const POLL_EVERY_MS = 15_000;
-/** Between two tries to get the stream back. */
+/** What has not ended is read again this often: deployed stacks publish ends only, unless they are told otherwise. */
+export const OPEN_EVERY_MS = 15_000;
+/** Without a stream for this long, it polls. */
+const PATIENCE_MS = 5_000;
+/** Until the next try, when the API has refused the stream. */
 const AGAIN_MS = 20_000;
 
 const JOB_EVENTS: readonly JobEventName[] = [
@@ -70,33 +74,45 @@ export function useFollow(client: JobServiceClient, tenantName: string | undefin
     offs.push(notifications.on("missed", () => touch.all()));
     let polling: ReturnType<typeof setInterval> | undefined;
     let again: ReturnType<typeof setTimeout> | undefined;
+    const stopPolling = (): void => {
+      clearTimeout(again);
+      clearInterval(polling);
+      polling = undefined;
+    };
     const poll = (): void => {
       setState("polling");
       polling ??= setInterval(() => touch.all(), POLL_EVERY_MS);
-      again = setTimeout(follow, AGAIN_MS);
     };
+    offs.push(
+      notifications.on("connectionChanged", ({ isOpen }) => {
+        stopPolling();
+        setState(isOpen ? "live" : "connecting");
+        // What happened before is read once.
+        if (isOpen) touch.all();
+        else again = setTimeout(poll, PATIENCE_MS);
+      }),
+    );
     const follow = (): void => {
-      notifications.subscribeToTenant(tenantName).then(
-        () => {
-          if (ended.signal.aborted) return;
-          clearInterval(polling);
-          polling = undefined;
-          setState("live");
-          touch.all();
-        },
-        () => {
-          if (!ended.signal.aborted) poll();
-        },
-      );
+      notifications.subscribeToTenant(tenantName).catch(() => {
+        if (ended.signal.aborted) return;
+        poll();
+        again = setTimeout(follow, AGAIN_MS);
+      });
     };
-    offs.push(notifications.on("subscriptionEnded", poll));
+    offs.push(
+      notifications.on("subscriptionEnded", () => {
+        poll();
+        again = setTimeout(follow, AGAIN_MS);
+      }),
+    );
+    setState("connecting");
+    again = setTimeout(poll, PATIENCE_MS);
     follow();
     return () => {
       ended.abort();
       for (const off of offs) off();
       notifications.disconnect();
-      clearInterval(polling);
-      clearTimeout(again);
+      stopPolling();
       touch.end();
     };
   }, [client, queries, tenantName, isSeen]);

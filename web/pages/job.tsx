@@ -13,6 +13,7 @@ import { shownState, StateMark } from "../components/state-mark.tsx";
 import { Tabs } from "../components/tabs.tsx";
 import { At } from "../components/times.tsx";
 import { Timeline } from "../components/timeline.tsx";
+import { Why } from "../components/why.tsx";
 import { useJob } from "../data/jobs.ts";
 import type { PageProps } from "../routes.ts";
 import type { JobView } from "../../runtime/client/index.ts";
@@ -64,6 +65,7 @@ export function Page({ params: { jobId = "" } }: PageProps) {
           ["", <Id key="i" id={job.data.jobId} what="the job's id" />],
         ]}
       />
+      <Why job={job.data} now={now} />
       <Timeline job={job.data} now={now} />
       <JobTabs job={job.data} />
     </>

@@ -29,7 +29,7 @@ export function CommandBar({ tenantName }: { readonly tenantName: string | undef
   }, []);
   return (
     <>
-      <button type="button" className="search" aria-label="Search or jump to" onClick={() => setOpen(true)}>
+      <button type="button" className="search" onClick={() => setOpen(true)}>
         <Icon name="search" size={14} />
         <span>Search or jump to…</span>
         <kbd>Ctrl K</kbd>

@@ -3,6 +3,7 @@ import { createUnreadable } from "../../../runtime/core/unreadable.ts";
 import { randomBytes } from "node:crypto";
 import { createApp } from "../../../runtime/api/app.ts";
 import { identifyAs, LOCAL_CALLER, type Caller, type Identify } from "../../../runtime/api/auth/caller.ts";
+import type { WebFiles } from "../../../runtime/api/http/web-pages.ts";
 import { createHttpServer, type HttpServerOptions } from "../../../runtime/api/http/http-server.ts";
 import type { Readiness } from "../../../runtime/api/readiness.ts";
 import type { Metrics } from "../../../runtime/telemetry/metrics.ts";
@@ -130,6 +131,8 @@ export interface TestApiOptions {
   readonly traffic?: Partial<TrafficSettings>;
   /** Default: as in production. */
   readonly httpLimits?: HttpServerOptions;
+  /** The dashboard. Default: none. */
+  readonly web?: WebFiles | undefined;
   readonly log?: Logger;
   /** Where events are published and received; needs an administration port. Default: nowhere. */
   readonly bus?: LocalServiceBus;
@@ -166,6 +169,7 @@ export async function startTestApi(
     metrics = silentMetrics,
     metricsText = () => Promise.resolve(""),
     isReleasePending = () => false,
+    web,
     traffic = {},
     httpLimits,
     log = silentLog,
@@ -244,6 +248,7 @@ export async function startTestApi(
     metricsText,
     unreadable,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0, ...traffic },
+    web,
     log,
   });
   const server = createHttpServer(app, httpLimits);

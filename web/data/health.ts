@@ -2,8 +2,8 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReadyAnswer } from "../../runtime/core/http/readiness.ts";
 
-/** Health is asked for this often while the page is shown. */
-const EVERY_MS = 20_000;
+/** Readiness and heartbeats make no events: they are asked for this often where they are shown. */
+export const HEALTH_EVERY_MS = 30_000;
 
 export interface Health {
   readonly body: ReadyAnswer["body"];
@@ -16,7 +16,7 @@ export interface Health {
 export function useHealth() {
   return useQuery({
     queryKey: ["readiness", "health"],
-    refetchInterval: EVERY_MS,
+    refetchInterval: HEALTH_EVERY_MS,
     queryFn: async ({ signal }): Promise<Health> => {
       const askedAt = Date.now();
       const response = await fetch("/readyz", { signal, cache: "no-store" });

@@ -7,7 +7,7 @@ import { Facts, Panel } from "../components/panel.tsx";
 import { StateMark } from "../components/state-mark.tsx";
 import { Ago } from "../components/times.tsx";
 import { counted, durationText } from "../components/time-text.ts";
-import { useHealth, type Health } from "../data/health.ts";
+import { HEALTH_EVERY_MS, useHealth, type Health } from "../data/health.ts";
 import { useLiveState, type LiveState } from "../data/live.ts";
 import { useWorkers } from "../data/overview.ts";
 import { useAccess } from "../data/session.ts";
@@ -26,7 +26,7 @@ const LIVE_WORDS: Readonly<Record<LiveState, string>> = {
 export function Page() {
   const health = useHealth();
   const { allowed, reason } = useAccess("operate");
-  const workers = useWorkers(allowed);
+  const workers = useWorkers(allowed, HEALTH_EVERY_MS);
   const live = useLiveState();
   return (
     <>
@@ -79,36 +79,38 @@ const Whole = ({ health: { body } }: { readonly health: Health }) =>
 
 function Parts({ health: { body, askedAt, tookMs } }: { readonly health: Health }) {
   return (
-    <div className="lines">
-      <div>
-        <span className="x">API</span>
-        <StateMark state="succeeded" word={`answers in ${durationText(tookMs)}`} />
-      </div>
-      {body.notReady?.map(({ part, since }) => (
-        <div key={part}>
-          <span className="x">{part}</span>
-          <StateMark state="failed" word="away" />
-          <span className="muted">
-            since <Ago at={since} />
-          </span>
-        </div>
-      ))}
-      {body.status === "ok" ? (
+    <>
+      <div className="lines">
         <div>
-          <span className="x">Storage and message broker</span>
-          <StateMark state="succeeded" word="reached" />
+          <span className="x">API</span>
+          <StateMark state="succeeded" word={`answers in ${durationText(tookMs)}`} />
         </div>
-      ) : null}
-      {body.unreadable?.map((format) => (
-        <div key={format}>
-          <span className="x">{format}</span>
-          <StateMark state="canceled" word="written by another release" />
-        </div>
-      ))}
+        {body.notReady?.map(({ part, since }) => (
+          <div key={part}>
+            <span className="x">{part}</span>
+            <StateMark state="failed" word="away" />
+            <span className="muted">
+              since <Ago at={since} />
+            </span>
+          </div>
+        ))}
+        {body.status === "ok" ? (
+          <div>
+            <span className="x">Storage and message broker</span>
+            <StateMark state="succeeded" word="reached" />
+          </div>
+        ) : null}
+        {body.unreadable?.map((format) => (
+          <div key={format}>
+            <span className="x">{format}</span>
+            <StateMark state="canceled" word="written by another release" />
+          </div>
+        ))}
+      </div>
       <p className="muted small">
         Asked <Ago at={new Date(askedAt).toISOString()} />. The log of the API has the reasons.
       </p>
-    </div>
+    </>
   );
 }
 

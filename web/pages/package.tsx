@@ -122,7 +122,7 @@ interface SchemaProps {
 }
 
 const Schema = ({ of, jobType, schema }: SchemaProps) => (
-  <div className="stack">
+  <div className="stack" style={{ alignContent: "start" }}>
     <p className="muted small">Schema of its {of}</p>
     {schema === undefined ? (
       <p className="muted">None is declared: any {of === "output" ? "value is kept" : "value is accepted"}.</p>

@@ -13,6 +13,7 @@ import { Panel } from "../components/panel.tsx";
 import { shownState, StateMark, type ShownState } from "../components/state-mark.tsx";
 import { Ago, Span } from "../components/times.tsx";
 import { counted, numberText } from "../components/time-text.ts";
+import { HEALTH_EVERY_MS } from "../data/health.ts";
 import { useWorkers } from "../data/overview.ts";
 import { useAccess, useTenant } from "../data/session.ts";
 import { useDrainWorker, useJobsInState, type SomeJobs } from "../data/workers.ts";
@@ -33,7 +34,7 @@ const COLUMNS: readonly Column<WorkerView>[] = [
   {
     id: "state",
     title: "State",
-    width: "124px",
+    width: "104px",
     cell: ({ state, drainWanted }) => (
       <StateMark
         state={STATES[state]}
@@ -46,7 +47,7 @@ const COLUMNS: readonly Column<WorkerView>[] = [
   {
     id: "slots",
     title: "Slots used",
-    width: "128px",
+    width: "22%",
     cell: ({ runningCount, slots }) => <Slots used={runningCount} all={slots} />,
   },
   {
@@ -74,12 +75,12 @@ const COLUMNS: readonly Column<WorkerView>[] = [
       <Span from={startedAt} to={state === "running" || state === "draining" ? undefined : heartbeatAt} />
     ),
   },
-  { id: "act", title: "", width: "84px", isNumber: true, cell: (worker) => <Drain worker={worker} /> },
+  { id: "act", title: "Actions", width: "84px", isNumber: true, cell: (worker) => <Drain worker={worker} /> },
 ];
 
 const Slots = ({ used, all }: { readonly used: number; readonly all: number }) => (
   <span className="row" style={{ flexWrap: "nowrap" }}>
-    <span className="bar" style={{ width: 48 }}>
+    <span className="bar hide-small" style={{ width: 48 }}>
       <i style={{ width: `${all === 0 ? 0 : Math.min(1, used / all) * 100}%` }} />
     </span>
     {numberText(used)} of {numberText(all)}
@@ -89,7 +90,7 @@ const Slots = ({ used, all }: { readonly used: number; readonly all: number }) =
 export function Page() {
   const tenantName = useTenant();
   const { allowed, reason } = useAccess("operate");
-  const { data, error, refetch } = useWorkers(allowed);
+  const { data, error, refetch } = useWorkers(allowed, HEALTH_EVERY_MS);
   const queued = useJobsInState(tenantName, "queued");
   const running = useJobsInState(tenantName, "running");
   return (

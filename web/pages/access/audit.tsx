@@ -63,7 +63,7 @@ export function Audit({ tenantName, refused }: AuditProps) {
     { id: "subject", title: "What", hide: "medium", cell: ({ subject }) => factsText(subject) },
     {
       id: "more",
-      title: "",
+      title: "More",
       width: "84px",
       isNumber: true,
       cell: (entry) => (

@@ -84,8 +84,8 @@ const COLUMNS: readonly Column<GrantView>[] = [
   },
   {
     id: "act",
-    title: "",
-    width: "176px",
+    title: "Actions",
+    width: "160px",
     isNumber: true,
     cell: (grant) => (
       <>

@@ -26,7 +26,13 @@ const COLUMNS: readonly Column<TenantView>[] = [
   },
   { id: "by", title: "Created by", width: "30%", hide: "small", cell: ({ createdBy }) => createdBy },
   { id: "at", title: "Created", width: "110px", isNumber: true, cell: ({ createdAt }) => <Ago at={createdAt} /> },
-  { id: "act", title: "", width: "96px", isNumber: true, cell: ({ tenantName }) => <Delete tenantName={tenantName} /> },
+  {
+    id: "act",
+    title: "Actions",
+    width: "96px",
+    isNumber: true,
+    cell: ({ tenantName }) => <Delete tenantName={tenantName} />,
+  },
 ];
 
 export function Tenants({ refused }: { readonly refused: string | undefined }) {

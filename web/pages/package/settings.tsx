@@ -23,7 +23,7 @@ export function Settings({ name, refused }: SettingsProps) {
   const { data, error, refetch } = useSettings(name, refused === undefined);
   const columns: readonly Column<SettingView>[] = [
     { id: "name", title: "Setting", cell: ({ settingName }) => <code>{settingName}</code> },
-    { id: "value", title: "Value", width: "34%", cell: (setting) => <SettingValue setting={setting} /> },
+    { id: "value", title: "Value", width: "30%", cell: (setting) => <SettingValue setting={setting} /> },
     {
       id: "set",
       title: "Set",
@@ -38,8 +38,8 @@ export function Settings({ name, refused }: SettingsProps) {
     },
     {
       id: "act",
-      title: "",
-      width: "176px",
+      title: "Actions",
+      width: "136px",
       isNumber: true,
       cell: (setting) => (
         <>

@@ -55,7 +55,7 @@ export function Versions({ name, refused }: VersionsProps) {
     },
     {
       id: "act",
-      title: "",
+      title: "Actions",
       width: "112px",
       isNumber: true,
       cell: ({ sha256, isCurrent }) =>

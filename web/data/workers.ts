@@ -4,7 +4,7 @@ import type { JobState, JobView, WorkerView } from "../../runtime/client/index.t
 import { useClient } from "./session.ts";
 
 /** Jobs that are read to show what runs and what waits. */
-export const SHOWN_JOBS_MAX = 500;
+const SHOWN_JOBS_MAX = 500;
 
 /** The newest of a tenant's jobs in this state; `isPart`: it has more. */
 export interface SomeJobs {

@@ -78,7 +78,7 @@ export function Settings({ name, refused }: SettingsProps) {
   );
 }
 
-export function SettingValue({ setting: { secret, isSet, required, value } }: { readonly setting: SettingView }) {
+function SettingValue({ setting: { secret, isSet, required, value } }: { readonly setting: SettingView }) {
   if (!isSet) return required ? <StateMark state="failed" word="missing" /> : <span className="muted">not set</span>;
   return secret ? <span className="muted">secret, set</span> : <code title={value}>{value}</code>;
 }

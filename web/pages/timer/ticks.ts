@@ -76,7 +76,7 @@ export function daysOf(ticks: readonly Date[], timeZone: string): readonly Day[]
 const HOUR_MS = 3_600_000;
 
 /** How the clocks change between two instants, in words. */
-export function changeBetween(from: Date, to: Date, timeZone: string): string | undefined {
+function changeBetween(from: Date, to: Date, timeZone: string): string | undefined {
   const zone = zoneOf(timeZone);
   const byMs = zone.stretchAt(to.getTime()).offsetMs - zone.stretchAt(from.getTime()).offsetMs;
   if (byMs === 0) return undefined;

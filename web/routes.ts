@@ -73,4 +73,47 @@ export const ROUTES: readonly PageRoute[] = [
   },
   { path: "/batches/:batchId", title: "Batch", Page: page(() => import("./pages/batch.tsx")) },
   { path: "/jobs/:jobId", title: "Job", Page: page(() => import("./pages/job.tsx")) },
+  {
+    path: "/timers",
+    title: "Timers",
+    nav: { icon: "timers", key: "t" },
+    Page: page(() => import("./pages/timers.tsx")),
+  },
+  {
+    path: "/timers/:packageName/:timerName",
+    title: "Timer",
+    Page: page(() => import("./pages/timer.tsx")),
+  },
+  {
+    path: "/packages",
+    title: "Packages",
+    nav: { icon: "packages", key: "p", isLess: true },
+    Page: page(() => import("./pages/packages.tsx")),
+  },
+  { path: "/packages/:packageName", title: "Package", Page: page(() => import("./pages/package.tsx")) },
+  {
+    path: "/workers",
+    title: "Workers",
+    nav: { icon: "workers", key: "w", isLess: true, startsGroup: true },
+    Page: page(() => import("./pages/workers.tsx")),
+  },
+  {
+    path: "/webhooks",
+    title: "Webhooks",
+    nav: { icon: "webhooks", key: "h", isLess: true },
+    Page: page(() => import("./pages/webhooks.tsx")),
+  },
+  { path: "/webhooks/:webhookName", title: "Webhook", Page: page(() => import("./pages/webhook.tsx")) },
+  {
+    path: "/access",
+    title: "Access",
+    nav: { icon: "access", key: "a", isLess: true },
+    Page: page(() => import("./pages/access.tsx")),
+  },
+  {
+    path: "/health",
+    title: "Health",
+    nav: { icon: "health", key: "l", isLess: true },
+    Page: page(() => import("./pages/health.tsx")),
+  },
 ];

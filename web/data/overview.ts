@@ -62,11 +62,13 @@ async function firstPage<T>(pages: AsyncIterable<{ readonly items: readonly T[] 
 }
 
 /** Workers of all pools; for administrators. */
-export function useWorkers(enabled: boolean) {
+export function useWorkers(enabled: boolean, everyMs?: number) {
   const client = useClient();
   return useQuery({
     queryKey: ["workers"],
     enabled,
+    // A heartbeat makes no event.
+    ...(everyMs !== undefined && { refetchInterval: everyMs }),
     queryFn: ({ signal }) => client.monitoring.getWorkers({ signal }),
   });
 }

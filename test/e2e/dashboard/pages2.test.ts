@@ -1,0 +1,202 @@
+/** The pages about what runs jobs: timers, packages, workers, webhooks, access, health. */
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { JobServiceClient } from "../../../runtime/client/index.ts";
+import { ADMIN_APPLICATION } from "../../../runtime/local/identity/principals.ts";
+import { eventually } from "../../support/eventually.ts";
+import { testPackage } from "../../support/packages/test-package.ts";
+import { hasProgram } from "../../support/processes/has-program.ts";
+import {
+  CHROMIUM,
+  PACKAGE,
+  startDashboard,
+  TENANT,
+  violationsOf,
+  type Dashboard,
+  type DashboardPage,
+} from "./dashboard.ts";
+
+const WAIT = { timeout: 60_000 };
+const TIMED = "timed.zip";
+/** Every Sunday, at a time that the clocks leave out in spring. A hundred weeks have both changes. */
+const TIMER = { timerName: "weekly", cron: "0 30 2 * * 0", timeZone: "Europe/Vienna" };
+const SECRET = "swordfish-4711";
+
+/** Presses the button, and the same verb in the dialog that it opens. */
+async function confirm({ page }: DashboardPage, verb: string): Promise<string> {
+  await page.getByRole("button", { name: verb, exact: true }).first().click();
+  const dialog = page.getByRole("dialog");
+  const command = await dialog.locator(".cli code").textContent();
+  await dialog.getByRole("button", { name: verb, exact: true }).click();
+  await dialog.waitFor({ state: "detached" });
+  return command ?? "";
+}
+
+async function allOf<T>(items: AsyncIterable<T>): Promise<readonly T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+async function expectAccessible({ page }: DashboardPage): Promise<void> {
+  for (const theme of ["light", "dark"] as const) expect(await violationsOf(page, theme)).toEqual([]);
+}
+
+describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of operators (needs chromium)", () => {
+  let dashboard: Dashboard;
+  let admin: JobServiceClient;
+  let ada: DashboardPage;
+  beforeAll(async () => {
+    dashboard = await startDashboard({ First: "return { output: 1 };" });
+    const zip = new Uint8Array(testPackage({ jobs: { weekly: "return { output: 1 };" }, timers: [TIMER] }));
+    await dashboard.client.management.publishPackage(TENANT, TIMED, zip);
+    admin = await dashboard.clientOf(ADMIN_APPLICATION);
+    ada = await dashboard.openAs("Ada Admin", `/timers?tenant=${TENANT}`);
+  });
+  afterAll(() => dashboard[Symbol.asyncDispose]());
+
+  it("runs and pauses a timer, shows its ticks and where the clocks change", async () => {
+    const { page } = ada;
+    await page.getByRole("link", { name: "weekly" }).waitFor(WAIT);
+    await expectAccessible(ada);
+    await page.getByRole("link", { name: "weekly" }).click();
+    await page.getByText("clocks go forward 1 h").first().waitFor();
+    await page.getByText("clocks go back 1 h").first().waitFor();
+
+    expect(await confirm(ada, "Run now")).toBe(`jobyard timers run timed.weekly --tenant ${TENANT}`);
+    await page.waitForURL((url) => url.pathname.startsWith("/jobs/"));
+    await dashboard.client.waitForJob(decodeURIComponent(new URL(page.url()).pathname.slice("/jobs/".length)));
+    await page.goBack();
+    await page.getByRole("link", { name: /: ran, run by hand/ }).waitFor(WAIT);
+    await expectAccessible(ada);
+
+    await confirm(ada, "Pause");
+    await page.getByRole("button", { name: "Resume" }).waitFor();
+    const timer = { tenantName: TENANT, packageName: TIMED, timerName: "weekly" };
+    expect((await dashboard.client.timers.get(timer)).enabled).toBe(false);
+    await confirm(ada, "Resume");
+    await page.getByRole("button", { name: "Pause" }).waitFor();
+    expect((await dashboard.client.timers.get(timer)).enabled).toBe(true);
+  });
+
+  it("publishes a ZIP after the API has judged it, restores a version, and deletes a package", async () => {
+    const { page } = ada;
+    await ada.goto(`/packages?tenant=${TENANT}`);
+    await page.getByRole("link", { name: PACKAGE }).waitFor(WAIT);
+    await expectAccessible(ada);
+    await page.getByRole("link", { name: PACKAGE }).click();
+    const [old] = await dashboard.client.monitoring.getPackageVersions(TENANT, PACKAGE);
+
+    const publish = async (name: string, buffer: Buffer): Promise<void> => {
+      await page.getByRole("button", { name: "Publish a version" }).click();
+      await page.getByLabel(/A ZIP from/).setInputFiles({ name, mimeType: "application/zip", buffer });
+      await page.getByRole("dialog").getByRole("button", { name: "Publish", exact: true }).click();
+    };
+    await publish("bad.zip", Buffer.from("no ZIP"));
+    await page.getByRole("dialog").getByRole("alert").getByText("PackageCorrupt").waitFor();
+    await page.getByRole("dialog").getByRole("button", { name: "Back" }).click();
+    await publish("good.zip", testPackage({ jobs: { Second: "return { output: 2 };" } }));
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await eventually(async () => expect(await page.getByRole("row").count()).toBe(3), WAIT);
+    await expectAccessible(ada);
+
+    await confirm(ada, "Restore");
+    expect((await dashboard.client.monitoring.getPackage(TENANT, PACKAGE)).sha256).toBe(old?.sha256);
+    await page.getByRole("tab", { name: /Job types/ }).click();
+    await page.getByRole("region", { name: "First" }).waitFor(WAIT);
+    await expectAccessible(ada);
+
+    await page.getByRole("tab", { name: "Settings" }).click();
+    await page.getByRole("button", { name: "Set another" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Name").fill("API_KEY");
+    await dialog.getByRole("checkbox").check();
+    await dialog.getByLabel("Value").fill(SECRET);
+    expect(await dialog.locator(".cli code").textContent()).not.toContain(SECRET);
+    await dialog.getByRole("button", { name: "Set", exact: true }).click();
+    await page.getByText("secret, set").waitFor(WAIT);
+    expect(await page.content()).not.toContain(SECRET);
+
+    await confirm(ada, "Delete");
+    await page.getByRole("heading", { name: "Packages" }).waitFor();
+    await expect(dashboard.client.monitoring.getPackage(TENANT, PACKAGE)).rejects.toMatchObject({
+      code: "PackageNotFound",
+    });
+  });
+
+  it("drains a worker, and shows the health of all parts", async () => {
+    const { page } = ada;
+    await ada.goto(`/workers?tenant=${TENANT}`);
+    await page.getByText("works").first().waitFor(WAIT);
+    await expectAccessible(ada);
+    expect(await confirm(ada, "Drain")).toMatch(/^jobyard workers --drain default\/worker-\d$/);
+    const drains = admin.monitoring.getSystemAudit({ operation: "drainWorker" });
+    expect(await allOf(drains)).toMatchObject([{ outcome: "done" }]);
+    await ada.goto(`/health?tenant=${TENANT}`);
+    await page.getByText("Storage and message broker").waitFor(WAIT);
+    await page.getByText(/clock agrees/).waitFor();
+    await expectAccessible(ada);
+  });
+
+  it("registers a webhook, shows its secret once, and what the receiver answered", async () => {
+    const { page } = ada;
+    await ada.goto(`/webhooks?tenant=${TENANT}`);
+    await page.getByRole("heading", { name: "No webhooks yet" }).waitFor(WAIT);
+    await page.getByRole("button", { name: "Register a webhook" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Name").fill("billing");
+    await dialog.getByLabel("Address").fill("ftp://nowhere");
+    await dialog.getByRole("button", { name: "Register" }).click();
+    await dialog.getByRole("alert").waitFor();
+    await dialog.getByLabel("Address").fill(`${dashboard.url}/v1/nowhere`);
+    await dialog.getByRole("button", { name: "Register" }).click();
+    await dialog.getByText(/^whsec_/).waitFor();
+    await dialog.getByRole("button", { name: "I have kept it" }).click();
+    await page.getByRole("heading", { name: "billing" }).waitFor();
+    expect(await page.content()).not.toContain("whsec_");
+    await confirm(ada, "Test");
+    await page.getByText("The ping was not delivered").waitFor(WAIT);
+    await expectAccessible(ada);
+    await confirm(ada, "Disable");
+    expect(await dashboard.client.monitoring.getWebhook(TENANT, "billing")).toMatchObject({ enabled: false });
+    await confirm(ada, "Delete");
+    await page.getByRole("heading", { name: "Webhooks" }).waitFor();
+    expect(await allOf(dashboard.client.monitoring.getWebhooks(TENANT))).toEqual([]);
+  });
+
+  it("grants and revokes, and the audit says who did it; readers see why they may not", async () => {
+    const { page } = ada;
+    await ada.goto(`/access?tenant=${TENANT}`);
+    await page.getByText("Rita Reader").waitFor(WAIT);
+    await expectAccessible(ada);
+    await page.getByRole("button", { name: "Grant access" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel(/Object id/).fill(randomUUID());
+    await dialog.getByLabel("A name for people").fill("A new one");
+    await dialog.getByRole("radio", { name: /read/ }).check();
+    await dialog.getByRole("button", { name: "Grant", exact: true }).click();
+    const row = page.getByRole("row").filter({ hasText: "A new one" });
+    await row.getByText("read").waitFor(WAIT);
+    await row.getByRole("button", { name: "Revoke" }).click();
+    await dialog.getByRole("button", { name: "Revoke" }).click();
+    await row.waitFor({ state: "detached" });
+    await page.getByRole("tab", { name: "Audit", exact: true }).click();
+    await page.getByRole("button", { name: "putGrant" }).first().click(WAIT);
+    await page.getByRole("button", { name: /operation: putGrant/ }).waitFor();
+    await page.getByRole("button", { name: "Details" }).first().click();
+    await dialog.getByText("A new one").first().waitFor();
+    await page.keyboard.press("Escape");
+    await expectAccessible(ada);
+    expect(ada.errors).toEqual([]);
+    await ada.context.close();
+
+    const rita = await dashboard.openAs("Rita Reader", `/access?tenant=${TENANT}&tab=grants`);
+    await rita.page.getByText(/This needs the app role/).waitFor(WAIT);
+    await rita.goto(`/timers/${TIMED}/weekly?tenant=${TENANT}`);
+    await rita.page.getByRole("button", { name: /^Pause. This needs the grant "manage"/ }).waitFor(WAIT);
+    await rita.goto(`/webhooks?tenant=${TENANT}`);
+    await rita.page.getByRole("heading", { name: "Webhooks are not shown" }).waitFor(WAIT);
+    expect(rita.errors).toEqual([]);
+    await rita.context.close();
+  });
+});

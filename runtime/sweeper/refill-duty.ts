@@ -23,7 +23,7 @@ export interface RefillDutyDeps {
 }
 
 /** Between two rounds while jobs are rung for. It grows to IDLE_MS while there is no room, or nothing waits. */
-export const ROUND_MS = 250;
+const ROUND_MS = 250;
 const IDLE_MS = 1_000;
 /** Between two looks whether this process has the duty. After the death of the one that had it, another begins within 30 s. */
 const HOLD_EVERY_MS = 5_000;

@@ -23,7 +23,7 @@ export interface RefillDutyDeps {
 }
 
 /** Between two rounds while jobs are rung for. It grows to IDLE_MS while there is no room, or nothing waits. */
-export const ROUND_MS = 250;
+const ROUND_MS = 250;
 const IDLE_MS = 1_000;
 /** Between two looks whether this process has the duty. After the death of the one that had it, another begins within 30 s. */
 const HOLD_EVERY_MS = 5_000;
@@ -34,7 +34,6 @@ export function startRefillDuty({ refill, lease, monotonicNow, log }: RefillDuty
   let isLeader = false;
   let heldAt = -Infinity;
   let delayMs = IDLE_MS;
-  let isWoken = false;
   let wake = Promise.withResolvers<undefined>();
 
   async function round(): Promise<void> {
@@ -54,14 +53,12 @@ export function startRefillDuty({ refill, lease, monotonicNow, log }: RefillDuty
   async function work(): Promise<void> {
     while (!isStopped) {
       wake = Promise.withResolvers();
-      isWoken = false;
       await round().catch((error: unknown) => {
         isLeader = false;
         heldAt = -Infinity;
         delayMs = IDLE_MS;
         log.warn({ error: messageOf(error) }, "a refill of the queues failed");
       });
-      if (isWoken) delayMs = ROUND_MS;
       const timer = setTimeout(() => wake.resolve(undefined), delayMs);
       await wake.promise;
       clearTimeout(timer);
@@ -71,7 +68,7 @@ export function startRefillDuty({ refill, lease, monotonicNow, log }: RefillDuty
 
   return {
     wake() {
-      isWoken = true;
+      // Rounds do not come faster than this, however often jobs are parked.
       if (isLeader && delayMs > ROUND_MS) wake.resolve(undefined);
     },
     async stop() {

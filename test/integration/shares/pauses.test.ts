@@ -58,7 +58,6 @@ it("a paused tenant starts nothing, its jobs cost nothing while they wait, and t
 
 it("a job whose bell stands in the queue already is put off once, and only jobs of the paused type wait", async () => {
   const tenantName = await newTenant();
-  await using _resumes = { [Symbol.asyncDispose]: async () => void (await resume()) };
   const type = `/v1/tenants/${tenantName}/types/Quick/pause`;
   const resume = () => system.api.delete(type);
   // The worker is busy, so that the bells of the others stand behind.

@@ -38,7 +38,7 @@ interface ParkedState {
   /** By job: the message of its claim. */
   claims: number[];
   /** By job: what its submit does next. */
-  submits: ("start" | "note first" | "insert" | "ring or park" | "done")[];
+  submits: ("start" | "insert" | "ring or park" | "done")[];
   /** By job: the broker knows its usual MessageId. */
   known: boolean[];
   bells: Bell[];
@@ -222,7 +222,8 @@ function submitSteps(
       });
       return;
     }
-    default:
+    case "done":
+    case undefined:
   }
 }
 

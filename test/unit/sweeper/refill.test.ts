@@ -59,10 +59,8 @@ async function setUp(slots = 4) {
     }),
     pass: (ms: number) => void (monotonicMs += ms),
     pause: (found: readonly Pause[]) => void (pauses = createPauseSet(found)),
-    async batch(tenantName: string): Promise<Batch> {
-      return stores.batches.create(batchOf({ tenantName }));
-    },
-    async rows(batch: Batch, count: number, fields: Partial<Job> = {}): Promise<Stored<Job>[]> {
+    batch: (tenantName: string): Promise<Batch> => stores.batches.create(batchOf({ tenantName })),
+    rows: async (batch: Batch, count: number, fields: Partial<Job> = {}): Promise<Stored<Job>[]> => {
       const rows: Stored<Job>[] = [];
       for (let i = 0; i < count; i++) {
         const job = jobOf(fields, batch);
@@ -76,12 +74,12 @@ async function setUp(slots = 4) {
       monotonicMs += 1_500;
       return by.round();
     },
-    async bells(): Promise<string[]> {
+    bells: async (): Promise<string[]> => {
       const page = await queue.peek(QUEUE, { deadLetter: false, maxCount: 250 });
       return page.flatMap(({ parsed }) => subjectOf(parsed)?.jobId ?? []);
     },
     /** As a worker: takes bells and ends their jobs. Resolves to their ids. */
-    async work(count: number): Promise<string[]> {
+    work: async (count: number): Promise<string[]> => {
       const receiver = queue.receiver(QUEUE);
       const ids: string[] = [];
       for (const delivery of await receiver.receive(0, count)) {
@@ -197,7 +195,7 @@ describe("the window and the refill", () => {
   it("a tenant that submits now and then is not asked for: one look serves eight bells", async () => {
     const { batch, rows, queue, window, pass, work } = await setUp();
     let peeks = 0;
-    const { peek } = queue;
+    const peek = queue.peek.bind(queue);
     queue.peek = (...request) => {
       peeks++;
       return peek(...request);

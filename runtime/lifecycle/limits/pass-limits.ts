@@ -51,6 +51,8 @@ export const hasLimits = ({ concurrencyKey, rateKey }: Pick<Job, "concurrencyKey
 
 export function createPassLimits(deps: PassLimitsDeps): PassLimits {
   return async (stored, context) => {
+    // It may have waited for its turn for longer than its lock holds.
+    context.signal.throwIfAborted();
     const limits = await deps.limitsOf(stored.value);
     if (!(await passConcurrency(stored, limits, context, deps))) {
       context.log.info({}, "the job waits for its concurrency limit");

@@ -14,7 +14,8 @@ let system: TestSystem;
 let folder: Awaited<ReturnType<typeof temporaryDirectory>>;
 
 beforeAll(async () => {
-  system = await startTestSystem();
+  // Long enough for a busy machine. Nothing here waits for the end of a lock.
+  system = await startTestSystem({ lockMs: 30_000 });
   folder = await temporaryDirectory();
   const zip = testPackage({
     isolation: "reuse",

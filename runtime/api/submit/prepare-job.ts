@@ -10,6 +10,8 @@ export interface PreparedJob {
   readonly parametersJson: string;
   readonly runAt: Date | undefined;
   readonly expiresAt: Date | undefined;
+  /** The job that is submitted again as this one. */
+  readonly originJobId?: string | undefined;
 }
 
 /** Throws InvalidRequestError. */
@@ -61,7 +63,11 @@ export function assertTags(batch: Batch, request: JobRequestBody): void {
 export type SubmittedFields = Pick<Job, "jobId" | "parameters" | "submittedAt" | "submittedBy" | "requestId" | "trace">;
 
 /** A job as it is when nothing has happened to it yet. */
-export const newJob = (batch: Batch, { request, runAt, expiresAt }: PreparedJob, submitted: SubmittedFields): Job => ({
+export const newJob = (
+  batch: Batch,
+  { request, runAt, expiresAt, originJobId }: PreparedJob,
+  submitted: SubmittedFields,
+): Job => ({
   ...submitted,
   batchId: batch.batchId,
   tenantName: batch.tenantName,
@@ -77,4 +83,5 @@ export const newJob = (batch: Batch, { request, runAt, expiresAt }: PreparedJob,
   ...UNTOUCHED_JOB,
   runAt,
   tags: tagsIn(batch, request),
+  originJobId,
 });

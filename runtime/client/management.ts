@@ -52,6 +52,8 @@ export interface Management {
   requeueBatch(batchId: string, which?: RequeueBatchBody, options?: CallOptions): Promise<number>;
   /** Requests a cancel. Resolves to the job, which may still be running. */
   cancelJob(jobId: string, options?: CallOptions): Promise<JobView>;
+  /** A new job with the same request and other parameters. Resolves to its id. */
+  resubmitJob(jobId: string, changes?: { readonly parameters?: unknown }, options?: SubmitOptions): Promise<string>;
   requeueJob(jobId: string, options?: CallOptions): Promise<JobView>;
   /** At most 1,000. Each is checked separately. */
   requeueJobs(jobIds: readonly string[], options?: CallOptions): Promise<readonly RequeueResult[]>;
@@ -158,6 +160,9 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
     startAction: (tenantName, action, options) => post(path`/v1/tenants/${tenantName}/actions`, options, action),
     cancelAction: (tenantName, actionId, options) =>
       post(path`/v1/tenants/${tenantName}/actions/${actionId}/cancel`, options),
+    async resubmitJob(jobId, changes = {}, options = {}) {
+      return (await keyed<{ readonly jobId: string }>(path`/v1/jobs/${jobId}/resubmit`, changes, options)).jobId;
+    },
     closeBatch: (batchId, options) => post(path`/v1/batches/${batchId}/close`, options),
     cancelBatch: (batchId, options) => post(path`/v1/batches/${batchId}/cancel`, options),
     async requeueBatch(batchId, which = {}, { signal } = {}) {

@@ -188,7 +188,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
   const settingCommands = createSettingCommands({ ...shared, log });
 
   return [
-    ...submitOperations({ submitJob, submitMany, findBatch }),
+    ...submitOperations({ ...shared, submitJob, submitMany, findBatch }),
     ...jobOperations(shared),
     ...jobOutputOperations({ ...shared, followLogEveryMs: deps.followLogEveryMs }),
     ...findOperations({ findJobs }),

@@ -3,7 +3,9 @@ import type { Change } from "../../core/audit.ts";
 import { invalidField } from "../../core/errors.ts";
 import { SUBMIT_LINE_MAX_BYTES, SUBMIT_MAX_JOBS } from "../../core/limits.ts";
 import {
+  jobParams,
   jobRequestSchema,
+  resubmitJobSchema,
   submitHeaders,
   submitJobsDocument,
   submitJobSchema,
@@ -11,6 +13,11 @@ import {
   submitLinesQuery,
 } from "../../core/http/requests.ts";
 import { type SubmitResult, submitLineSchema, submitResultsSchema, submittedSchema } from "../../core/http/views.ts";
+import { isTimerBatch } from "../../core/job/ids.ts";
+import type { Job } from "../../core/job/job.ts";
+import type { BatchStore } from "../../core/ports/batch-store.ts";
+import type { JobFiles } from "../../core/ports/job-files.ts";
+import type { Lookup } from "../lookup.ts";
 import { type FindBatch, batchClosed } from "../submit/find-batch.ts";
 import { createBulkSubmit } from "../submit/bulk-submit.ts";
 import { parseJobId } from "../../core/job/ids.ts";
@@ -28,10 +35,14 @@ export interface SubmitOperationDeps {
   readonly submitJob: SubmitJob;
   readonly submitMany: SubmitMany;
   readonly findBatch: Pick<FindBatch, "named">;
+  readonly lookup: Pick<Lookup, "job">;
+  readonly batches: Pick<BatchStore, "get">;
+  readonly files: Pick<JobFiles, "getParameters">;
 }
 
 export const submitOperations = (deps: SubmitOperationDeps): readonly Operation[] => [
   submitOne(deps),
+  resubmitOne(deps),
   submitBulk(deps),
 ];
 
@@ -73,6 +84,60 @@ const submitOne = ({ submitJob }: SubmitOperationDeps) =>
       return createdReply(`/v1/jobs/${submitted.jobId}`, submitted, replayed);
     },
   });
+
+const resubmitOne = ({ submitJob, lookup, batches, files }: SubmitOperationDeps) =>
+  operation({
+    id: "resubmitJob",
+    method: "post",
+    path: "/v1/jobs/{jobId}/resubmit",
+    tag: "Jobs",
+    summary: "Submit a job again, with other parameters",
+    description:
+      "A new job with the same request, in any state of the first one, which stays as it is. It names the first as " +
+      "`originJobId`, and starts at once. It joins the same batch if that is open and not a timer's, else the batch of the " +
+      "day. To run the same job again, requeue it.",
+    needs: "submit",
+    params: jobParams,
+    headers: submitHeaders,
+    body: jsonBody(resubmitJobSchema),
+    responses: {
+      201: { description: "The new job is accepted.", schema: submittedSchema, headers: CREATED },
+      200: { description: "The job an earlier request submitted.", schema: submittedSchema, headers: REPLAYED },
+    },
+    errors: [
+      "JobNotFound",
+      "BatchClosed",
+      "IdempotencyKeyReused",
+      "PackageNotFound",
+      "JobTypeUnknown",
+      "ParametersInvalid",
+      "SettingMissing",
+    ],
+    async handle({ caller, params: { jobId }, headers, body }) {
+      const { value: origin } = await lookup.job(caller, jobId);
+      const batch = (await batches.get(origin.batchId))?.value;
+      const batchId = batch?.state === "open" && !isTimerBatch(batch.batchId) ? batch.batchId : undefined;
+      const job = {
+        tenantName: origin.tenantName,
+        jobType: origin.jobType,
+        jobName: origin.jobName,
+        jobProcessorPackageName: origin.jobProcessorPackageName,
+        parameters: "parameters" in body ? body.parameters : await parametersOf(origin, files),
+        priority: origin.priority,
+        retry: origin.retry,
+        timeoutMs: origin.timeoutMs,
+        tags: [...(origin.tags ?? [])],
+        publishLater: body.publishLater,
+      };
+      const idempotencyKey = headers["idempotency-key"];
+      const { replayed, ...submitted } = await submitJob(caller, { job, batchId, idempotencyKey, originJobId: jobId });
+      return createdReply(`/v1/jobs/${submitted.jobId}`, submitted, replayed);
+    },
+  });
+
+/** Large ones lie beside the row. */
+const parametersOf = async ({ jobId, parameters }: Job, files: SubmitOperationDeps["files"]): Promise<unknown> =>
+  JSON.parse(parameters ?? (await files.getParameters(jobId)) ?? "null");
 
 const linesBody = streamBody({
   mediaType: LINES_MEDIA_TYPE,

@@ -12,6 +12,8 @@ export interface PreparedJob {
   readonly runAt: Date | undefined;
   readonly expiresAt: Date | undefined;
   readonly limitKeys?: LimitKeys | undefined;
+  /** The job that is submitted again as this one. */
+  readonly originJobId?: string | undefined;
 }
 
 /** Throws InvalidRequestError. */
@@ -66,6 +68,7 @@ export type SubmittedFields = Pick<Job, "jobId" | "parameters" | "submittedAt" |
 export const newJob = (
   batch: Batch,
   { request, runAt, expiresAt, limitKeys }: PreparedJob,
+  { request, runAt, expiresAt, originJobId }: PreparedJob,
   submitted: SubmittedFields,
 ): Job => ({
   ...submitted,
@@ -85,4 +88,5 @@ export const newJob = (
   ...UNTOUCHED_JOB,
   runAt,
   tags: tagsIn(batch, request),
+  originJobId,
 });

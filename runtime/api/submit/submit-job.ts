@@ -29,6 +29,8 @@ export interface SubmitRequest {
   /** Default: the tenant's batch of the day. */
   readonly batchId: string | undefined;
   readonly idempotencyKey: string | undefined;
+  /** The job that is submitted again as this one. */
+  readonly originJobId?: string;
   /** Its place in a request of many, for messages: `jobs[3]`. */
   readonly at?: string;
 }
@@ -90,7 +92,7 @@ export async function placeJob(
     throw invalidField("tenantName", `is not the tenant of batch ${batch.batchId}`);
   }
   assertTags(batch, job);
-  const prepared = prepareJob(job, now);
+  const prepared = { ...prepareJob(job, now), originJobId: request.originJobId };
   // Only now: a caller who may not use the tenant must not learn of its packages.
   const parameters = { bytes: prepared.parametersJson.length, at: `${at === undefined ? "" : `${at}.`}parameters` };
   const refusal = batch.state === "open" ? await refusalOf(job, parameters) : batchClosed(batch);

@@ -56,6 +56,22 @@ export async function submit(options: SubmitOptions, around: Surroundings): Prom
   else await submitOne(options, runAt, around);
 }
 
+interface ResubmitOptions extends RemoteOptions {
+  readonly parameters?: string;
+  readonly wait?: true;
+}
+
+/** Submits a job again as a new one. */
+export async function resubmit(options: ResubmitOptions, around: Surroundings, origin: string): Promise<void> {
+  const { terminal, signal } = around;
+  const changes =
+    options.parameters === undefined ? {} : { parameters: await parametersIn(options.parameters, around) };
+  const client = await connect(options, around);
+  const jobId = await client.management.resubmitJob(origin, changes, { signal });
+  if (options.wait) await watchJob(client, jobId, options, around);
+  else show(terminal, options, { jobId }, () => jobId);
+}
+
 /** Options of a job that is built from options. */
 const ONLY_FROM_OPTIONS = [
   "package",

@@ -187,6 +187,18 @@ export const JOBS: readonly CommandSpec[] = [
     load: async () => (await import("../commands/jobs.ts")).requeue,
   },
   {
+    name: "resubmit",
+    summary: "Submit a job again as a new one, with other parameters.",
+    examples: [`resubmit <jobId> --parameters '{"year":2026}'`],
+    arguments: [JOB],
+    options: [
+      ...REMOTE,
+      { flags: "-p, --parameters <json>", text: "any JSON, or @file (default: those of the job)" },
+      { flags: "-w, --wait", text: "wait until it has ended; exit code 5 unless it succeeded" },
+    ],
+    load: async () => (await import("../commands/submit.ts")).resubmit,
+  },
+  {
     name: "dead-letters",
     summary: "List the dead letters of failed jobs with their reasons, or remove one.",
     examples: [

@@ -245,6 +245,13 @@ export const createBatchSchema = z
 /** For commands that have nothing to say but their name. */
 export const emptySchema = z.strictObject({}).meta({ id: "NoFields" });
 
+export const resubmitJobSchema = z
+  .strictObject({
+    parameters: z.unknown().optional().meta({ description: "Default: those of the job." }),
+    publishLater: z.boolean().optional().meta({ description: "As for a submit." }),
+  })
+  .meta({ id: "ResubmitJob" });
+
 export const requeueJobsSchema = z
   .strictObject({
     jobIds: z.array(z.string()).min(1).max(REQUEUE_MAX_JOBS, `must hold at most ${REQUEUE_MAX_JOBS} ids`),

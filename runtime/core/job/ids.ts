@@ -125,7 +125,7 @@ export function batchTime(id: string): Date {
 }
 
 const decode = (text: string): number =>
-  [...text].reduce((value, digit) => value * 32 + BASE32_DIGITS.indexOf(digit), 0);
+  Array.from(text, (digit) => BASE32_DIGITS.indexOf(digit)).reduce((value, digit) => value * 32 + digit, 0);
 
 export const TIMER_JOB_DIGITS = RANDOM_LENGTH;
 

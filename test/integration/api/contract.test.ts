@@ -182,6 +182,22 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
       return post("/v1/jobs", { ...jobRequestOf(tenantName), jobType: "Ecko", publishLater: false });
     },
   },
+  resubmitJob: {
+    200: async () => repeated(`/v1/jobs/${(await endedJob()).jobId}/resubmit`, { publishLater: true }),
+    201: async () => post(`/v1/jobs/${(await endedJob()).jobId}/resubmit`, { publishLater: true }),
+    404: () => post(`/v1/jobs/${NO_JOB}/resubmit`),
+    409: async () => {
+      const path = `/v1/jobs/${(await endedJob()).jobId}/resubmit`;
+      const { headers } = await repeated(path, { publishLater: true });
+      return post(path, { publishLater: true, parameters: 1 }, headers);
+    },
+    422: async () => {
+      const tenantName = freshTenant();
+      const { body } = await api.post("/v1/jobs", { ...jobRequestOf(tenantName), jobType: "Ecko" });
+      await api.put(packagePath(tenantName), ECHO);
+      return post(`/v1/jobs/${body.jobId}/resubmit`, {});
+    },
+  },
   submitJobs: {
     200: () => post("/v1/jobs/bulk", { jobs: [jobRequestOf(freshTenant()), {}] }),
     404: () => post("/v1/jobs/bulk", { batchId: NO_BATCH, jobs: [{}] }),

@@ -187,4 +187,21 @@ describe("finding jobs", () => {
     expect(await find("?state=queued")).toEqual([jobId]);
     expect(await find("?state=failed")).toEqual([]);
   });
+
+  it("a job is submitted again with other parameters as a new one that names it", async () => {
+    const batchId = await newBatch({ tags: ["nightly"] });
+    const large = "x".repeat(20_000);
+    const origin = await submit({ batchId, tags: ["a"], parameters: { large }, priority: "high" });
+    const again = async (id: string, body: object) =>
+      (await api.post(`/v1/jobs/${id}/resubmit`, { publishLater: true, ...body })).body;
+    const same = await again(origin, {});
+    expect((await api.get(`/v1/jobs/${same.jobId}`)).body).toMatchObject({
+      ...{ originJobId: origin, batchId, tags: ["nightly", "a"], parameters: { large }, priority: "high" },
+    });
+    await api.post(`/v1/batches/${batchId}/close`);
+    const other = await again(same.jobId, { parameters: null });
+    const { body } = await api.get(`/v1/jobs/${other.jobId}`);
+    expect(body).toMatchObject({ originJobId: same.jobId, tags: ["nightly", "a"], parameters: null, state: "queued" });
+    expect(body.batchId).not.toBe(batchId);
+  });
 });

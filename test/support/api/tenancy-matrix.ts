@@ -84,6 +84,9 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
       return get(`/v1/tenants/${place.tenantName}/jobs`);
     }),
   ],
+  resubmitJob: [
+    thing("submit", async (place) => post(`/v1/jobs/${await place.failedJob()}/resubmit`, { publishLater: true })),
+  ],
   startAction: [
     tenant("submit", ({ tenantName }) =>
       post(`/v1/tenants/${tenantName}/actions`, { kind: "cancel", filter: { tag: "none" } }),

@@ -1,43 +1,8 @@
-/** The packages of a tenant and their job types. */
-import { useQuery } from "@tanstack/react-query";
-import { useClient } from "./session.ts";
-
-/** More are not listed to choose from. */
-const PACKAGES_MAX = 1_000;
-
-export function usePackages(tenantName: string | undefined) {
-  const client = useClient();
-  return useQuery({
-    queryKey: ["packages", tenantName],
-    enabled: tenantName !== undefined,
-    queryFn: async ({ signal }) => {
-      const pages = client.monitoring.getPackages(tenantName ?? "", { pageSize: PACKAGES_MAX, signal }).pages();
-      for await (const { items } of pages) return items;
-      return [];
-    },
-    staleTime: 60_000,
-  });
-}
-
-/** With the schemas of their parameters. */
-export function usePackageJobs(tenantName: string | undefined, packageName: string | undefined) {
-  const client = useClient();
-  return useQuery({
-    queryKey: ["packages", tenantName, packageName, "jobs"],
-    enabled: tenantName !== undefined && packageName !== undefined,
-    queryFn: ({ signal }) => client.monitoring.getPackageJobs(tenantName ?? "", packageName ?? "", { signal }),
-    staleTime: 60_000,
-  });
-}
-
-/** Names of all job types, for fields that suggest them. */
-export function useJobTypes(tenantName: string | undefined): readonly string[] {
-  const { data = [] } = usePackages(tenantName);
-  return [...new Set(data.flatMap(({ jobTypes = [] }) => jobTypes))].sort();
 /** Packages of a tenant: their versions, jobs and settings, and what can be done with them. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import type { JobView, PackageView } from "../../runtime/client/index.ts";
 import { useLongList, type LongList } from "./listing.ts";
+import { useClient } from "./session.ts";
 
 /** The latest jobs of the tenant that failure rates are counted from. */
 export const RATED_JOBS_MAX = 500;
@@ -48,7 +13,10 @@ export interface PackageName {
 }
 
 export function usePackages(tenantName: string | undefined): LongList<PackageView> {
+  const client = useClient();
   return useLongList({
+    queryKey: ["packages", tenantName],
+    enabled: tenantName !== undefined,
     list: (options) => client.monitoring.getPackages(tenantName ?? "", options),
   });
 }
@@ -57,25 +25,35 @@ const keyOf = ({ tenantName, packageName }: PackageName, what: string) =>
   ["packages", tenantName, packageName, what] as const;
 
 export function usePackage(name: PackageName) {
+  const client = useClient();
+  return useQuery({
     queryKey: keyOf(name, "current"),
     queryFn: ({ signal }) => client.monitoring.getPackage(name.tenantName, name.packageName, { signal }),
   });
 }
 
 export function usePackageVersions(name: PackageName) {
+  const client = useClient();
+  return useQuery({
     queryKey: keyOf(name, "versions"),
     queryFn: ({ signal }) => client.monitoring.getPackageVersions(name.tenantName, name.packageName, { signal }),
   });
 }
 
-export function usePackageJobs(name: PackageName) {
+/** With the schemas of their parameters. */
+export function usePackageJobs(name: PackageName, enabled = true) {
+  const client = useClient();
+  return useQuery({
     queryKey: keyOf(name, "jobs"),
+    enabled,
     queryFn: ({ signal }) => client.monitoring.getPackageJobs(name.tenantName, name.packageName, { signal }),
   });
 }
 
 /** What the package declares and what the tenant has given, by name. The API gives no values of secrets. */
 export function useSettings(name: PackageName, enabled: boolean) {
+  const client = useClient();
+  return useQuery({
     queryKey: keyOf(name, "settings"),
     enabled,
     queryFn: ({ signal }) => client.monitoring.getSettings(name.tenantName, name.packageName, { signal }),
@@ -89,11 +67,15 @@ export interface VersionRate {
 
 /** How many of the tenant's latest jobs failed, by the version of the package that they ran. */
 export function useVersionRates({ tenantName, packageName }: PackageName) {
+  const client = useClient();
+  return useQuery({
     queryKey: ["overview", tenantName, "latest-jobs"],
+    queryFn: async ({ signal }) => {
       for await (const { items } of client.monitoring
         .findJobs(tenantName, { pageSize: RATED_JOBS_MAX, signal })
         .pages())
         return items;
+      return [];
     },
     select: (jobs) => ratesOf(jobs, packageName),
   });
@@ -111,6 +93,7 @@ function ratesOf(jobs: readonly JobView[], packageName: string): ReadonlyMap<str
 }
 
 export function usePackageActions(tenantName: string) {
+  const client = useClient();
   const queries = useQueryClient();
   const onSuccess = (): void => {
     void queries.invalidateQueries({ queryKey: ["packages", tenantName] });

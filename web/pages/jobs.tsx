@@ -11,7 +11,7 @@ import { Menu } from "../components/menu.tsx";
 import { useNews } from "../components/news.ts";
 import { PageHead } from "../components/page-head.tsx";
 import { useFoundJobs, type JobFilter } from "../data/found-jobs.ts";
-import { useJobTypes } from "../data/packages.ts";
+import { useJobTypes } from "../data/package-choices.ts";
 import { useTenant } from "../data/session.ts";
 import { JOB_STATES } from "../../runtime/core/job/states.ts";
 import type { JobView } from "../../runtime/client/index.ts";

@@ -7,21 +7,25 @@ import { SelectField } from "../components/field.tsx";
 import { GhostPage } from "../components/ghost.tsx";
 import { PageHead } from "../components/page-head.tsx";
 import { Tabs } from "../components/tabs.tsx";
-import { usePackageJobs, usePackages } from "../data/packages.ts";
+import { usePackageChoices } from "../data/package-choices.ts";
+import { usePackageJobs } from "../data/packages.ts";
 import { useAccess, useTenant } from "../data/session.ts";
 import { ManyJobs } from "./submit/many-jobs.tsx";
 import { OneJob } from "./submit/one-job.tsx";
 
 export function Page() {
   const tenantName = useTenant();
-  const packages = usePackages(tenantName);
+  const packages = usePackageChoices(tenantName);
   const [packageParam, setPackage] = useParam("package");
   const [typeParam, setType] = useParam("type");
   const { reason } = useAccess("submit", tenantName);
   const names = packages.data?.map(({ packageName }) => packageName) ?? [];
   const packageName =
     names.find((name) => name === packageParam) ?? packageOfType(packages.data, typeParam) ?? names[0];
-  const jobs = usePackageJobs(tenantName, packageName);
+  const jobs = usePackageJobs(
+    { tenantName: tenantName ?? "", packageName: packageName ?? "" },
+    tenantName !== undefined && packageName !== undefined,
+  );
   const job = jobs.data?.find(({ jobType }) => jobType === typeParam) ?? jobs.data?.[0];
   const error = packages.error ?? jobs.error;
   if (tenantName === undefined || (packages.data === undefined && error === null)) return <GhostPage />;

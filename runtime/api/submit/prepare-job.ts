@@ -67,8 +67,7 @@ export type SubmittedFields = Pick<Job, "jobId" | "parameters" | "submittedAt" |
 /** A job as it is when nothing has happened to it yet. */
 export const newJob = (
   batch: Batch,
-  { request, runAt, expiresAt, limitKeys }: PreparedJob,
-  { request, runAt, expiresAt, originJobId }: PreparedJob,
+  { request, runAt, expiresAt, limitKeys, originJobId }: PreparedJob,
   submitted: SubmittedFields,
 ): Job => ({
   ...submitted,

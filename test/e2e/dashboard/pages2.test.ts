@@ -118,7 +118,7 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     expect(await page.content()).not.toContain(SECRET);
 
     await confirm(ada, "Delete");
-    await page.getByRole("heading", { name: "Packages" }).waitFor();
+    await page.getByRole("heading", { name: "Packages", exact: true }).waitFor();
     await expect(dashboard.client.monitoring.getPackage(TENANT, PACKAGE)).rejects.toMatchObject({
       code: "PackageNotFound",
     });
@@ -160,7 +160,7 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     await confirm(ada, "Disable");
     expect(await dashboard.client.monitoring.getWebhook(TENANT, "billing")).toMatchObject({ enabled: false });
     await confirm(ada, "Delete");
-    await page.getByRole("heading", { name: "Webhooks" }).waitFor();
+    await page.getByRole("heading", { name: "Webhooks", exact: true }).waitFor();
     expect(await allOf(dashboard.client.monitoring.getWebhooks(TENANT))).toEqual([]);
   });
 

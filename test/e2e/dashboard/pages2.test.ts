@@ -193,7 +193,7 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     const rita = await dashboard.openAs("Rita Reader", `/access?tenant=${TENANT}&tab=grants`);
     await rita.page.getByText(/This needs the app role/).waitFor(WAIT);
     await rita.goto(`/timers/${TIMED}/weekly?tenant=${TENANT}`);
-    await rita.page.getByRole("button", { name: /^Pause. This needs the grant "manage"/ }).waitFor(WAIT);
+    await rita.page.getByRole("button", { name: /^Pause\s*\. This needs the grant "manage"/ }).waitFor(WAIT);
     await rita.goto(`/webhooks?tenant=${TENANT}`);
     await rita.page.getByRole("heading", { name: "Webhooks are not shown" }).waitFor(WAIT);
     expect(rita.errors).toEqual([]);

@@ -118,7 +118,7 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     expect(await page.content()).not.toContain(SECRET);
 
     await confirm(ada, "Delete");
-    await page.getByRole("heading", { name: "Packages" }).waitFor();
+    await page.getByRole("heading", { name: "Packages", exact: true }).waitFor();
     await expect(dashboard.client.monitoring.getPackage(TENANT, PACKAGE)).rejects.toMatchObject({
       code: "PackageNotFound",
     });
@@ -160,7 +160,7 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     await confirm(ada, "Disable");
     expect(await dashboard.client.monitoring.getWebhook(TENANT, "billing")).toMatchObject({ enabled: false });
     await confirm(ada, "Delete");
-    await page.getByRole("heading", { name: "Webhooks" }).waitFor();
+    await page.getByRole("heading", { name: "Webhooks", exact: true }).waitFor();
     expect(await allOf(dashboard.client.monitoring.getWebhooks(TENANT))).toEqual([]);
   });
 
@@ -193,7 +193,7 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     const rita = await dashboard.openAs("Rita Reader", `/access?tenant=${TENANT}&tab=grants`);
     await rita.page.getByText(/This needs the app role/).waitFor(WAIT);
     await rita.goto(`/timers/${TIMED}/weekly?tenant=${TENANT}`);
-    await rita.page.getByRole("button", { name: /^Pause. This needs the grant "manage"/ }).waitFor(WAIT);
+    await rita.page.getByRole("button", { name: /^Pause\s*\. This needs the grant "manage"/ }).waitFor(WAIT);
     await rita.goto(`/webhooks?tenant=${TENANT}`);
     await rita.page.getByRole("heading", { name: "Webhooks are not shown" }).waitFor(WAIT);
     expect(rita.errors).toEqual([]);

@@ -14,7 +14,7 @@ import { Ago } from "../components/times.tsx";
 import { bytesText } from "../components/time-text.ts";
 import { usePackage, usePackageActions, usePackageJobs, type PackageName } from "../data/packages.ts";
 import { useAccess, useTenant } from "../data/session.ts";
-import type { PageProps } from "../routes.ts";
+import type { PageProps } from "../components/address.ts";
 import { Publish } from "./package/publish.tsx";
 import { Settings } from "./package/settings.tsx";
 import { Versions } from "./package/versions.tsx";

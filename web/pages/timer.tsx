@@ -15,7 +15,7 @@ import { durationText, numberText } from "../components/time-text.ts";
 import { useJobsOfBatch } from "../data/batches.ts";
 import { useAccess, useTenant } from "../data/session.ts";
 import { useTimer, useTimerActions } from "../data/timers.ts";
-import type { PageProps } from "../routes.ts";
+import type { PageProps } from "../components/address.ts";
 import type { TimerView } from "../../runtime/client/index.ts";
 import { NextTicks } from "./timer/next-ticks.tsx";
 import { Strip } from "./timer/strip.tsx";

@@ -15,7 +15,7 @@ import { Ago, At } from "../components/times.tsx";
 import { durationText, numberText } from "../components/time-text.ts";
 import { useAccess, useTenant } from "../data/session.ts";
 import { useDeliveries, useWebhook, useWebhookActions } from "../data/webhooks.ts";
-import type { PageProps } from "../routes.ts";
+import type { PageProps } from "../components/address.ts";
 import type { WebhookDeliveryView, WebhookTestView, WebhookView } from "../../runtime/client/index.ts";
 import { SecretDialog } from "./webhook/put.tsx";
 import { WebhookState } from "./webhooks.tsx";

@@ -14,7 +14,7 @@ import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 export const CHROMIUM = "/usr/bin/chromium";
 export const TENANT = "demo";
-const PACKAGE = "test.zip";
+export const PACKAGE = "test.zip";
 
 export interface Dashboard extends AsyncDisposable {
   readonly url: string;

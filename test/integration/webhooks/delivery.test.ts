@@ -202,6 +202,24 @@ describe("a receiver that fails", () => {
     expect(states.toSorted()).toEqual(["failed: The receiver answered 410.", "failed: The webhook is disabled."]);
   });
 
+  it("a message that was given up is sent again on request, under the same id and with all its tries", async () => {
+    const webhook = await register();
+    receiver.answer = 503;
+    await lab.deliveries.add(deliveryOf(webhook, { tries: WEBHOOK_MAX_TRIES - 1 }));
+    await lab.instance().run();
+    const [failed] = await lab.deliveriesOf(webhook);
+    expect(failed).toMatchObject({ state: "failed", tries: WEBHOOK_MAX_TRIES });
+    const again = await lab.deliveries.again(webhook, failed!.messageId, lab.clock);
+    expect(again).toMatchObject({ state: "waiting", tries: 0, messageId: failed!.messageId });
+    expect(await lab.deliveriesOf(webhook)).toHaveLength(1);
+    receiver.answer = 200;
+    await lab.instance().run();
+    expect(await lab.deliveriesOf(webhook)).toMatchObject([
+      { state: "delivered", messageId: failed!.messageId, tries: 1 },
+    ]);
+    expect(await lab.deliveries.again(webhook, "msg_0", lab.clock)).toBeUndefined();
+  });
+
   it("a webhook without answers for days is disabled", async () => {
     const webhook = await register({ failuresInRow: WEBHOOK_FAILURES_MAX_COUNT - 1 });
     receiver.answer = 503;

@@ -127,7 +127,8 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))(
       await page.getByRole("button", { name: "Submit 1 job" }).click();
       await page.getByRole("link", { name: "See the batch" }).click(WAIT);
       const batchId = decodeURIComponent(new URL(page.url()).pathname.slice("/batches/".length));
-      const jobs = await Array.fromAsync(dashboard.client.monitoring.getJobsFromBatch(batchId));
+      const jobs: unknown[] = [];
+      for await (const job of dashboard.client.monitoring.getJobsFromBatch(batchId)) jobs.push(job);
       expect(jobs).toMatchObject([{ jobName: "one", parameters: { count: 1, note: 'a "b"\nc' } }]);
 
       await at("/submit", "&type=Count&tab=many");
@@ -149,7 +150,7 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))(
       await page.getByRole("dialog").getByRole("button", { name: "Requeue" }).click();
       await page.getByText(/jobs? will run again/).waitFor(WAIT);
       await eventually(async () => expect(await starts(jobId)).toBe(before + 1), WAIT);
-      });
+    });
 
     it("shows dead letters of jobs apart from unreadable messages, and removes one", async () => {
       const { page } = admin;

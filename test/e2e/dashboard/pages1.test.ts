@@ -150,7 +150,7 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))(
       await page.getByRole("dialog").getByRole("button", { name: "Requeue" }).click();
       await page.getByText(/jobs? will run again/).waitFor(WAIT);
       await eventually(async () => expect(await starts(jobId)).toBe(before + 1), WAIT);
-      });
+    });
 
     it("shows dead letters of jobs apart from unreadable messages, and removes one", async () => {
       const { page } = admin;

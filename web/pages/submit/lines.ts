@@ -45,7 +45,7 @@ export function readLines(text: string, target: LineTarget): ReadLines {
   for (const one of lines.slice(0, LINES_MAX)) {
     const found = "message" in one ? [one.message] : judged(one.fields, target);
     if (Array.isArray(found)) problems.push(...found.map((message: string) => ({ line: one.line, message })));
-    else jobs.push({ line: one.line, job: found as JobSubmission });
+    else jobs.push({ line: one.line, job: found });
   }
   const next = lines[LINES_MAX];
   if (next !== undefined)

@@ -133,7 +133,7 @@ export function OneJob({ target, refused }: SubmitProps) {
           label="Run at"
           type="datetime-local"
           value={options.runAt}
-          about={job.runAt === undefined ? "At once." : `Not before ${String(job.runAt)}.`}
+          about={job.runAt === undefined ? "At once." : `Not before ${job.runAt}.`}
           problem={problemAt(problems, "runAt")}
           onChange={(runAt) => set({ runAt })}
         />

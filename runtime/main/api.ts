@@ -188,6 +188,7 @@ async function start(exits: Exits): Promise<Service> {
     auditSweep: createAuditSweep({ audit: stores.audit, days: settings.auditDays, now: clock.trustedNow }),
     forget: createForgetSweep({
       ...services,
+      removeIndexRows: (gone) => services.index.remove(gone),
       defaultRetention: settings.retention,
       unreadable,
       now: clock.trustedNow,

@@ -53,7 +53,7 @@ export interface JobIndex {
   write(moves: readonly IndexMove[]): Promise<void>;
   /** In the order of their positions; fewer than `limit` only at the end of the place. */
   read(place: IndexPlace, range: IndexRange, signal?: AbortSignal): Promise<readonly IndexEntry[]>;
-  /** Removes everything noted of these jobs. Call it after their rows are removed. */
+  /** Removes everything noted of these jobs, whose rows are about to go. */
   remove(jobs: readonly ({ readonly jobId: string } & Pick<IndexFacts, "tags">)[]): Promise<void>;
   /** Removes single entries that have turned out stale. */
   removeFrom(place: IndexPlace, jobIds: readonly string[]): Promise<void>;

@@ -92,4 +92,4 @@ export const timeInZone = (at: Date, timeZone: string, withOffset = false): stri
     minute: "2-digit",
     second: at.getUTCSeconds() === 0 ? undefined : "2-digit",
     timeZoneName: withOffset ? "shortOffset" : undefined,
-  } as Intl.DateTimeFormatOptions).format(at);
+  }).format(at);

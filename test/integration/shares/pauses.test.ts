@@ -86,7 +86,8 @@ it("many jobs of one tenant do not hold up the few of another: they start within
   const { batchId } = batch.body;
   const jobs = Array.from({ length: 300 }, () => request(many));
   expect((await system.api.post("/v1/jobs/bulk", { batchId, jobs })).status).toBe(200);
-  expect(await bellsInQueue()).toBeLessThanOrEqual(8);
+  // Eight are a share. The API and the refill may each ring for one at the same moment.
+  expect(await bellsInQueue()).toBeLessThanOrEqual(16);
   await eventuallyFound(() => worker.runningCount === 2);
 
   const submittedAt = Date.now();

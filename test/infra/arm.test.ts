@@ -181,11 +181,7 @@ describe("the check of inputs", () => {
     [SCALE_SET, "virtualMachineProfile.osProfile.adminUsername", "root"],
     // Ranges.
     ["storage:BlobServiceProperties", "deleteRetentionPolicy.days", 400],
-    [
-      "storage:ManagementPolicy",
-      "policy.rules.0.definition.actions.baseBlob.delete.daysAfterModificationGreaterThan",
-      0.5,
-    ],
+    ["storage:ManagementPolicy", "policy.rules.0.definition.actions.version.delete.daysAfterCreationGreaterThan", 0.5],
     ["servicebus:Queue", "lockDuration", "PT6M"],
     ["servicebus:Queue", "maxDeliveryCount", 2_001],
     ["servicebus:Queue", "duplicateDetectionHistoryTimeWindow", "10 minutes"],

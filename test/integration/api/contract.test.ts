@@ -58,6 +58,8 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapPauses: (pauses) => faulty(pauses, dependencies),
   wrapIdentityGrants: (grants) => faulty(grants, dependencies),
   wrapQuotas: (quotas) => faulty(quotas, dependencies),
+  wrapActions: (actions) => faulty(actions, dependencies),
+  wrapRetentions: (retentions) => faulty(retentions, dependencies),
   wrapAudit: (audit) => ({
     ...audit,
     list: (...request) => faulty(audit, dependencies).list(...request),

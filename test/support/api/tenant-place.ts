@@ -141,7 +141,7 @@ function remembering(tenantName: string, namer: Namer): Place {
     packageName: () => note(namer.packageName()),
     version: (packageName) => note(namer.version(packageName)),
     webhook: () => note(namer.webhook()),
-    delivery: () => note(namer.delivery()),
+    delivery: () => noteParts(namer.delivery()),
     action: () => note(namer.action()),
     setting: () => noteParts(namer.setting()),
     identityPool: () => note(namer.identityPool()),

@@ -14,7 +14,9 @@ import { createIdSource } from "../../../runtime/core/job/ids.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import type { EventLevel } from "../../../runtime/core/job/events.ts";
 import type { Logger } from "../../../runtime/core/logger.ts";
+import type { ActionStore } from "../../../runtime/core/ports/action-store.ts";
 import type { AuditStore } from "../../../runtime/core/ports/audit-store.ts";
+import type { RetentionStore } from "../../../runtime/core/ports/retention-store.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
@@ -119,6 +121,8 @@ export interface TestApiOptions {
   readonly wrapIdentityGrants?: (grants: IdentityGrantStore) => IdentityGrantStore;
   readonly wrapQuotas?: (quotas: QuotaStore) => QuotaStore;
   readonly wrapAudit?: (audit: AuditStore) => AuditStore;
+  readonly wrapActions?: (actions: ActionStore) => ActionStore;
+  readonly wrapRetentions?: (retentions: RetentionStore) => RetentionStore;
   /** Default: nothing is sent, and every test arrives. */
   readonly postWebhook?: Post;
   /** Default false. */
@@ -170,6 +174,8 @@ export async function startTestApi(
     wrapIdentityGrants = (inner) => inner,
     wrapQuotas = (inner) => inner,
     wrapAudit = (inner) => inner,
+    wrapActions = (inner) => inner,
+    wrapRetentions = (inner) => inner,
     postWebhook = () => Promise.resolve({ answerCode: 200, answer: "thanks" }),
     allowLoopbackWebhooks = false,
     wrapTimers = (inner) => inner,
@@ -214,6 +220,8 @@ export async function startTestApi(
     pauses: wrapPauses(kept.pauses),
     identityGrants: wrapIdentityGrants(kept.identityGrants),
     audit: wrapAudit(kept.audit),
+    actions: wrapActions(kept.actions),
+    retentions: wrapRetentions(kept.retentions),
     quotas: wrapQuotas(kept.quotas),
     timers: wrapTimers(kept.timers),
   };

@@ -51,6 +51,7 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapPackages: (packages) => faulty(packages, dependencies),
   wrapTenants: (tenants) => faulty(tenants, dependencies),
   wrapWebhooks: (webhooks) => faulty(webhooks, dependencies),
+  wrapActions: (actions) => faulty(actions, dependencies),
   wrapSettings: (settings) => faulty(settings, dependencies),
   wrapIdentityGrants: (grants) => faulty(grants, dependencies),
   wrapTimers: (timers) => registration.wrapTimers(faulty(timers, dependencies)),

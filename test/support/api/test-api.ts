@@ -12,6 +12,7 @@ import { createIdSource } from "../../../runtime/core/job/ids.ts";
 import { REQUESTS_PER_MINUTE_MAX } from "../../../runtime/core/limits.ts";
 import type { EventLevel } from "../../../runtime/core/job/events.ts";
 import type { Logger } from "../../../runtime/core/logger.ts";
+import type { ActionStore } from "../../../runtime/core/ports/action-store.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
@@ -106,6 +107,7 @@ export interface TestApiOptions {
   readonly wrapPackages?: (packages: PackageCatalog) => PackageCatalog;
   readonly wrapTenants?: (tenants: TenantStore) => TenantStore;
   readonly wrapWebhooks?: (webhooks: WebhookStore) => WebhookStore;
+  readonly wrapActions?: (actions: ActionStore) => ActionStore;
   readonly wrapSettings?: (settings: SettingStore) => SettingStore;
   readonly wrapIdentityGrants?: (grants: IdentityGrantStore) => IdentityGrantStore;
   /** Default: nothing is sent, and every test arrives. */
@@ -150,6 +152,7 @@ export async function startTestApi(
     wrapPackages = (inner) => inner,
     wrapTenants = (inner) => inner,
     wrapWebhooks = (inner) => inner,
+    wrapActions = (inner) => inner,
     wrapSettings = (inner) => inner,
     wrapIdentityGrants = (inner) => inner,
     postWebhook = () => Promise.resolve({ answerCode: 200, answer: "thanks" }),
@@ -191,6 +194,7 @@ export async function startTestApi(
     packages: wrapPackages(kept.packages),
     tenants: wrapTenants(kept.tenants),
     webhooks: wrapWebhooks(kept.webhooks),
+    actions: wrapActions(kept.actions),
     settings: wrapSettings(kept.settings),
     identityGrants: wrapIdentityGrants(kept.identityGrants),
     timers: wrapTimers(kept.timers),

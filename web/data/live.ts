@@ -40,6 +40,10 @@ const LISTS = ["jobs", "batches", "timers", "dead-letters", "workers"] as const;
 const SUMS = ["overview", "errors"] as const;
 const SUMS_EVERY_MS = 10_000;
 
+/** Lists across batches show what a worker has written only after its event (docs/find.md). */
+const FOUND = ["jobs", "errors"] as const;
+const FOUND_AFTER_MS = 4_000;
+
 type Listener = (event: SystemEvent) => void;
 const listeners = new Set<Listener>();
 
@@ -133,6 +137,8 @@ function useIsSeen(): boolean {
 interface Touch {
   by(event: SystemEvent): void;
   all(): void;
+  /** Again, when lists across batches have caught up. */
+  later(): void;
   end(): void;
 }
 
@@ -142,6 +148,11 @@ function createTouch(queries: QueryClient): Touch {
   let gathering: ReturnType<typeof setTimeout> | undefined;
   const lists = atMostEvery(LISTS_EVERY_MS, () => readKinds(queries, LISTS));
   const sums = atMostEvery(SUMS_EVERY_MS, () => readKinds(queries, SUMS));
+  let waiting: ReturnType<typeof setTimeout> | undefined;
+  const later = (): void => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => readKinds(queries, FOUND), FOUND_AFTER_MS);
+  };
   const readIds = (): void => {
     gathering = undefined;
     const gathered = new Set(ids);
@@ -163,10 +174,13 @@ function createTouch(queries: QueryClient): Touch {
       gathering ??= setTimeout(readIds, GATHER_MS);
       lists.call();
       sums.call();
+      later();
     },
     all: () => void queries.invalidateQueries({ predicate: ({ queryKey: [kind] }) => kind !== "log" }),
+    later,
     end() {
       clearTimeout(gathering);
+      clearTimeout(waiting);
       lists.end();
       sums.end();
     },

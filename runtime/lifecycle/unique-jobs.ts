@@ -110,10 +110,10 @@ export function createUniqueJobs(deps: UniqueJobsDeps): UniqueJobs {
 }
 
 /** Undefined: the job has none. */
-export const uniqueKeyOf = ({ uniqueKey, ...job }: Job): UniqueKey | undefined =>
+const uniqueKeyOf = ({ uniqueKey, ...job }: Job): UniqueKey | undefined =>
   uniqueKey === undefined ? undefined : { ...job, uniqueKey };
 
-export const notUnique = ({ jobType, uniqueKey }: UniqueKey, jobId: string): ConflictError =>
+const notUnique = ({ jobType, uniqueKey }: UniqueKey, jobId: string): ConflictError =>
   new ConflictError(
     "JobNotUnique",
     `Job ${jobId} of type ${jobType} has the unique key ${uniqueKey} and has not ended.`,

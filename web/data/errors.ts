@@ -76,7 +76,7 @@ function groupOf(key: string, members: readonly JobView[]): FailureGroup {
 const failedAt = ({ failure, endedAt, submittedAt }: JobView): string => failure?.failedAt ?? endedAt ?? submittedAt;
 
 /** Of the author's own code; else the first there is. Node's own frames and Jobyard's are left out of a stack. */
-export function topFrame(stack: string | undefined): string | undefined {
+function topFrame(stack: string | undefined): string | undefined {
   const frames = stack?.split("\n").map((frame) => frame.trim().replace(/^at (?:async )?/, "")) ?? [];
   const own = frames.find((frame) => !frame.includes("node_modules/") && !frame.includes("<anonymous>"));
   return own ?? frames.find((frame) => frame !== "");

@@ -54,7 +54,7 @@ const KEY_PREFIX = "parameters.";
 export const LIMIT_KEY_PATH = /^parameters(?:\.[^.\s]+)+$/;
 
 /** The key of jobs whose limit has none, and of those that lack the parameter. */
-export const KEY_OF_ALL = "*";
+const KEY_OF_ALL = "*";
 
 /**
  * The key of a job, from its parameters. Jobs without the value share one key, so that a limit holds for them too. A

@@ -128,7 +128,7 @@ const clientJobId = z
 /** Safe in table keys, addresses and shells. */
 const TAG_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:=@+-]*$/;
 
-export const tag = z
+const tag = z
   .string()
   .max(TAG_MAX_LENGTH, `must have at most ${TAG_MAX_LENGTH} characters`)
   .regex(TAG_PATTERN, "must be letters, digits and . _ : = @ + -, and start with a letter or digit")

@@ -98,11 +98,14 @@ export const jobViewSchema = z
       .string()
       .optional()
       .meta({ description: "The request that submitted it. Finds its lines in the log." }),
-    waitsFor: z.string().optional().meta({
-      description:
-        "Of a queued job that may not start now: what holds it, such as `paused: tenant acme` or " +
-        "`limit: concurrency, key customer-7`. Lists leave out limits.",
-    }),
+    waitsFor: z
+      .string()
+      .optional()
+      .meta({
+        description:
+          "Of a queued job that may not start now: what holds it, such as `paused: tenant acme` or " +
+          "`limit: concurrency, key customer-7`. Lists leave out limits.",
+      }),
     uniqueKey: z
       .string()
       .optional()

@@ -10,9 +10,9 @@ import type { JobSubmission } from "../../../runtime/client/index.ts";
 import { NUMBER } from "./number.ts";
 
 /** Jobs that are read from one text. The command line takes any number. */
-export const LINES_MAX = 100_000;
+const LINES_MAX = 100_000;
 /** Larger files are for the command line, which does not hold them in memory. */
-export const LINES_MAX_BYTES = 32 * 1024 * 1024;
+const LINES_MAX_BYTES = 32 * 1024 * 1024;
 
 /** What a line that does not say otherwise becomes. */
 export interface LineTarget {
@@ -94,7 +94,7 @@ function jsonLines(text: string): readonly Line[] {
 }
 
 /** Columns with these names are the job's own. All others are its parameters. */
-export const JOB_COLUMNS = ["jobName", "clientJobId", "priority", "runAt", "tags"] as const;
+const JOB_COLUMNS = ["jobName", "clientJobId", "priority", "runAt", "tags"] as const;
 const isJobColumn = (name: string): boolean => (JOB_COLUMNS as readonly string[]).includes(name);
 
 function csvLines(text: string, schema: JsonSchema | undefined): readonly Line[] {

@@ -59,6 +59,8 @@ export default tseslint.config(
           message: "A busy machine takes longer than its second: use test/support/eventually.ts.",
         })),
       ],
+      // Tables of cases: a case for each operation and status, a sample for each format.
+      "max-lines": ["error", { max: 500, skipBlankLines: true, skipComments: true }],
       // Tests index into what they have just counted.
       "@typescript-eslint/no-non-null-assertion": "off",
     },

@@ -23,13 +23,13 @@ export interface QuotaDeps {
 
 export interface Quotas {
   /** Charges one job. Why it is not accepted; undefined: it is. Throws UnavailableError. */
-  admit(tenantName: string): Promise<QuotaExceededError | undefined>;
+  readonly admit: (tenantName: string) => Promise<QuotaExceededError | undefined>;
   /** The last charged job was none: it was there before. */
-  giveBack(tenantName: string): void;
+  readonly giveBack: (tenantName: string) => void;
   /** Why nothing more is stored; undefined: it is. */
-  storage(tenantName: string): Promise<QuotaExceededError | undefined>;
+  readonly storage: (tenantName: string) => Promise<QuotaExceededError | undefined>;
   /** Of this instance: a change counts here at once. */
-  forget(tenantName: string): void;
+  readonly forget: (tenantName: string) => void;
 }
 
 /** One for each tenant. It is changed in place, so that nobody counts on an older one. */

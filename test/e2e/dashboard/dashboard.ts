@@ -78,7 +78,7 @@ export async function startDashboard(jobs: Readonly<Record<string, string>>): Pr
       if (origin === url && pathname.startsWith("/v1")) requests.push(`${request.method()} ${pathname}`);
     });
     await page.goto(address);
-    return { page, context, errors, requests, goto: async (path) => void (await page.goto(url + path)) };
+    return { page, context, errors, requests, goto: (path) => page.goto(url + path).then(() => undefined) };
   }
 
   return {

@@ -74,7 +74,6 @@ async function ask({ role, principalId }: Person, method: string, path: string, 
   });
   const text = await answer.text();
   api.contract.check(method, `/v1${path}`, {
-    ...answer,
     headers: answer.headers,
     status: answer.status,
     text,

@@ -11,8 +11,6 @@ import { NUMBER } from "./number.ts";
 
 /** Jobs that are read from one text. The command line takes any number. */
 const LINES_MAX = 100_000;
-/** Larger files are for the command line, which does not hold them in memory. */
-const LINES_MAX_BYTES = 32 * 1024 * 1024;
 
 /** What a line that does not say otherwise becomes. */
 export interface LineTarget {

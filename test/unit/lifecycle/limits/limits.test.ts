@@ -29,10 +29,11 @@ function world(limits: JobLimits | undefined) {
   const lines = createMemoryLines();
   const counted: Counted = { reads: 0, writes: 0 };
   const counting = new Proxy(lines, {
-    get: (target, name: keyof typeof lines) => (
-      name === "write" || name === "remove" ? counted.writes++ : counted.reads++,
-      target[name]
-    ),
+    get(target, name: keyof typeof lines): unknown {
+      if (name === "write" || name === "remove") counted.writes++;
+      else counted.reads++;
+      return Reflect.get(target, name);
+    },
   });
   const waiting: OutgoingBell[] = [];
   const known = new Set<string>();

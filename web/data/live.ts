@@ -92,8 +92,10 @@ export function useFollow(client: JobServiceClient, tenantName: string | undefin
         stopPolling();
         setState(isOpen ? "live" : "connecting");
         // What happened before is read once.
-        if (isOpen) touch.all();
-        else again = setTimeout(poll, PATIENCE_MS);
+        if (isOpen) {
+          touch.all();
+          touch.later();
+        } else again = setTimeout(poll, PATIENCE_MS);
       }),
     );
     const follow = (): void => {

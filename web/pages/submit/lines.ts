@@ -2,6 +2,8 @@
  * Many jobs from CSV, or from lines of JSON as `jobyard submit --lines` reads them. Each is judged as the API does, so that
  * all errors are known before anything is sent.
  */
+// First: schemas look at it when they are made.
+import "./no-eval.ts";
 import { readCsv, type CsvRow } from "../../components/csv.ts";
 import { jobRequestSchema } from "../../../runtime/core/http/requests.ts";
 import { JsonError, parseJson, showFieldPath } from "../../../runtime/core/json.ts";

@@ -83,6 +83,7 @@ const getMe = ({ pauseBoard, quotas, now }: AccessOperationDeps) =>
     errors: [],
     async handle({ caller }) {
       const { kind, principalId, roles = [], grants = [] } = caller.identity ?? {};
+      const pauses = pauseBoard.current().pauses.filter(isVisibleTo(caller)).map(pauseView);
       const body = {
         name: caller.name,
         ...(kind && { kind }),
@@ -90,7 +91,7 @@ const getMe = ({ pauseBoard, quotas, now }: AccessOperationDeps) =>
         roles,
         grants,
         allTenants: caller.mayOperate(),
-        pauses: pauseBoard.current().pauses.filter(isVisibleTo(caller)).map(pauseView),
+        ...(pauses.length > 0 && { pauses }),
       };
       const rows = await Promise.all(grants.slice(0, ME_QUOTAS_MAX).map(({ tenantName }) => quotas.get(tenantName)));
       const used = rows.flatMap((row) => (row === undefined ? [] : [quotaView(row.value, now())]));

@@ -12,7 +12,7 @@ export async function whoami(options: RemoteOptions, around: Surroundings): Prom
 }
 
 function describe(
-  { name, kind, principalId, roles, grants, allTenants, pauses, quotas = [] }: MeView,
+  { name, kind, principalId, roles, grants, allTenants, pauses = [], quotas = [] }: MeView,
   { columns }: Terminal,
 ): string {
   const tenants = table(

@@ -55,7 +55,10 @@ export const meSchema = z
     grants: z
       .array(z.object({ tenantName: z.string(), access: tenantAccess }))
       .meta({ description: "For which tenants, and how far." }),
-    pauses: z.array(pauseViewSchema).meta({ description: "Of pools and queues, and of the caller's tenants." }),
+    pauses: z
+      .array(pauseViewSchema)
+      .optional()
+      .meta({ description: "Of pools and queues, and of the caller's tenants. Absent: nothing is paused." }),
     allTenants: z.boolean().meta({ description: "The caller needs no grants." }),
     quotas: z.array(quotaViewSchema).optional().meta({ description: "Of the first 20 tenants above that have any." }),
   })

@@ -221,7 +221,7 @@ describe("me", () => {
     const { principalId, token } = await somebody("Jobs.Read");
     expect((await ask(token, "GET", "/me")).body).toEqual({
       ...{ name: "ursula@example.org", kind: "user", principalId, roles: ["Jobs.Read"] },
-      ...{ grants: [], allTenants: false, pauses: [] },
+      ...{ grants: [], allTenants: false },
     });
     const application = await issuer.token(APPLICATION_CLAIMS);
     expect((await ask(application, "GET", "/me")).body).toMatchObject({ kind: "application", roles: ["Jobs.Submit"] });

@@ -8,7 +8,7 @@ import { sweepMemory } from "../../support/faults/memory-sweep.ts";
 const wide: Breadth = breadth(
   {
     occurrences: 1,
-    share: 1 / 3,
+    share: 1 / 6,
     sameAs: ({ scenario, fault }) => `${/^api |beat$/.test(fault.operation) ? "" : scenario.name} ${callOf(fault)}`,
   },
   { occurrences: 2, sameAs: ({ scenario, fault }) => `${scenario.name} ${callOf(fault)}` },

@@ -9,6 +9,7 @@ export function Why({ job, now }: { readonly job: JobView; readonly now: number 
     {
       ...{ state, attempts, interruptions, cancelWanted, failure },
       runAt: runAt === undefined ? undefined : Date.parse(runAt),
+      waitsFor: job.waitsFor,
       workerId: job.workerId ?? job.history.at(-1)?.workerId,
     },
     now,

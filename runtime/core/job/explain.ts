@@ -16,6 +16,8 @@ export interface ExplainedJob {
   /** Milliseconds since the epoch. */
   readonly runAt: number | undefined;
   readonly workerId: string | undefined;
+  /** Of a queued job: what holds it, as the API's views say. */
+  readonly waitsFor: string | undefined;
   readonly failure: { readonly code: string; readonly attempt: number; readonly retryable: boolean } | undefined;
 }
 
@@ -60,7 +62,14 @@ export function explain(job: ExplainedJob, now: number): Explanation {
 
 // --- Why it is here --------------------------------------------------------------------------------------------------
 
-function whyQueued({ attempts, interruptions, runAt }: ExplainedJob, now: number): Pick<Explanation, "why" | "rule"> {
+function whyQueued(
+  { attempts, interruptions, runAt, waitsFor }: ExplainedJob,
+  now: number,
+): Pick<Explanation, "why" | "rule"> {
+  if (waitsFor !== undefined) {
+    const rule = waitsFor.startsWith("paused") ? "R30" : waitsFor.startsWith("limit: rate") ? "R29" : "R21";
+    return { why: `It holds no slot and no message until it may start: ${waitsFor}.`, rule };
+  }
   const isEarly = runAt !== undefined && runAt > now;
   const wait = isEarly
     ? "Its bell is delivered when its time comes"

@@ -14,6 +14,14 @@ const jobs: fc.Arbitrary<ExplainedJob> = fc.record({
   cancelWanted: fc.boolean(),
   runAt: fc.option(fc.nat(2_000), { nil: undefined }),
   workerId: fc.option(fc.constant("worker-1"), { nil: undefined }),
+  waitsFor: fc.option(
+    fc.constantFrom(
+      "paused: tenant acme",
+      "limit: concurrency, key 7",
+      "limit: rate, key 7, times are taken until 2030",
+    ),
+    { nil: undefined },
+  ),
   failure: fc.option(
     fc.record({
       code: fc.constantFrom("JobFailed", "WorkerLost", "JobExpired", "JobTimedOut"),
@@ -77,7 +85,14 @@ describe("the explanation of a job", () => {
   });
 
   it("tells a job that waits for its time from one that waits for a slot", () => {
-    const job = { state: "queued", attempts: 0, interruptions: 0, cancelWanted: false, workerId: undefined } as const;
+    const job = {
+      state: "queued",
+      attempts: 0,
+      interruptions: 0,
+      cancelWanted: false,
+      waitsFor: undefined,
+      workerId: undefined,
+    } as const;
     expect(explain({ ...job, runAt: 2_000, failure: undefined }, 1_000).why).toContain("when its time comes");
     expect(explain({ ...job, runAt: 500, failure: undefined }, 1_000).why).toContain("free slot");
   });

@@ -5,11 +5,16 @@
 import process from "node:process";
 import { type QueueBacking, startMemoryQueue } from "./memory-queue.ts";
 import { createMemoryStores, type Stores } from "./memory-stores.ts";
+import { MemoryTable } from "./memory-table.ts";
+import { createMemoryPauses } from "./memory-waiting.ts";
 
 const overAzure = process.env["API_STORES"] === "azure";
 
 export async function apiStores(): Promise<Stores> {
-  return overAzure ? (await import("./azure-stores.ts")).createAzureStores() : createMemoryStores();
+  if (!overAzure) return createMemoryStores();
+  const { createAzureStores } = await import("./azure-stores.ts");
+  // A pause of a pool holds every worker that reads it: tests that share the run's Azurite must not share pauses.
+  return { ...createAzureStores(), pauses: createMemoryPauses(new MemoryTable()) };
 }
 
 export async function apiQueue(pools: readonly string[]): Promise<QueueBacking> {

@@ -32,7 +32,7 @@ export async function buildWeb(): Promise<readonly WebFile[]> {
   // Loaded only to build. It is not part of any program that is deployed.
   const { build } = await import("vite");
   const { WEB_CONFIG } = await import("./web-config.ts");
-  const built = await build({ ...WEB_CONFIG, logLevel: "error" });
+  const built = await inProduction(() => build({ ...WEB_CONFIG, logLevel: "error" }));
   const outputs = (Array.isArray(built) ? built : [built]).flatMap((one) => ("output" in one ? one.output : []));
   const files = outputs.map((output) => ({
     path: output.fileName,
@@ -40,6 +40,18 @@ export async function buildWeb(): Promise<readonly WebFile[]> {
   }));
   const all = await Promise.all(files.map(async (file) => [file, ...(await compressed(file))]));
   return all.flat().sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** Vite goes by this variable: with another value, pages have React's development code and paths of this machine. */
+async function inProduction<T>(action: () => Promise<T>): Promise<T> {
+  const before = process.env["NODE_ENV"];
+  process.env["NODE_ENV"] = "production";
+  try {
+    return await action();
+  } finally {
+    if (before === undefined) delete process.env["NODE_ENV"];
+    else process.env["NODE_ENV"] = before;
+  }
 }
 
 async function compressed({ path, content }: WebFile): Promise<readonly WebFile[]> {

@@ -99,6 +99,8 @@ export default defineConfig({
         test: {
           name: "api-azurite",
           include: [API_TESTS],
+          // These are about HTTP alone.
+          exclude: ["test/integration/api/{auth/**,connections,contract-judge,document,hardening,shares,web-pages}*"],
           isolate: false,
           env: { API_STORES: "azure" },
           globalSetup: ["test/support/stores/azurite.ts"],

@@ -26,7 +26,7 @@ const RELEASE: Changes = {
 };
 
 /** Queues, identity with its roles, subnet, machines, rules, alert. */
-const POOL_RESOURCES = 32;
+const POOL_RESOURCES = 34;
 /** A vault that is protected cannot be purged either. Other resources are protected by Pulumi alone. */
 const PROTECTED = { update: ["jobyard-secrets"] };
 

@@ -18,7 +18,7 @@ import { until, type Step } from "./step.ts";
 /** The time of systemd's watchdog, and of ending and restarting the unit. */
 const WATCHDOG_SECONDS = 60 + 40;
 /** The sweeper checks batches without changes for a minute. docs/reliability.md */
-const RECOVERY_SECONDS = 180;
+const RECOVERY_SECONDS = 300;
 const SILENCE_MS = 30_000;
 /** Azure's minute in the autoscale step. */
 const MINUTE_MS = 700;

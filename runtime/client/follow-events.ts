@@ -34,12 +34,13 @@ export async function followEvents(
   const { policy } = transport;
   let lastId: string | undefined;
   let failures = 0;
-  let isOpen = false;
+  /** An object, because TypeScript does not see that `once` writes it. */
+  const stream = { isOpen: false };
 
   async function once(): Promise<void> {
     const headers = { accept: "text/event-stream", ...(lastId !== undefined && { "last-event-id": lastId }) };
     const { body } = await transport.open({ path: "/v1/events", query: { ...selection }, headers, signal });
-    isOpen = true;
+    stream.isOpen = true;
     onOpen();
     for await (const event of eventsOf(linesOf(body, { stallMs: SILENCE_MS }))) {
       failures = 0;
@@ -52,8 +53,8 @@ export async function followEvents(
   for (;;) {
     const error = await once().then(ended, failed);
     if (isAborted(signal)) return;
-    if (isOpen) onBreak?.();
-    isOpen = false;
+    if (stream.isOpen) onBreak?.();
+    stream.isOpen = false;
     // Breaks are normal. Only an error that no retry can fix ends the stream.
     const delay = delayAfter(Math.min(++failures, policy.maxAttempts - 1), error, {
       ...policy,

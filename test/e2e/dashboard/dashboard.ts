@@ -78,7 +78,10 @@ export async function startDashboard(jobs: Readonly<Record<string, string>>): Pr
       if (origin === url && pathname.startsWith("/v1")) requests.push(`${request.method()} ${pathname}`);
     });
     await page.goto(address);
-    return { page, context, errors, requests, goto: async (path) => void (await page.goto(url + path)) };
+    const goto = async (path: string): Promise<void> => {
+      await page.goto(url + path);
+    };
+    return { page, context, errors, requests, goto };
   }
 
   return {

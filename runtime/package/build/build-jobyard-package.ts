@@ -6,7 +6,7 @@ import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BuildOptions, build } from "esbuild";
 import { RELEASES } from "../../core/deployment/storage-layout.ts";
-import { buildWeb, writeWeb } from "../../../web/build/build-web.ts";
+import { buildWeb, hasWebSource, writeWeb } from "../../../web/build/build-web.ts";
 import { NODE_BUNDLE } from "./node-bundle.ts";
 import { writeDeclarations } from "./write-declarations.ts";
 
@@ -64,8 +64,8 @@ export async function buildJobyardPackage(
     buildClient(join(directory, "lib/client.js")),
     buildJobModule(join(directory, LIB, "job.mjs")),
     buildPrograms(join(directory, LIB)),
-    // Beside the programs, where the API looks for them.
-    buildWeb().then((files) => writeWeb(files, join(directory, LIB, RELEASES.webFolder))),
+    // Beside the programs, where the API looks for them. A fork can delete the dashboard.
+    hasWebSource() && buildWeb().then((files) => writeWeb(files, join(directory, LIB, RELEASES.webFolder))),
     ...["LICENSE"].map((file) => copyFile(join(ROOT, file), join(directory, file))),
     writeFile(join(directory, "README.md"), readmeOf(description.name)),
     writeFile(join(directory, "package.json"), `${JSON.stringify(description, null, 2)}\n`),

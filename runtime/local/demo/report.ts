@@ -145,7 +145,7 @@ const hintsFor = ({ apiUrl, caFile, tenantName, hasSamples }: HintFacts): readon
       ]
     : ["  npx --no jobyard init packages/my-package"]),
   `  npx --no jobyard batches --tenant ${tenantName}`,
-  `API and its documents: ${apiUrl}/`,
+  `API and its documents: ${apiUrl}/docs`,
   "Press Ctrl-C to stop.",
 ];
 

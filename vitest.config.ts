@@ -8,7 +8,7 @@ import { keepLoopbackDirect } from "./runtime/platform/loopback-direct.mjs";
 
 // As the programs do in main/start.mjs: no proxy is asked for what runs on this machine.
 keepLoopbackDirect();
-// Each test file has a process of its own: it loads libraries as an earlier one has compiled them.
+// What a test's process compiles of libraries, the next one loads.
 process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/jobyard/tests");
 
 const API_TESTS = "test/integration/api/**/*.test.ts";
@@ -20,12 +20,13 @@ const LONG =
         "runtime/local/bus/test/integration/{access,chaos,durability,package,python}.test.ts",
         "packages-sample/documents/test/documents.test.ts",
         "packages-sample/test/unit/programs.test.ts",
-        "test/infra/{bundles,graph,github-deployer}.test.ts",
+        "test/infra/{bundles,cloud-init,graph,github-deployer}.test.ts",
+        "test/integration/api/{connections,fuzz,hardening,shares}.test.ts",
         "test/integration/azure/{api,counters,group-commit,job-queue,worker-store}.test.ts",
         "test/integration/cli/commands.test.ts",
         "test/integration/client/{notifications-under-faults,wait}.test.ts",
         "test/integration/events/{api-processes,failures,hub,sse}.test.ts",
-        "test/integration/faults/{real-services,timers}.test.ts",
+        "test/integration/faults/{every-fault,real-services,timers}.test.ts",
         "test/integration/local/{foreign-pages,indexed-queries,two-owners}.test.ts",
         "test/integration/logs/logs.test.ts",
         "test/integration/packaging/libraries.test.ts",
@@ -40,9 +41,10 @@ const LONG =
         "test/integration/webhooks/delivery.test.ts",
         "test/integration/worker/machine/{scale-set,worker-process}.test.ts",
         "test/integration/worker/{file-calls,limits,operations,operations-per-job}.test.ts",
+        "test/unit/cli/schema-types.test.ts",
         "test/unit/main/orphans.test.ts",
         "test/unit/package/build/jobyard-package.test.ts",
-        "test/unit/worker/process/{command-run,limits,stopping,untrusted-jobs}.test.ts",
+        "test/unit/worker/process/{command-run,limits,source-lines,stopping,untrusted-jobs}.test.ts",
         "test/unit/worker/process/{files/remove-tree,os/job-users}.test.ts",
         "test/unit/worker/process/shared/{shared-endings,shared-jobs}.test.ts",
       ];
@@ -56,6 +58,8 @@ export default defineConfig({
     // One more than there are cores: many tests wait for locks, processes and answers, while others compute.
     maxWorkers: availableParallelism() + 1,
     tags: Object.entries(ATTACK_FAMILIES).map(([family, description]) => ({ name: tagOf(family), description })),
+    // Test files share their processes, and so what they import: loading it takes longer than most tests. Whoever changes
+    // timers, globals or the environment puts them back.
     projects: [
       {
         test: {
@@ -66,8 +70,6 @@ export default defineConfig({
             "packages-sample/test/unit/**/*.test.ts",
           ],
           exclude: LEFT_OUT,
-          // Files share their processes, and so what they import. Whoever changes timers, globals or the environment puts
-          // them back.
           isolate: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -79,11 +81,11 @@ export default defineConfig({
           include: ["{test,runtime/local/bus/test}/integration/**/*.test.ts"],
           exclude: [API_TESTS, ...LEFT_OUT],
           globalSetup: ["test/support/stores/azurite.ts"],
+          isolate: false,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
       },
-      // Loading the API takes longer than most of its tests: a worker loads it once for all of its files.
       {
         test: {
           name: "api",
@@ -99,8 +101,11 @@ export default defineConfig({
         test: {
           name: "api-azurite",
           include: [API_TESTS],
-          // These are about HTTP alone.
-          exclude: ["test/integration/api/{auth/**,connections,contract-judge,document,hardening,shares,web-pages}*"],
+          // These are about HTTP and rights, which are judged before any store is asked.
+          exclude: [
+            "test/integration/api/{auth/**,connections,contract,contract-judge,document,hardening,json-bodies}*",
+            "test/integration/api/{renewed-rights,shares,tenancy,web-pages}*",
+          ],
           isolate: false,
           env: { API_STORES: "azure" },
           globalSetup: ["test/support/stores/azurite.ts"],
@@ -113,6 +118,7 @@ export default defineConfig({
           name: "infra",
           include: ["test/infra/**/*.test.ts"],
           exclude: LEFT_OUT,
+          isolate: false,
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },

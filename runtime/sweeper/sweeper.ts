@@ -51,6 +51,8 @@ interface Sweeper {
 }
 
 const SWEEP_EVERY_MS = 30_000;
+/** Sooner, so that a program that is often started anew sweeps too. */
+const FIRST_SWEEP_MS = 5_000;
 /** Slow storage alone does not end it. */
 export const SWEEPER_LEASE_MS = 30_000;
 /** One round of so many also searches busy batches. */
@@ -141,16 +143,16 @@ export function startSweeper(deps: SweeperDeps): () => Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   let sweeping: Promise<void> = Promise.resolve();
 
-  const schedule = (): void => {
+  const schedule = (inMs: number): void => {
     if (stopped) return;
     timer = setTimeout(() => {
       sweeping = sweeper
         .sweep()
         .catch((error: unknown) => deps.log.warn({ error: messageOf(error) }, "sweep broke off"))
-        .finally(schedule);
-    }, SWEEP_EVERY_MS);
+        .finally(() => schedule(SWEEP_EVERY_MS));
+    }, inMs);
   };
-  schedule();
+  schedule(FIRST_SWEEP_MS);
   return async () => {
     stopped = true;
     clearTimeout(timer);

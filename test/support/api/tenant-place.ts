@@ -265,7 +265,8 @@ function realNamer(tenantName: string, { api, letters }: PlaceDeps): Namer {
       return jobType;
     },
     async pausedPool() {
-      const pool = "default";
+      // Nobody else resumes it.
+      const pool = freshTenantName();
       await pause({ kind: "pool", pool });
       await pause({ kind: "queue", pool, priority: "low" });
       return pool;

@@ -55,6 +55,8 @@ export interface WorkerOptions {
   readonly log?: Logger;
   /** Put around its queue. */
   readonly wrapQueue?: (inner: JobQueue) => JobQueue;
+  /** How long a change waits for others before it is noted in the index. Default: INDEX_LINGER_MS. */
+  readonly indexLingerMs?: number;
   /** Clock of its package cache. Default: one by which no answer serves a second attempt. */
   readonly packageClock?: () => number;
   /** Where its events go. Default: the system's own. */
@@ -149,6 +151,7 @@ export async function startTestSystem({
       log = silentLog,
       metrics = systemMetrics,
       wrapQueue = (inner: JobQueue) => inner,
+      indexLingerMs: lingerMs = INDEX_LINGER_MS,
     } = options;
     const ended = Promise.withResolvers<undefined>();
     const directory =
@@ -156,7 +159,7 @@ export async function startTestSystem({
         ? await temporaryDirectory()
         : { path: options.directory, [Symbol.asyncDispose]: () => Promise.resolve() };
     const { jobs: rows, index, batches, timers, lines, files, workers, packages, ...given } = connect();
-    const indexer = createJobIndexer({ index, jobs: rows, lingerMs: INDEX_LINGER_MS, ...systemClock, log });
+    const indexer = createJobIndexer({ index, jobs: rows, lingerMs, ...systemClock, log });
     const jobs = indexedJobs(rows, indexer);
     const workerId = `w-${randomUUID().slice(0, 8)}`;
     const ownQueue = wrapQueue(queue());

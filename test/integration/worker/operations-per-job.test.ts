@@ -13,6 +13,7 @@ import { testPackage } from "../../support/packages/test-package.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 
 const packageClock = (): number => performance.now();
+const HOUR_MS = 3_600_000;
 const PACKAGE = testPackage({ jobs: { Nothing: "return {};" }, isolation: "reuse" });
 
 /** Fails with everything that was counted, when any entry is above its bound. */
@@ -54,15 +55,19 @@ describe("operations per job", () => {
     const { system } = metered;
     const tenant = freshTenant();
     await system.publish(tenant, "test.zip", PACKAGE);
-    await using worker = await system.startWorker({ slots: 64, packageClock });
-    const batch = await system.api.post("/v1/batches", { tenantName: tenant, batchName: "Many" });
-    const { batchId } = batch.body;
-    const warm = await metered.settled([await system.submit(tenant, "Nothing", { batchId })]);
     const job = { tenantName: tenant, jobType: "Nothing", jobName: "one of many", jobProcessorPackageName: "test.zip" };
     const jobs = Array.from({ length: 256 }, () => job);
-    const { body } = await system.api.post("/v1/jobs/bulk", { batchId, jobs });
-    await metered.settled(body.results.map(({ jobId }) => jobId));
-    await eventuallyFound(() => worker.runningCount === 0);
+    let warm: Counts = {};
+    {
+      // All ends are noted in the index together, as they are by a worker that ends as many in its moment.
+      await using worker = await system.startWorker({ slots: 64, packageClock, indexLingerMs: HOUR_MS });
+      const batch = await system.api.post("/v1/batches", { tenantName: tenant, batchName: "Many" });
+      const { batchId } = batch.body;
+      warm = await metered.settled([await system.submit(tenant, "Nothing", { batchId })]);
+      const { body } = await system.api.post("/v1/jobs/bulk", { batchId, jobs });
+      await metered.settled(body.results.map(({ jobId }) => jobId));
+      await eventuallyFound(() => worker.runningCount === 0);
+    }
     expectWithin(CROWDED_JOB, since(warm, metered.counts()), jobs.length);
   });
 });

@@ -16,9 +16,10 @@ const NAMES: Readonly<Record<keyof OperationsPerJob, readonly string[]>> = {
   blobWrites: ["blob write"],
 };
 
-/** Work that goes on without jobs: heartbeats of workers, elections, looks of the sweeper, webhooks and timers. */
+/** Work that goes on without jobs: heartbeats of workers, elections, looks at pauses, of the sweeper, webhooks and timers. */
 const BACKGROUND = [
   /^table \w+ (?:workers|webhooks|timers)$/,
+  /^table query settings$/,
   /^blob \w+ leases$/,
   /^bus \w+ (?:renew-lock|peek-message)$/,
 ];

@@ -12,7 +12,6 @@ import {
   type Registration,
 } from "../../infra/tools/stub-engine.ts";
 import { API_CLIENT_ID, PUBLIC_CLIENT_ID } from "../../runtime/local/identity/principals.ts";
-import { breadth } from "../support/breadth.ts";
 import { sourcePackage } from "../support/packages/source-package.ts";
 import { subscriptionsOf } from "../support/infra/timer-subscriptions.ts";
 
@@ -64,10 +63,6 @@ describe("the program in Pulumi's own loader", () => {
     checkShape(dev);
     expect(dev.registrations.filter((registration) => registration.protect)).toEqual([]);
     expect(JSON.stringify(dev)).not.toContain(process.cwd());
-  });
-
-  it.runIf(breadth(false, true))("the program registers the same in every run", async () => {
-    expect(await graphOf("dev")).toEqual(dev);
   });
 
   it("the program protects prod's data, starts nothing before its rights, and leaves scaling to autoscale", async () => {

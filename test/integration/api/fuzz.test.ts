@@ -20,7 +20,7 @@ import { artifactContent } from "../../support/api/artifact-content.ts";
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_260_301);
 /** Over the adapters and Azurite, which take five times as long, a share: those hold for all that reaches them. */
 const IS_SHARE = breadth(true, process.env["API_STORES"] === "azure");
-const REQUESTS = Number(process.env["FUZZ_REQUESTS"] ?? (IS_SHARE ? 600 : 6_000));
+const REQUESTS = Number(process.env["FUZZ_REQUESTS"] ?? (IS_SHARE ? 600 : 3_000));
 const CONNECTIONS = 8;
 
 /** Each publication brings its timer back. */

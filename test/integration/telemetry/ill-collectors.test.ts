@@ -122,7 +122,7 @@ describe("a system whose collector is ill", () => {
     // Before the stop, which has little time for what is left.
     await eventually(() => {
       const attempts = receiver.spans.filter(({ name }) => name.startsWith("process job"));
-      expect(new Set(attempts.map(({ spanId }) => spanId)).size).toBe(2 * JOBS);
+      expect(new Set(attempts.map(({ traceId }) => traceId)).size).toBe(2 * JOBS);
     });
     expect([...(await programs.dropped()).values()]).toEqual([]);
     await programs.stop();

@@ -43,7 +43,7 @@ import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeShares, composeTimers, composeWebhooks } from "./compose-api.ts";
 import { connect } from "./connect.ts";
 import { observe } from "./observe.ts";
-import { type Exits, type Service, runService } from "./service-process.ts";
+import { endInTurn, type Exits, type Service, runService } from "./service-process.ts";
 import { waitsForAnotherRun } from "../timers/run/next-run.ts";
 import { withTimerBatches } from "../timers/run/timer-runs.ts";
 
@@ -230,24 +230,19 @@ async function start(exits: Exits): Promise<Service> {
       connections.close();
       await closeServer(server, CLOSE_AFTER_MS);
       const scheduled = scheduler.stop();
-      await publishing;
-      await stopSweeper();
-      await refillDuty.stop();
       pauseBoard.stop();
-      await delivering;
-      await acting;
-      await outbox.close();
-      await indexer.close();
-      // Closing can hang when the broker is down.
-      const closed = new AbortController();
-      const closing = Promise.all([
-        publisher.close(),
-        source.close(),
-        scheduled.then(() => tickSender.close()),
-        queue.close(),
-      ]);
-      await Promise.race([closing, sleep(CLOSE_AFTER_MS, closed.signal)]);
-      closed.abort();
+      await endInTurn(log, {
+        releases: () => publishing,
+        sweeper: () => stopSweeper(),
+        refill: () => refillDuty.stop(),
+        webhooks: () => delivering,
+        actions: () => acting,
+        outbox: () => outbox.close(),
+        index: () => indexer.close(),
+        ticks: () => scheduled.then(() => tickSender.close()),
+        events: () => Promise.all([publisher.close(), source.close()]),
+        queue: () => queue.close(),
+      });
     },
   };
 }

@@ -4,6 +4,7 @@
  * each waits for those that the supervisor would have stopped before it.
  */
 import { GRACE_DEFAULT_MS } from "../core/limits.ts";
+import type { Logger } from "../core/logger.ts";
 import { isOrphanOrders, type OrphanOrders } from "../platform/orphan-orders.ts";
 import type { OwnFolderOptions } from "../platform/own-folder.ts";
 import { explain } from "./explain.ts";
@@ -44,6 +45,8 @@ const OUTLIVE_LONGEST_MS = 90_000;
 /** A receiver of logs that is away must not hold up the end. systemd and App Service leave more than this for a stop. */
 export const LAST_WORDS_MS = 3_000;
 const CHECK_EVERY_MS = 50;
+/** Longer than any part of a program takes to end, also on a busy machine. */
+const PART_WITHIN_MS = 10_000;
 /** Time for an earlier user of a folder to end. */
 const OWNER_WAIT_MS = 10_000;
 
@@ -93,6 +96,26 @@ export async function runService(start: (exits: Exits) => Promise<Service>): Pro
     process.send?.({ type: "ready", ...service.ready });
   } catch (error) {
     fail(error);
+  }
+}
+
+/**
+ * Ends the parts of a program in turn. One that does not end in time, as a connection whose broker is away, is named in the
+ * log and left behind: the process is about to end.
+ */
+export async function endInTurn(
+  log: Pick<Logger, "error">,
+  parts: Readonly<Record<string, () => unknown>>,
+  withinMs = PART_WITHIN_MS,
+): Promise<void> {
+  for (const [part, end] of Object.entries(parts)) {
+    const ending = Promise.resolve(end());
+    // Whoever waits no longer does not hear of its failure.
+    ending.catch(() => undefined);
+    const waited = new AbortController();
+    const late = sleep(withinMs, waited.signal).then(() => "late");
+    const outcome = await Promise.race([ending, late]).finally(() => waited.abort());
+    if (outcome === "late") log.error({ part }, "a part of this program does not end; it is left behind");
   }
 }
 

@@ -30,7 +30,7 @@ import { startWorker } from "../worker/worker.ts";
 import { connect, connectReleases } from "./connect.ts";
 import { jobCredential } from "./job-credential.ts";
 import { observe } from "./observe.ts";
-import { type Exits, ownerPatience, runService, type Service } from "./service-process.ts";
+import { endInTurn, type Exits, ownerPatience, runService, type Service } from "./service-process.ts";
 import { systemClock } from "../core/clock.ts";
 
 /** Children kept ready. More would only use memory, because a machine starts only a few at a time. */
@@ -182,11 +182,13 @@ async function start(exits: Exits): Promise<Service> {
       log.info({ running: worker.runningCount }, "draining");
       await worker.drain(settings.drainMs);
       pauses.stop();
-      await machine.stop();
-      await indexer.close();
-      await processes.close();
-      await publisher.close();
-      await queue.close();
+      await endInTurn(log, {
+        machine: () => machine.stop(),
+        index: () => indexer.close(),
+        processes: () => processes.close(),
+        events: () => publisher.close(),
+        queue: () => queue.close(),
+      });
       owned.release();
     },
   };

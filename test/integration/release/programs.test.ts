@@ -46,7 +46,7 @@ it("a release runs a job of its own package with nothing but its own files", asy
     }
     const child = fork(join(directory, `${program}.mjs`), {
       cwd: directory,
-      env: { PATH: process.env["PATH"], [SETTING.logLevel]: "error", ...connections, ...settings },
+      env: { PATH: process.env["PATH"], [SETTING.logLevel]: "warn", ...connections, ...settings },
       execArgv: [],
     });
     onTestFinished(() => stop(child));
@@ -58,7 +58,11 @@ it("a release runs a job of its own package with nothing but its own files", asy
       ...{ [SETTING.apiPort]: "0", [SETTING.auth]: "none", [SETTING.instanceId]: `api-${tenantName}` },
       [SETTING.packagesTenant]: tenantName,
     }),
-    start("worker", { [SETTING.workerId]: `w-${tenantName}`, [SETTING.workerDirectory]: join(folder.path, "data") }),
+    start("worker", {
+      ...{ [SETTING.workerId]: `w-${tenantName}`, [SETTING.workerDirectory]: join(folder.path, "data") },
+      // Its job has ended before it is told to stop.
+      [SETTING.drainSeconds]: "5",
+    }),
   ]);
 
   const client = new JobServiceClient(`http://127.0.0.1:${String(api["port"])}`);

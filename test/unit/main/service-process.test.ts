@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { GIVEN_UP } from "../../../runtime/main/service-process.ts";
+import { endInTurn, GIVEN_UP } from "../../../runtime/main/service-process.ts";
+import { silentLog } from "../../support/silent.ts";
 
 const SERVICE = fileURLToPath(new URL("faulty-service.ts", import.meta.url));
 
@@ -46,5 +47,26 @@ describe("the last words of a service", () => {
 
   it("hold up its end for a few seconds at most", () => {
     expect(run("signal", "never").code).toBe(0);
+  });
+});
+
+describe("the parts of a program", () => {
+  it("end in turn, and one that does not end is named and left behind", async () => {
+    const said: object[] = [];
+    const ended: string[] = [];
+    const end = (part: string) => () => void ended.push(part);
+    const never = (): Promise<never> => new Promise(() => undefined);
+    await endInTurn(
+      { error: (fields) => void said.push(fields) },
+      { first: end("first"), stuck: never, last: end("last") },
+      1,
+    );
+    expect(ended).toEqual(["first", "last"]);
+    expect(said).toEqual([{ part: "stuck" }]);
+  });
+
+  it("that fail end the program as an error", async () => {
+    const fails = (): Promise<never> => Promise.reject(new Error("no end"));
+    await expect(endInTurn(silentLog, { fails })).rejects.toThrow("no end");
   });
 });

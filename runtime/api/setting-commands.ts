@@ -1,6 +1,6 @@
 /**
  * Sets and removes settings of packages. A secret's value is kept first, then its row is written, then the value before it
- * is removed: a row never names a value that is not there. A crash or an outage in between leaves a value that nothing names.
+ * is removed: a row never names a value that is not there, but for a tenant that is going. A crash or an outage in between leaves a value that nothing names.
  * Each change is one line of the log: who, what and which version, never the value.
  */
 import { ConflictError, NotFoundError, UnavailableError, messageOf } from "../core/errors.ts";
@@ -29,8 +29,11 @@ export interface SettingCommands {
   set(request: SetRequest): Promise<Setting>;
   /** Resolves to what was removed. Throws NotFoundError "SettingNotFound", UnavailableError. */
   unset(key: SettingKey, by: string): Promise<Setting>;
-  /** Of a tenant that is deleted: a later one of the same name must not get them. */
-  removeTenant(tenantName: string, by: string): Promise<void>;
+  /**
+   * Of a tenant that is deleted or erased: a later one of the same name must not get them. Resolves to their number. Throws
+   * UnavailableError.
+   */
+  removeTenant(tenantName: string, by: string): Promise<number>;
 }
 
 /** Each conflict is another write or removal of the same setting. */
@@ -100,17 +103,20 @@ export function createSettingCommands({ settings, secrets, now, log }: SettingCo
     set,
     unset,
     async removeTenant(tenantName, by) {
+      let removedCount = 0;
       for (let tries = 0; tries < CHANGE_TRIES; tries++) {
         let changedCount = 0;
         for await (const { value, etag } of settings.ofTenant(tenantName)) {
+          // The value first: no secret of the tenant may be left where nothing names it.
+          if (value.secretId !== undefined) await secrets.remove(value.secretId);
           if (!(await settings.remove(value, etag))) {
             changedCount++;
             continue;
           }
           noteChange("setting removed", value, by);
-          await forget(value.secretId);
+          removedCount++;
         }
-        if (changedCount === 0) return;
+        if (changedCount === 0) return removedCount;
       }
       throw changedByOthers();
     },

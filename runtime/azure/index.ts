@@ -12,6 +12,7 @@ export {
   type StorageConnection,
   type StorageOptions,
 } from "./connect.ts";
+export { createErasureStore } from "./tables/erasure-store.ts";
 export { createEventPublisher } from "./bus/event-publisher.ts";
 export { createEventSource } from "./bus/event-source.ts";
 export { createIdentityGrantStore } from "./tables/identity-grant-store.ts";

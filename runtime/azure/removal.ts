@@ -2,6 +2,7 @@
 import { odata, type TableClient } from "@azure/data-tables";
 import type { ContainerClient } from "@azure/storage-blob";
 import { CONTAINERS, TABLES } from "../core/deployment/storage-layout.ts";
+import { InvariantError } from "../core/errors.ts";
 import { partitionOf } from "../core/job/ids.ts";
 import type { Part, Removal } from "../core/ports/removal.ts";
 import { artifactsOf, blobsPrefix, logBlobName, parametersBlobName } from "./blobs/blob-names.ts";
@@ -11,7 +12,9 @@ import type { Row } from "./tables/columns.ts";
 import { jobKeys } from "./tables/job-entity.ts";
 import { storedJob } from "./tables/job-store.ts";
 import { keyKeys, keyOf } from "./tables/key-store.ts";
+import { removeRows } from "./tables/remove-rows.ts";
 import { type RowKeys, readRow, readable } from "./tables/rows.ts";
+import { filterOf, tenantRows } from "./tables/tenant-rows.ts";
 import { COUNTER_PREFIX } from "./tables/writer-counter.ts";
 import { isConditionFailed, isMissing, statusOf, storageError } from "./translate-error.ts";
 
@@ -29,6 +32,7 @@ export function createRemoval({ storage }: { readonly storage: StorageClients })
   const input = storage.blobs.getContainerClient(CONTAINERS.input);
   const output = storage.blobs.getContainerClient(CONTAINERS.output);
   const logs = storage.blobs.getContainerClient(CONTAINERS.logs);
+  const packages = storage.blobs.getContainerClient(CONTAINERS.packages);
 
   return {
     async batches({ from, onUnreadable, tenantName }) {
@@ -87,18 +91,54 @@ export function createRemoval({ storage }: { readonly storage: StorageClients })
       }
       return removed;
     },
+
+    packages: (tenantName, maxCount) => removeBlobs(packages, blobsPrefix({ tenantName }), maxCount),
+
+    async openJobs(tenantName, { from }) {
+      const [range] = tenantRows("jobs", tenantName);
+      if (range === undefined) throw new InvariantError("Jobs have a range of rows.");
+      const filter = `${filterOf(range)} and (${OPEN})`;
+      const { items, next } = await page(jobs, filter, from);
+      // Without anyone to tell: while there is a job that this release cannot read, the tenant is not erased.
+      return { items: items.flatMap((row) => readable(row, storedJob, undefined)), next };
+    },
+
+    async rows(tenantName, kind) {
+      for (const range of tenantRows(kind, tenantName)) {
+        const table = storage.table(TABLES[range.table]);
+        let next: string | undefined;
+        do {
+          // The service may answer an empty part before the next one.
+          const found = await page(table.retrying, filterOf(range), next, KEYS);
+          if (found.items.length > 0) {
+            await removeRows(table, found.items.map(keysOf), "removing rows of a tenant");
+            return found.items.length;
+          }
+          next = found.next;
+        } while (next !== undefined);
+      }
+      return 0;
+    },
   };
 }
+
+const OPEN = odata`state eq ${"queued"} or state eq ${"running"}`;
+const KEYS = ["PartitionKey", "RowKey"];
 
 const keysOf = (row: Row): RowKeys => ({
   partitionKey: String(row["partitionKey"]),
   rowKey: String(row["rowKey"]),
 });
 
-async function page(table: TableClient, filter: string, from: string | undefined): Promise<Part<RowPage[number]>> {
+async function page(
+  table: TableClient,
+  filter: string,
+  from: string | undefined,
+  select?: string[],
+): Promise<Part<RowPage[number]>> {
   try {
     const pages = table
-      .listEntities({ queryOptions: filter === "" ? {} : { filter } })
+      .listEntities({ queryOptions: { ...(filter !== "" && { filter }), ...(select && { select }) } })
       .byPage({ maxPageSize: PAGE_SIZE, ...(from !== undefined && { continuationToken: from }) });
     for await (const found of pages) return { items: found, next: found.continuationToken };
     return { items: [], next: undefined };

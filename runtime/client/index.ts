@@ -38,6 +38,7 @@ export type {
 } from "./sign-in-with-browser.ts";
 export type { SubmissionSource, SubmitJobsOptions, SubmittedJob } from "./submit-lines.ts";
 export type { NextOptions, TimerReference, Timers } from "./timer-management.ts";
+export type { ExportLinesOptions, ExportOptions } from "./export.ts";
 export type { CallOptions, Fetch } from "./transport.ts";
 export type { TypedJob, TypedJobView, TypedSubmission } from "./typed-job.ts";
 export type { EntraFacts } from "./trusted-authority.ts";
@@ -57,6 +58,7 @@ export type {
 } from "../core/job/events.ts";
 export type { AuditEntryView } from "../core/http/audit-api.ts";
 export type { ActionView, StartActionBody } from "../core/http/action-api.ts";
+export type { ErasureView } from "../core/http/erasure-api.ts";
 export type { IdentityGrantView, PutIdentityGrantBody } from "../core/http/identity-api.ts";
 export type {
   PackageJobView,

@@ -1,6 +1,7 @@
 /** Operations that change something: batches, jobs, packages, workers, tenants. Every call can be repeated safely. */
 import type { PutQuotasBody, QuotaView } from "../core/http/quota-api.ts";
 import type { ActionView, StartActionBody } from "../core/http/action-api.ts";
+import type { ErasureView } from "../core/http/erasure-api.ts";
 import type { IdentityGrantView, PutIdentityGrantBody } from "../core/http/identity-api.ts";
 import type { PublishedPackageView } from "../core/http/package-api.ts";
 import type { CreateBatchBody, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
@@ -93,6 +94,11 @@ export interface Management {
   /** Has no effect if it exists. */
   createTenant(tenantName: string, options?: CallOptions): Promise<TenantView>;
   deleteTenant(tenantName: string, options?: CallOptions): Promise<void>;
+  /**
+   * Cancels the tenant's jobs and removes everything that is stored of it, for good. It goes on in the background:
+   * `monitoring.getErasure` says when it is done. `confirm`: the tenant's name once more.
+   */
+  eraseTenant(tenantName: string, confirm: string, options?: CallOptions): Promise<ErasureView>;
   /** 1 to 100: its share of the slots in proportion to other tenants. */
   putWeight(tenantName: string, weight: number, options?: CallOptions): Promise<TenantView>;
   /** What is older than these days is removed for good. */
@@ -226,6 +232,7 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
     putWeight: (tenantName, weight, { signal } = {}) =>
       transport.json({ method: "PUT", path: path`/v1/tenants/${tenantName}/weight`, json: { weight }, signal }),
     deleteTenant: (tenantName, options = {}) => remove(path`/v1/tenants/${tenantName}`, options, "TenantNotFound"),
+    eraseTenant: (tenantName, confirm, options) => post(path`/v1/tenants/${tenantName}/erasure`, options, { confirm }),
     putRetention: (tenantName, retention, { signal } = {}) =>
       transport.json({ method: "PUT", path: path`/v1/tenants/${tenantName}/retention`, json: retention, signal }),
     deleteRetention: (tenantName, options = {}) =>

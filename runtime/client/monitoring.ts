@@ -2,6 +2,7 @@
 import type { AuditEntryView } from "../core/http/audit-api.ts";
 import type { QuotaView } from "../core/http/quota-api.ts";
 import type { ActionView } from "../core/http/action-api.ts";
+import type { ErasureView } from "../core/http/erasure-api.ts";
 import type { IdentityGrantView } from "../core/http/identity-api.ts";
 import type { PackageJobView, PackageVersionView, PackageView } from "../core/http/package-api.ts";
 import type { RetentionView } from "../core/http/retention-api.ts";
@@ -12,6 +13,7 @@ import type { ArtifactView, BatchView, DeadLetterView, JobView } from "../core/h
 import type { WebhookDeliveryView, WebhookView } from "../core/http/webhook-api.ts";
 import type { WorkerView } from "../core/http/worker-api.ts";
 import type { JobState } from "../core/job/states.ts";
+import { type ExportLinesOptions, type ExportOptions, exportLines } from "./export.ts";
 import { type Listing, listing, type PageOptions } from "./listing.ts";
 import { type FollowLogOptions, type ReadLogOptions, followLog, readLog } from "./log.ts";
 import { type CallOptions, type Transport, path } from "./transport.ts";
@@ -60,6 +62,13 @@ export interface Monitoring {
    * filter at the moment it is read.
    */
   findJobs(tenantName: string, options?: FindJobsOptions): Listing<JobView>;
+  /**
+   * All jobs of a tenant, or of its batch `batchId`, that fit the filter: batch by batch, the newest first. In one stream, in
+   * constant memory. Throws after the last job if the export is not whole.
+   */
+  exportJobs(tenantName: string, options?: ExportOptions): AsyncGenerator<JobView>;
+  /** The same as lines of text: JSON, or CSV with a header. */
+  exportLines(tenantName: string, options?: ExportLinesOptions): AsyncGenerator<string>;
   /** Newest first. */
   getActions(tenantName: string, options?: PageOptions): Listing<ActionView>;
   getAction(tenantName: string, actionId: string, options?: CallOptions): Promise<ActionView>;
@@ -96,6 +105,8 @@ export interface Monitoring {
   /** How long what is left of its jobs is kept, in days. */
   getRetention(tenantName: string, options?: CallOptions): Promise<RetentionView>;
   getGrants(tenantName: string, options?: CallOptions): Promise<readonly GrantView[]>;
+  /** How far the erasing of the tenant is, or the report of the last one. For administrators. */
+  getErasure(tenantName: string, options?: CallOptions): Promise<ErasureView>;
   /** The identities of pools that the tenant's jobs may use. */
   getIdentityGrants(tenantName: string, options?: CallOptions): Promise<readonly IdentityGrantView[]>;
   getWebhooks(tenantName: string, options?: PageOptions): Listing<WebhookView>;
@@ -132,6 +143,10 @@ export function createMonitoring(transport: Transport): Monitoring {
         { ...filter, since: textOf(since), until: textOf(until), ...(delayed && { delayed }) },
         { pageSize, signal },
       ),
+    async *exportJobs(tenantName, options = {}) {
+      for await (const line of exportLines(transport, tenantName, options)) yield JSON.parse(line) as JobView;
+    },
+    exportLines: (tenantName, options = {}) => exportLines(transport, tenantName, options),
     getActions: (tenantName, options = {}) => listing(transport, path`/v1/tenants/${tenantName}/actions`, {}, options),
     getAction: (tenantName, actionId, options) => get(path`/v1/tenants/${tenantName}/actions/${actionId}`, options),
     getArtifacts: (jobId, options) => items(path`/v1/jobs/${jobId}/artifacts`, options),
@@ -178,6 +193,7 @@ export function createMonitoring(transport: Transport): Monitoring {
     getAudit: (tenantName, options = {}) => audit(path`/v1/tenants/${tenantName}/audit`, options),
     getSystemAudit: (options = {}) => audit("/v1/audit", options),
     getRetention: (tenantName, options) => get(path`/v1/tenants/${tenantName}/retention`, options),
+    getErasure: (tenantName, options) => get(path`/v1/tenants/${tenantName}/erasure`, options),
     getGrants: (tenantName, options) => items(path`/v1/tenants/${tenantName}/grants`, options),
     getIdentityGrants: (tenantName, options) => items(path`/v1/tenants/${tenantName}/identities`, options),
     getWebhooks: (tenantName, options = {}) =>

@@ -37,6 +37,7 @@ export const NOT_FOUND_CODES = [
   "SettingNotFound",
   "PauseNotFound",
   "ActionNotFound",
+  "ErasureNotFound",
 ] as const;
 /** The thing is not in a state that allows this. */
 export const CONFLICT_CODES = [
@@ -55,6 +56,7 @@ export const CONFLICT_CODES = [
   "SettingMissing",
   "TooManySettings",
   "TooManyPauses",
+  "TenantErasing",
 ] as const;
 /** The package author must act; the job fails at once. */
 export const PACKAGE_CODES = [

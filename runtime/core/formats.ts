@@ -32,6 +32,7 @@ export const FORMATS = {
   quota: { lies: "a row of table tenants: quotas of a tenant, and what it has used" },
   grant: { lies: "a row of table tenants" },
   retention: { lies: "a row of table tenants" },
+  erasure: { lies: "a row of table tenants: how far the erasing of a tenant is, and what it has removed" },
   webhook: { lies: "a row of table webhooks" },
   setting: { lies: "a row of table settings" },
   action: { lies: "a row of table actions" },

@@ -93,6 +93,13 @@ export const DEAD_LETTER_RETENTION_DAYS_DEFAULT = 30;
 /** Requests to storage that one round of the sweeper makes to remove what is due: some seconds, twice a minute. */
 export const FORGET_REQUESTS_PER_ROUND = 3_000;
 /**
+ * After the erasing of a tenant has begun, and again after something was removed, everything is looked through once more after
+ * this time: every process knows the pause by then, and what was being written has landed.
+ */
+export const ERASURE_SETTLES_MS = 5_000;
+/** How often the erasing of a tenant looks whether its canceled jobs have ended. */
+export const ERASURE_LOOK_EVERY_MS = 2_000;
+/**
  * How far ahead a job may be told to start, and its longest delay: a leap year. Rows and messages are not kept for
  * decades; use a timer.
  */
@@ -143,6 +150,11 @@ export const FOLLOW_LOG_MAX_MS = 60 * 60_000;
 export const FOLLOWED_LOGS_MAX_COUNT = 2_000;
 /** Followed logs of one caller: more than a person reads, enough for a pipeline that prints the logs of its jobs. */
 export const FOLLOWED_LOGS_PER_CALLER_MAX_COUNT = 50;
+/** Jobs that an export reads at a time: some megabytes at most, which is what it holds in memory. */
+export const EXPORT_PAGE_SIZE = 200;
+/** Exports at one API instance, and of one caller. Each reads all rows of its jobs as fast as its client takes them. */
+export const EXPORTS_MAX_COUNT = 20;
+export const EXPORTS_PER_CALLER_MAX_COUNT = 4;
 /** How often a followed log is read: people see it as immediate, and it costs one read of a row and a blob. */
 export const FOLLOW_LOG_EVERY_MS = 1_000;
 

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { ACTION_LEASE_MS, startActionDuty } from "../api/actions/action-duty.ts";
 import { createActionStep } from "../api/actions/run-step.ts";
 import { createApp } from "../api/app.ts";
+import { erasing } from "../api/erase/begin-erasure.ts";
+import { createEraseStep } from "../api/erase/erase-step.ts";
 import { createConnections } from "../api/events/connections.ts";
 import { createFanOut } from "../api/events/fan-out.ts";
 import { subscribeToEvents } from "../api/events/subscribe.ts";
@@ -13,6 +15,7 @@ import { closeServer, createHttpServer, listen } from "../api/http/http-server.t
 import { readWebFiles } from "../api/http/web-pages.ts";
 import { keepPublishing, openRelease } from "../api/publish-release.ts";
 import { createFindJobs } from "../api/find/find-jobs.ts";
+import { createSettingCommands } from "../api/setting-commands.ts";
 import { createBellOutbox } from "../api/submit/bell-outbox.ts";
 import { systemClock } from "../core/clock.ts";
 import { sleep } from "../core/sleep.ts";
@@ -204,13 +207,25 @@ async function start(exits: Exits): Promise<Service> {
     metrics,
     log,
   });
+  const forActions = { ...stores, completion, outbox, events, pauseBoard, now, log };
   const actionDuty = startActionDuty({
     lease: lease("actions", ACTION_LEASE_MS),
-    actions: stores.actions,
-    runStep: createActionStep({
-      ...{ actions: stores.actions, jobs, workers, completion, outbox, events, now, log },
-      findJobs: createFindJobs({ index: services.index, jobs, indexer, now }),
-    }),
+    works: [
+      {
+        name: "actionId",
+        running: () => stores.actions.running(),
+        runStep: createActionStep({ ...forActions, findJobs: createFindJobs({ ...stores, indexer, now }) }),
+      },
+      {
+        name: "erasedTenant",
+        running: () => Promise.resolve(erasing(pauseBoard)),
+        runStep: createEraseStep({
+          ...forActions,
+          settingCommands: createSettingCommands({ ...stores, now, log }),
+          timerRegistration: timers.registration,
+        }),
+      },
+    ],
     log,
   });
   const stopping = new AbortController();

@@ -12,6 +12,7 @@ import {
   createBatchStore,
   createCountStored,
   createDeliveryStore,
+  createErasureStore,
   createEventPublisher,
   createEventSource,
   createIdentityGrantStore,
@@ -45,6 +46,7 @@ import type { Logger } from "../core/logger.ts";
 import type { AuditStore } from "../core/ports/audit-store.ts";
 import type { ActionStore } from "../core/ports/action-store.ts";
 import type { BatchStore } from "../core/ports/batch-store.ts";
+import type { ErasureStore } from "../core/ports/erasure-store.ts";
 import type { EventPublisher, EventSource } from "../core/ports/event-channel.ts";
 import type { IdentityGrantStore } from "../core/ports/identity-grant-store.ts";
 import type { JobFiles } from "../core/ports/job-files.ts";
@@ -85,6 +87,7 @@ export interface Services {
   readonly files: JobFiles;
   readonly removal: Removal;
   readonly retentions: RetentionStore;
+  readonly erasures: ErasureStore;
   readonly workers: WorkerStore;
   readonly tenants: TenantStore;
   readonly webhooks: WebhookStore;
@@ -144,6 +147,7 @@ export async function connect(
     files: createJobFiles({ storage }),
     removal: createRemoval({ storage }),
     retentions: createRetentionStore({ storage }),
+    erasures: createErasureStore({ storage }),
     workers: createWorkerStore({ storage }),
     tenants: createTenantStore({ storage }),
     webhooks: createWebhookStore({ storage, deliveries }),

@@ -5,7 +5,7 @@
 import { DEFAULT_POOL, jobQueueName } from "../core/deployment/topology.ts";
 import { messageOf } from "../core/errors.ts";
 import { unlessUnreadable } from "../core/unreadable.ts";
-import { jobIdParts } from "../core/job/ids.ts";
+import { jobIdParts, jobTime } from "../core/job/ids.ts";
 import { keysExpireBefore } from "../core/job/keys.ts";
 import { letterDueAt } from "../core/job/retention.ts";
 import { PRIORITIES } from "../core/job/priority.ts";
@@ -130,7 +130,11 @@ function createSweeper(deps: SweeperDeps): Sweeper {
 const isLetterDue =
   (forget: ForgetSweep, now: Clock["now"]): SweepDeadLettersDeps["isLetterDue"] =>
   (jobId, enqueuedAt) => {
-    const retention = forget.retentionOf(jobIdParts(jobId).tenantName);
+    const { tenantName } = jobIdParts(jobId);
+    const erasedAt = forget.erasedAt(tenantName);
+    // A later tenant of the same name has younger jobs.
+    if (erasedAt !== undefined && jobTime(jobId) < erasedAt) return true;
+    const retention = forget.retentionOf(tenantName);
     return retention !== undefined && letterDueAt(enqueuedAt, retention) <= now();
   };
 

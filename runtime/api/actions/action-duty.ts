@@ -1,18 +1,25 @@
 /**
- * The duty to carry out actions. One API instance has it at a time, elected by a lease. It takes a step of each running action
- * in turn, so that a large one does not keep the others waiting.
+ * The duty to carry out actions, and to erase tenants. One API instance has it at a time, elected by a lease. It takes a step
+ * of each running one in turn, so that a large one does not keep the others waiting.
  */
 import { messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
-import type { ActionStore } from "../../core/ports/action-store.ts";
 import type { LeaderLease } from "../../core/ports/worker-store.ts";
 import { sleep } from "../../core/sleep.ts";
-import type { RunStep } from "./run-step.ts";
+
+/** What is carried out in steps, each of which can be repeated. */
+export interface Stepwise {
+  /** For the log. */
+  readonly name: string;
+  /** Ids of those that are under way. */
+  readonly running: () => Promise<readonly string[]>;
+  /** Takes one step. False: it has ended, or has to wait. */
+  readonly runStep: (id: string) => Promise<boolean>;
+}
 
 export interface ActionDutyDeps {
   readonly lease: LeaderLease;
-  readonly actions: Pick<ActionStore, "running">;
-  readonly runStep: RunStep;
+  readonly works: readonly Stepwise[];
   readonly log: Logger;
   /** Default EVERY_MS. */
   readonly everyMs?: number;
@@ -34,8 +41,7 @@ export const ACTION_LEASE_MS = 20_000;
 
 export function startActionDuty({
   lease,
-  actions,
-  runStep,
+  works,
   log,
   everyMs = EVERY_MS,
   pauseMs = PAUSE_MS,
@@ -47,14 +53,16 @@ export function startActionDuty({
   async function round(): Promise<boolean> {
     if (!(await lease.hold())) return false;
     let isBusy = false;
-    for (const actionId of await actions.running()) {
-      if (signal.aborted || !(await lease.hold())) return false;
-      try {
-        isBusy = (await runStep(actionId)) || isBusy;
-      } catch (error) {
-        log.warn({ actionId, error: messageOf(error) }, "a step of an action failed; it is repeated");
+    for (const { name, running, runStep } of works) {
+      for (const id of await running()) {
+        if (signal.aborted || !(await lease.hold())) return false;
+        try {
+          isBusy = (await runStep(id)) || isBusy;
+        } catch (error) {
+          log.warn({ [name]: id, error: messageOf(error) }, "a step failed; it is repeated");
+        }
+        await sleep(pauseMs, signal);
       }
-      await sleep(pauseMs, signal);
     }
     return isBusy;
   }

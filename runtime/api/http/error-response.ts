@@ -71,6 +71,7 @@ export function statusOf(code: ErrorCode): number {
     case "SettingNotFound":
     case "PauseNotFound":
     case "ActionNotFound":
+    case "ErasureNotFound":
       return 404;
     case "BatchClosed":
     case "BatchOfTimer":
@@ -87,6 +88,7 @@ export function statusOf(code: ErrorCode): number {
     case "SettingMissing":
     case "TooManySettings":
     case "TooManyPauses":
+    case "TenantErasing":
       return 409;
     case "ParametersInvalid":
     case "PackageCorrupt":

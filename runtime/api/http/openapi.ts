@@ -125,14 +125,18 @@ function contentOf({ schema, lines, events, file }: ResponseSpec): Pick<ZodOpenA
         ...(schema && { "application/json": { schema } }),
         // The schema of one line: this version of OpenAPI cannot describe a sequence.
         ...(lines && { [LINES_MEDIA_TYPE]: { schema: lines } }),
+        ...(file !== undefined && fileContent(file)),
       },
     };
   }
   // The schema of one event's data.
   if (events !== undefined) return { content: { [EVENTS_MEDIA_TYPE]: { schema: events } } };
-  if (file !== undefined) return { content: { [file]: { schema: file.startsWith("text/") ? TEXT : BYTES } } };
-  return {};
+  return file === undefined ? {} : { content: fileContent(file) };
 }
+
+const fileContent = (mediaType: string) => ({
+  [mediaType]: { schema: mediaType.startsWith("text/") ? TEXT : BYTES },
+});
 
 /** A GET of JSON has an ETag; see reply.ts. */
 const isConditional = ({ method, responses }: Operation): boolean =>

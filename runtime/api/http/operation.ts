@@ -18,11 +18,11 @@ export type Method = "get" | "post" | "put" | "patch" | "delete";
 export interface ResponseSpec {
   readonly description: string;
   readonly schema?: z.ZodType;
-  /** JSON lines, sent while the request is still coming. With `schema` too, the operation can answer either. */
+  /** JSON lines, sent as they come. With `schema` or `file` too, the operation can answer either. */
   readonly lines?: z.ZodType;
   /** Server-Sent Events, each with data by this schema. */
   readonly events?: z.ZodType;
-  /** Media type of a file. */
+  /** Media type of a file. Without a length, one that breaks off cuts the connection. */
   readonly file?: string;
   /** Further headers that it always has: name and description. */
   readonly headers?: Readonly<Record<string, string>>;

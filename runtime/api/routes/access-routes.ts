@@ -13,32 +13,26 @@ import {
   tenantView,
   tenantViewSchema,
 } from "../../core/http/tenant-api.ts";
-import { pauseView, putWeightSchema, tenantOfPause } from "../../core/http/pause-api.ts";
+import { pauseView, putWeightSchema } from "../../core/http/pause-api.ts";
 import { pageSchema, pageView } from "../../core/http/views.ts";
-import type { IdentityGrantStore } from "../../core/ports/identity-grant-store.ts";
 import { quotaView } from "../../core/http/quota-api.ts";
 import type { QuotaStore } from "../../core/ports/quota-store.ts";
 import type { TenantGrant, TenantStore } from "../../core/ports/tenant-store.ts";
-import type { PauseStore } from "../../core/ports/pause-store.ts";
-import type { WebhookStore } from "../../core/ports/webhook-store.ts";
 import type { PauseBoard } from "../../lifecycle/pause-board.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
-import type { SettingCommands } from "../setting-commands.ts";
+import { assertNotErasing } from "../erase/begin-erasure.ts";
+import { type RemoveTenantDeps, removeBelongings } from "../erase/remove-tenant.ts";
 import { type Operation, operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
 import { isVisibleTo } from "./pause-routes.ts";
 import type { Clock } from "../../core/clock.ts";
 
-export interface AccessOperationDeps {
+export interface AccessOperationDeps extends RemoveTenantDeps {
   /** How to sign in. */
   readonly authFacts: AuthFacts;
   readonly tenants: TenantStore;
-  readonly webhooks: Pick<WebhookStore, "of" | "remove">;
   readonly timerRegistration: Pick<TimerRegistration, "removeTenant">;
-  readonly identityGrants: Pick<IdentityGrantStore, "of" | "remove">;
   readonly quotas: Pick<QuotaStore, "get" | "remove">;
-  readonly settingCommands: Pick<SettingCommands, "removeTenant">;
-  readonly pauses: Pick<PauseStore, "list" | "remove">;
   readonly pauseBoard: Pick<PauseBoard, "current">;
   readonly now: Clock["now"];
 }
@@ -116,7 +110,7 @@ const listTenants = ({ tenants }: AccessOperationDeps) =>
     handle: async ({ query }) => ({ status: 200, body: pageView(await tenants.list(query), tenantView) }),
   });
 
-const putTenant = ({ tenants, now }: AccessOperationDeps) =>
+const putTenant = ({ tenants, pauseBoard, now }: AccessOperationDeps) =>
   operation({
     id: "putTenant",
     method: "put",
@@ -127,8 +121,9 @@ const putTenant = ({ tenants, now }: AccessOperationDeps) =>
     needs: "operate",
     params: tenantParams,
     responses: { 200: { description: "The tenant.", schema: tenantViewSchema } },
-    errors: [],
+    errors: ["TenantErasing"],
     async handle({ caller, params: { tenantName }, changed }) {
+      assertNotErasing(pauseBoard, tenantName);
       const tenant = await tenants.create({ tenantName, createdAt: now(), createdBy: caller.name });
       changed({ after: { createdAt: tenant.createdAt, createdBy: tenant.createdBy } });
       return { status: 200, body: tenantView(tenant) };
@@ -166,22 +161,17 @@ const deleteTenant = (deps: AccessOperationDeps) =>
     path: "/v1/tenants/{tenantName}",
     tag: "Access",
     summary: "Delete a tenant, its grants, webhooks, settings, pauses and timers",
-    description: "Its batches, jobs and packages stay. Only an administrator can reach them.",
+    description:
+      "Its batches, jobs and packages stay. Only an administrator can reach them. To remove these too, erase the tenant.",
     needs: "operate",
     params: tenantParams,
     responses: { 204: { description: "Deleted." } },
     errors: ["TenantNotFound"],
     async handle({ caller, params: { tenantName }, changed }) {
-      const { tenants, webhooks, identityGrants, settingCommands, timerRegistration, pauses, quotas } = deps;
+      const { tenants, timerRegistration } = deps;
       const tenant = await tenants.get(tenantName);
-      // First: afterwards no caller could remove them, and a new tenant of the same name must not get them.
-      for (const { webhookName } of await webhooks.of(tenantName)) await webhooks.remove(tenantName, webhookName);
-      await settingCommands.removeTenant(tenantName, caller.name);
-      for (const { pool } of await identityGrants.of(tenantName)) await identityGrants.remove(tenantName, pool);
-      for (const { subject } of await pauses.list(() => undefined)) {
-        if (tenantOfPause(subject) === tenantName) await pauses.remove(subject);
-      }
-      await quotas.remove(tenantName);
+      // First: afterwards no caller could remove them.
+      await removeBelongings(tenantName, caller.name, deps);
       const removed = await tenants.remove(tenantName);
       // Also if there is no such tenant: an earlier deletion may have stopped here.
       await timerRegistration.removeTenant(tenantName);

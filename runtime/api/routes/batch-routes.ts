@@ -63,7 +63,7 @@ const createBatch = ({ findBatch }: BatchOperationDeps) =>
       201: { description: "The batch.", schema: batchViewSchema, headers: CREATED },
       200: { description: "The batch an earlier request created.", schema: batchViewSchema, headers: REPLAYED },
     },
-    errors: ["BatchNotFound", "IdempotencyKeyReused"],
+    errors: ["BatchNotFound", "IdempotencyKeyReused", "TenantErasing"],
     async handle({ caller, body, headers, changed }) {
       const { batch, replayed } = await findBatch.create(caller, body, headers["idempotency-key"]);
       const { tenantName, batchId, batchName } = batch;

@@ -27,6 +27,8 @@ import { isIntact } from "../publish-release.ts";
 import type { PublishedJobsOf } from "../published-jobs.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import type { Caller } from "../auth/caller.ts";
+import { assertNotErasing } from "../erase/begin-erasure.ts";
+import type { PauseBoard } from "../../lifecycle/pause-board.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody, streamBody } from "../http/read-request.ts";
 
@@ -35,6 +37,7 @@ export interface PackageOperationDeps {
   readonly publishedJobs: PublishedJobsOf;
   readonly settings: SettingReader;
   readonly timerRegistration: TimerRegistration;
+  readonly pauseBoard: Pick<PauseBoard, "current">;
   /** Why nothing more is stored for the tenant. */
   readonly storageQuota: (tenantName: string) => Promise<JobSystemError | undefined>;
 }
@@ -108,7 +111,7 @@ const REFUSALS = [
   "EntryPointInvalid",
 ] as const;
 
-const putPackage = ({ packages, settings, timerRegistration, storageQuota }: PackageOperationDeps) =>
+const putPackage = ({ packages, settings, timerRegistration, storageQuota, pauseBoard }: PackageOperationDeps) =>
   operation({
     id: "putPackage",
     method: "put",
@@ -129,10 +132,11 @@ const putPackage = ({ packages, settings, timerRegistration, storageQuota }: Pac
     responses: {
       200: { description: "Published, or already the current version.", schema: publishedPackageSchema },
     },
-    errors: [...REFUSALS, "TenantNotFound", "TimerLimitReached", "QuotaExceeded"],
+    errors: [...REFUSALS, "TenantNotFound", "TenantErasing", "TimerLimitReached", "QuotaExceeded"],
     async handle({ caller, params, body, changed }) {
       const { tenantName, packageName } = params;
       if (!caller.mayUse(tenantName)) throw noSuchTenant(tenantName);
+      assertNotErasing(pauseBoard, tenantName);
       const refusal = await storageQuota(tenantName);
       if (refusal !== undefined) throw refusal;
       const bytes = await bytesOf(body);

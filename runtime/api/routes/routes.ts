@@ -4,6 +4,7 @@ import type { Retention } from "../../core/job/retention.ts";
 import type { IdSource } from "../../core/job/ids.ts";
 import type { AuditStore } from "../../core/ports/audit-store.ts";
 import type { ActionStore } from "../../core/ports/action-store.ts";
+import type { ErasureStore } from "../../core/ports/erasure-store.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { IdentityGrantStore } from "../../core/ports/identity-grant-store.ts";
@@ -32,6 +33,7 @@ import type { PauseBoard } from "../../lifecycle/pause-board.ts";
 import { createWake } from "../../lifecycle/limits/wake-line.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import { createBatchCommands } from "../batch-commands.ts";
+import { refusingErased } from "../erase/begin-erasure.ts";
 import type { EventStreamDeps } from "../events/event-stream.ts";
 import type { Tickets } from "../events/tickets.ts";
 import { sleep } from "../../core/sleep.ts";
@@ -58,7 +60,9 @@ import { batchOperations } from "./batch-routes.ts";
 import { createDeadLetterBrowser } from "../dead-letter-browser.ts";
 import { deadLetterOperations } from "./dead-letter-routes.ts";
 import { createFindJobs } from "../find/find-jobs.ts";
+import { erasureOperations } from "./erasure-routes.ts";
 import { eventOperations } from "./event-routes.ts";
+import { exportOperations } from "./export-routes.ts";
 import { findOperations } from "./find-routes.ts";
 import { identityOperations } from "./identity-routes.ts";
 import { jobOutputOperations } from "./job-output-routes.ts";
@@ -126,6 +130,7 @@ export interface ApiStores {
   readonly audit: AuditStore;
   readonly pauses: PauseStore;
   readonly retentions: RetentionStore;
+  readonly erasures: ErasureStore;
   readonly quotas: QuotaStore;
   readonly uniqueKeys: Pick<UniqueKeyStore, "get" | "put">;
 }
@@ -178,7 +183,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     publishedJobs,
     isReleasePending: (tenantName, packageName) => release?.isPending(tenantName, packageName) ?? false,
   });
-  const knownJobs = withQuotas(packagesKnown, quotas);
+  const knownJobs = refusingErased(withQuotas(packagesKnown, quotas), pauseBoard);
   const submitDeps = { ...shared, findBatch, reservations, writer, knownJobs };
   const submitJob = givingBackOne(createSubmitJob(submitDeps), quotas);
   const submitMany = givingBackMany(createSubmitMany(submitDeps), quotas);
@@ -192,6 +197,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...jobOperations(shared),
     ...jobOutputOperations({ ...shared, followLogEveryMs: deps.followLogEveryMs }),
     ...findOperations({ findJobs }),
+    ...exportOperations(shared),
     ...actionOperations(shared),
     ...batchOperations({ ...shared, findBatch, commands: createBatchCommands(shared) }),
     ...deadLetterOperations(createDeadLetterBrowser(shared)),
@@ -205,6 +211,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...identityOperations({ ...shared, log }),
     ...auditOperations(shared),
     ...retentionOperations({ ...shared, defaultRetention: deps.defaultRetention }),
+    ...erasureOperations(shared),
     ...quotaOperations({ ...shared, forget: quotas.forget }),
     ...accessOperations({ ...shared, timerRegistration, settingCommands, authFacts: deps.authFacts }),
   ];

@@ -77,6 +77,7 @@ const submitOne = ({ submitJob }: SubmitOperationDeps) =>
       "JobTypeUnknown",
       "ParametersInvalid",
       "SettingMissing",
+      "TenantErasing",
     ],
     async handle({ caller, headers, body: { batchId, ...job } }) {
       const request = { job, batchId, idempotencyKey: headers["idempotency-key"] };
@@ -112,6 +113,7 @@ const resubmitOne = ({ submitJob, lookup, batches, files }: SubmitOperationDeps)
       "JobTypeUnknown",
       "ParametersInvalid",
       "SettingMissing",
+      "TenantErasing",
     ],
     async handle({ caller, params: { jobId }, headers, body }) {
       const { value: origin } = await lookup.job(caller, jobId);

@@ -22,6 +22,8 @@ import {
 import { batchIdOf, type Timer, type TimerName } from "../../core/timer/timer.ts";
 import { pageSchema, pageView, submittedSchema } from "../../core/http/views.ts";
 import type { Caller } from "../auth/caller.ts";
+import { assertNotErasing } from "../erase/begin-erasure.ts";
+import type { PauseBoard } from "../../lifecycle/pause-board.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
 import { CREATED, REPLAYED, createdReply } from "./created-reply.ts";
@@ -33,6 +35,7 @@ export interface TimerOperationDeps {
   readonly jobs: Pick<JobStore, "get">;
   readonly packages: Pick<PackageCatalog, "get">;
   readonly runTimer: RunTimer;
+  readonly pauseBoard: Pick<PauseBoard, "current">;
   /** Starts a round of this process's scheduler at once. */
   readonly wakeScheduler: () => void;
   readonly now: Clock["now"];
@@ -251,9 +254,10 @@ const runTimerNow = (deps: TimerOperationDeps) =>
       201: { description: "The run is accepted.", schema: submittedSchema, headers: CREATED },
       200: { description: "The run an earlier request started.", schema: submittedSchema, headers: REPLAYED },
     },
-    errors: ["TimerNotFound", "IdempotencyKeyReused"],
+    errors: ["TimerNotFound", "IdempotencyKeyReused", "TenantErasing"],
     async handle({ caller, params, headers, changed }) {
       const { value: timer } = await findTimer(deps.timers, caller, params);
+      assertNotErasing(deps.pauseBoard, timer.tenantName);
       await assertCurrent(deps.packages, timer);
       const { replayed, ...submitted } = await deps.runTimer(caller, timer, headers["idempotency-key"]);
       changed({ after: { jobId: submitted.jobId, ...(replayed && { replayed }) } });

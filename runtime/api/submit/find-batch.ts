@@ -7,7 +7,9 @@ import type { BatchStore } from "../../core/ports/batch-store.ts";
 import { DEFAULT_PRIORITY } from "../../core/job/priority.ts";
 import type { CreateBatchBody } from "../../core/http/requests.ts";
 import { DEFAULT_POOL } from "../../core/deployment/topology.ts";
+import type { PauseBoard } from "../../lifecycle/pause-board.ts";
 import type { Caller } from "../auth/caller.ts";
+import { assertNotErasing } from "../erase/begin-erasure.ts";
 import { type Lookup, assertNotOfTimer } from "../lookup.ts";
 import { type Reservation, type Reservations, requestHash } from "./reservations.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -20,6 +22,7 @@ export interface FindBatchDeps {
   readonly now: Clock["now"];
   /** The worker pools there are. A batch for another pool would wait for ever. */
   readonly pools: readonly string[];
+  readonly pauseBoard: Pick<PauseBoard, "current">;
 }
 
 export interface CreatedBatch {
@@ -31,20 +34,20 @@ export interface CreatedBatch {
 export interface FindBatch {
   /**
    * Default tenant: the only one the caller acts for. Throws InvalidRequestError, BatchNotFound for a tenant of others,
-   * IdempotencyKeyReused.
+   * IdempotencyKeyReused, TenantErasing.
    */
   create(caller: Caller, body: CreateBatchBody, idempotencyKey: string | undefined): Promise<CreatedBatch>;
   /** The batch with this id, open or not. Throws BatchNotFound; BatchOfTimer for the batch of a timer. */
   named(caller: Caller, batchId: string): Promise<Batch>;
   /**
    * The tenant's batch of the day. A new one is created if there is none, or if the last is not open. After
-   * DEFAULT_BATCHES_PER_DAY_MAX of them the last is returned, open or not. Throws BatchNotFound.
+   * DEFAULT_BATCHES_PER_DAY_MAX of them the last is returned, open or not. Throws BatchNotFound, TenantErasing.
    */
   daily(caller: Caller, tenantName: string): Promise<Batch>;
 }
 
 export function createFindBatch(deps: FindBatchDeps): FindBatch {
-  const { batches, lookup, reservations, ids, now, pools } = deps;
+  const { batches, lookup, reservations, ids, now, pools, pauseBoard } = deps;
 
   type Fields = CreateBatchBody & { readonly tenantName: string };
 
@@ -79,6 +82,7 @@ export function createFindBatch(deps: FindBatchDeps): FindBatch {
     async create(caller, body, idempotencyKey) {
       const fields = { ...body, tenantName: body.tenantName ?? onlyTenantOf(caller) };
       assertTenant(caller, fields.tenantName);
+      assertNotErasing(pauseBoard, fields.tenantName);
       assertPool(fields);
       const { id, isFirst } = await reserve(fields, idempotencyKey);
       const existing = isFirst ? undefined : await batches.get(id);
@@ -94,6 +98,7 @@ export function createFindBatch(deps: FindBatchDeps): FindBatch {
 
     async daily(caller, tenantName) {
       assertTenant(caller, tenantName);
+      assertNotErasing(pauseBoard, tenantName);
       const today = now();
       for (let number = 0; ; number++) {
         const batchId = defaultBatchId(tenantName, today.getTime(), number);

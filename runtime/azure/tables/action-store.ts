@@ -72,7 +72,7 @@ export function createActionStore({ storage }: { readonly storage: Pick<StorageC
     async running() {
       const ids: string[] = [];
       try {
-        const filter = odata`PartitionKey eq ${RUNNING}`;
+        const filter = odata`PartitionKey eq ${RUNNING_PARTITION}`;
         for await (const { rowKey } of table.retrying.listEntities({ queryOptions: { filter } }))
           ids.push(rowKey ?? "");
       } catch (error) {
@@ -91,8 +91,8 @@ export function createActionStore({ storage }: { readonly storage: Pick<StorageC
   };
 }
 
-const RUNNING = "~running";
-export const runningKeys = (actionId: string): RowKeys => ({ partitionKey: RUNNING, rowKey: actionId });
+export const RUNNING_PARTITION = "~running";
+export const runningKeys = (actionId: string): RowKeys => ({ partitionKey: RUNNING_PARTITION, rowKey: actionId });
 
 /** Ids have the form of batch ids. Throws InvariantError for another text. */
 export function actionKeys(actionId: string): RowKeys {

@@ -9,7 +9,7 @@ import { jobIdParts, newestFirst, newestFirstKey } from "../../core/job/ids.ts";
 import { JOB_STATES } from "../../core/job/states.ts";
 import type { IndexEntry, IndexMove, IndexPlace, IndexRange, JobIndex } from "../../core/ports/job-index.ts";
 import type { StorageClients } from "../connect.ts";
-import { isMissing, isRefused, storageError } from "../translate-error.ts";
+import { storageError } from "../translate-error.ts";
 import {
   type Cell,
   type Cells,
@@ -20,12 +20,9 @@ import {
   text,
   writeCells,
 } from "./columns.ts";
+import { inTransactions, removeRows } from "./remove-rows.ts";
 import type { RowKeys } from "./rows.ts";
 
-/** What the service takes in one transaction. */
-const GROUP_MAX_ROWS = 100;
-/** Transactions under way at one time. */
-const GROUPS_AT_ONCE = 4;
 /** Entries in one answer of the service. */
 const PAGE_MAX = 1_000;
 
@@ -43,31 +40,7 @@ export function createJobIndex({ storage }: { readonly storage: Pick<StorageClie
     });
   }
 
-  async function remove(rows: readonly RowKeys[]): Promise<void> {
-    await inTransactions(
-      rows.map((keys) => ({ keys })),
-      async (group) => {
-        const [single] = group;
-        if (group.length === 1 && single !== undefined) return removeOne(single.keys);
-        try {
-          await table.once.submitTransaction(group.map(({ keys }): TransactionAction => ["delete", { ...keys }]));
-          return;
-        } catch (error) {
-          if (!isRefused(error)) throw storageError(error, "removing from the index");
-        }
-        // One that is not there refuses the whole transaction.
-        await Promise.all(group.map(({ keys }) => removeOne(keys)));
-      },
-    );
-  }
-
-  async function removeOne({ partitionKey, rowKey }: RowKeys): Promise<void> {
-    try {
-      await table.retrying.deleteEntity(partitionKey, rowKey);
-    } catch (error) {
-      if (!isMissing(error)) throw storageError(error, "removing from the index");
-    }
-  }
+  const remove = (rows: readonly RowKeys[]): Promise<void> => removeRows(table, rows, "removing from the index");
 
   return {
     async write(moves) {
@@ -211,22 +184,4 @@ export const storedEntryOf = (row: Row): StoredEntry => readCells("indexEntry", 
 export function entryOf(rowKey: string): IndexEntry {
   const position = rowKey.slice(rowKey.indexOf(AFTER_TAG) + 1);
   return { jobId: position.slice(position.indexOf(".") + 1), position };
-}
-
-/** Calls `send` for up to 100 rows of one partition at a time. A row that occurs twice is sent once, the last one. */
-async function inTransactions<T extends { readonly keys: RowKeys }>(
-  rows: readonly T[],
-  send: (group: readonly T[]) => Promise<void>,
-): Promise<void> {
-  const groups = [...Map.groupBy(rows, ({ keys }) => keys.partitionKey).values()].flatMap((ofPartition) => {
-    const distinct = [...new Map(ofPartition.map((row) => [row.keys.rowKey, row])).values()];
-    return Array.from({ length: Math.ceil(distinct.length / GROUP_MAX_ROWS) }, (_, index) =>
-      distinct.slice(index * GROUP_MAX_ROWS, (index + 1) * GROUP_MAX_ROWS),
-    );
-  });
-  const next = groups.values();
-  const worker = async (): Promise<void> => {
-    for (const group of next) await send(group);
-  };
-  await Promise.all(Array.from({ length: Math.min(GROUPS_AT_ONCE, groups.length) }, worker));
 }

@@ -4,7 +4,7 @@
  */
 import { odata } from "@azure/data-tables";
 import * as z from "zod";
-import type { Pause, PauseSubject } from "../../core/admission/pause.ts";
+import type { Pause, PausedSubject } from "../../core/admission/pause.ts";
 import { pauseKey } from "../../core/admission/pause.ts";
 import { TABLES } from "../../core/deployment/storage-layout.ts";
 import { PRIORITIES } from "../../core/job/priority.ts";
@@ -64,8 +64,9 @@ export function createPauseStore({ storage }: { readonly storage: Pick<StorageCl
 /** No tenant's name has this character. */
 export const PAUSED_PARTITION = "~paused";
 
-const subjectSchema: z.ZodType<PauseSubject> = z.discriminatedUnion("kind", [
+const subjectSchema: z.ZodType<PausedSubject> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("tenant"), tenantName: z.string() }),
+  z.object({ kind: z.literal("erasure"), tenantName: z.string() }),
   z.object({ kind: z.literal("type"), tenantName: z.string(), jobType: z.string() }),
   z.object({ kind: z.literal("pool"), pool: z.string() }),
   z.object({ kind: z.literal("queue"), pool: z.string(), priority: z.enum(PRIORITIES) }),
@@ -78,7 +79,7 @@ const COLUMNS: Columns<Pause> = {
   reason: optionalText("reason"),
 };
 
-export const pauseKeys = (subject: PauseSubject): RowKeys => ({
+export const pauseKeys = (subject: PausedSubject): RowKeys => ({
   partitionKey: PAUSED_PARTITION,
   rowKey: pauseKey(subject),
 });

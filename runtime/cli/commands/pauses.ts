@@ -1,5 +1,5 @@
 /** `jobyard pause`, `jobyard resume` and `jobyard pauses`: hold a tenant, a job type, a pool or a queue, and let it go on. */
-import { type PauseSubject, pauseName } from "../../core/admission/pause.ts";
+import { type PauseSubject, type PausedSubject, pauseName } from "../../core/admission/pause.ts";
 import { PRIORITIES } from "../../core/job/priority.ts";
 import type { JobServiceClient, PauseView } from "../../client/index.ts";
 import { type RemoteOptions, connect, show, showInstant, tenantOf } from "../command.ts";
@@ -67,9 +67,10 @@ async function subjectOf(
 }
 
 /** A view has the fields of its kind. */
-function subjectIn({ kind, tenantName = "", jobType = "", pool = "", priority = "normal" }: PauseView): PauseSubject {
+function subjectIn({ kind, tenantName = "", jobType = "", pool = "", priority = "normal" }: PauseView): PausedSubject {
   switch (kind) {
     case "tenant":
+    case "erasure":
       return { kind, tenantName };
     case "type":
       return { kind, tenantName, jobType };

@@ -19,21 +19,47 @@ export const ADMINISTRATION: readonly CommandSpec[] = [
   },
   {
     name: "tenants",
-    summary: "List, create, weigh or delete tenants. For administrators.",
-    examples: [
-      "tenants",
-      "tenants --create acme",
-      "tenants --weigh acme --weight 3",
-      "tenants --delete acme            # its jobs stay",
+    summary: "List, create, weigh, delete or erase tenants. For administrators.",
+    defaultCommand: "list",
+    commands: [
+      {
+        name: "list",
+        summary: "List tenants; or create, weigh or delete one.",
+        examples: [
+          "tenants",
+          "tenants --create acme",
+          "tenants --weigh acme --weight 3",
+          "tenants --delete acme            # its jobs stay",
+        ],
+        options: [
+          ...REMOTE,
+          { flags: "--create <name>", text: "create it if it does not exist" },
+          { flags: "--weigh <name>", text: "set its share of the slots, with --weight" },
+          {
+            flags: "--weight <number>",
+            text: "in proportion to other tenants; a new one has 1",
+            number: [1, WEIGHT_MAX],
+          },
+          { flags: "--delete <name>", text: "delete it and its grants" },
+        ],
+        load: async () => (await import("../commands/tenants.ts")).tenants,
+      },
+      {
+        name: "erase",
+        summary: "Remove a tenant and everything that is stored of it, for good; or show how far that is.",
+        examples: [
+          "tenants erase acme --confirm acme",
+          "tenants erase acme                 # how far it is, or the report of the last one",
+        ],
+        arguments: [{ name: "<tenant>", text: "the tenant" }],
+        options: [
+          ...REMOTE,
+          { flags: "--confirm <name>", text: "begin: the tenant's name once more" },
+          { flags: "--detach", text: "do not wait until it has ended" },
+        ],
+        load: async () => (await import("../commands/erase.ts")).eraseTenant,
+      },
     ],
-    options: [
-      ...REMOTE,
-      { flags: "--create <name>", text: "create it if it does not exist" },
-      { flags: "--weigh <name>", text: "set its share of the slots, with --weight" },
-      { flags: "--weight <number>", text: "in proportion to other tenants; a new one has 1", number: [1, WEIGHT_MAX] },
-      { flags: "--delete <name>", text: "delete it and its grants" },
-    ],
-    load: async () => (await import("../commands/tenants.ts")).tenants,
   },
   {
     name: "retention",

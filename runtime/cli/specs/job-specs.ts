@@ -1,4 +1,5 @@
 /** Commands about jobs: submit, watch, list, cancel, requeue. */
+import { EXPORT_FORMATS } from "../../core/http/export-api.ts";
 import { ON_CONFLICT } from "../../core/job/unique.ts";
 import { PRIORITIES } from "../../core/job/priority.ts";
 import { JOB_STATES } from "../../core/job/states.ts";
@@ -21,12 +22,17 @@ export const PRIORITY: OptionSpec = {
   choices: PRIORITIES,
 };
 
-/** Which jobs of a tenant; the state has an option of its own. */
-export const FILTER: readonly OptionSpec[] = [
+const STATE: OptionSpec = { flags: "-s, --state <state>", text: "only jobs in this state", choices: JOB_STATES };
+const CHOICE: readonly OptionSpec[] = [
   { flags: "--type <jobType>", text: "only jobs of this type" },
   { flags: "--tag <tag>", text: "only jobs with this tag" },
   { flags: "--since <time>", text: "submitted then or later: an instant, or a span before now such as 2h" },
   { flags: "--until <time>", text: "submitted before: an instant, or a span before now such as 30m" },
+];
+
+/** Which jobs of a tenant; the state has an option of its own. */
+export const FILTER: readonly OptionSpec[] = [
+  ...CHOICE,
   { flags: "--delayed", text: "only queued jobs that may not start yet" },
 ];
 
@@ -128,14 +134,27 @@ export const JOBS: readonly CommandSpec[] = [
       "jobs <batchId> --limit 100000 --json | jq -r '.items[].jobId'",
     ],
     arguments: [{ name: "[id]", text: "a batch or a job (default: all jobs of a tenant, newest first)" }],
-    options: [
-      ...REMOTE,
-      { flags: "-s, --state <state>", text: "only jobs in this state", choices: JOB_STATES },
-      ...FILTER,
-      TENANT,
-      limit(1_000_000, 50),
-    ],
+    options: [...REMOTE, STATE, ...FILTER, TENANT, limit(1_000_000, 50)],
     load: async () => (await import("../commands/jobs.ts")).jobs,
+  },
+  {
+    name: "export",
+    summary: "Export the jobs of a tenant or a batch as JSON lines or CSV.",
+    examples: [
+      "export --tenant acme --output acme.ndjson",
+      "export --batch <batchId> --format csv --output batch.csv",
+      "export --tenant acme --state failed --since 7d | jq -r .failure.code | sort | uniq -c",
+    ],
+    options: [
+      ...SERVICE,
+      TENANT,
+      { flags: "-b, --batch <batchId>", text: "only jobs of this batch" },
+      STATE,
+      ...CHOICE,
+      { flags: "--format <format>", text: "the form of a line", choices: EXPORT_FORMATS, default: "ndjson" },
+      { flags: "-o, --output <file>", text: "a new file, which is there when the export is whole (default: print)" },
+    ],
+    load: async () => (await import("../commands/export.ts")).exportJobs,
   },
   {
     name: "logs",

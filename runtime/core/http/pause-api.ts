@@ -1,6 +1,6 @@
 /** Pauses, and the weights of tenants, in requests and answers of the web API. */
 import * as z from "zod";
-import type { Pause, PauseSubject } from "../admission/pause.ts";
+import type { Pause, PausedSubject } from "../admission/pause.ts";
 import { PRIORITIES } from "../job/priority.ts";
 import { PAUSE_REASON_MAX_LENGTH, WEIGHT_MAX } from "../limits.ts";
 import { PLAIN_LINE } from "../text.ts";
@@ -28,7 +28,9 @@ export const putPauseSchema = z
 
 export const pauseViewSchema = z
   .object({
-    kind: z.enum(["tenant", "type", "pool", "queue"]).meta({ description: "What is paused." }),
+    kind: z
+      .enum(["tenant", "type", "pool", "queue", "erasure"])
+      .meta({ description: "What is paused. `erasure`: the tenant is being erased, and nothing resumes it." }),
     tenantName: z.string().optional(),
     jobType: z.string().optional(),
     pool: z.string().optional(),
@@ -64,5 +66,5 @@ export const pauseView = ({ subject, pausedAt, pausedBy, reason }: Pause): Pause
 });
 
 /** Whose pause it is. Undefined: it belongs to no tenant. */
-export const tenantOfPause = (subject: PauseSubject): string | undefined =>
+export const tenantOfPause = (subject: PausedSubject): string | undefined =>
   "tenantName" in subject ? subject.tenantName : undefined;

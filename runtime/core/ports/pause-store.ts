@@ -1,5 +1,5 @@
 /** What is paused. Workers read it every two seconds; only the API writes it. */
-import type { Pause, PauseSubject } from "../admission/pause.ts";
+import type { Pause, PausedSubject } from "../admission/pause.ts";
 import type { OnUnreadable } from "./stored.ts";
 
 export interface PauseReader {
@@ -11,5 +11,5 @@ export interface PauseStore extends PauseReader {
   /** Adds the pause, or replaces the one of the same subject. */
   put(pause: Pause): Promise<void>;
   /** False: it was not paused. */
-  remove(subject: PauseSubject): Promise<boolean>;
+  remove(subject: PausedSubject): Promise<boolean>;
 }

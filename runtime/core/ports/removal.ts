@@ -19,6 +19,10 @@ export interface PartRequest {
   readonly onUnreadable?: OnUnreadable | undefined;
 }
 
+/** Rows of a tenant that are removed without being read. `limits`: of its lines; `deliveries`: of its webhooks. */
+export type TenantRowKind =
+  "jobs" | "counters" | "batches" | "keys" | "index" | "limits" | "timers" | "actions" | "webhooks" | "deliveries";
+
 /** Which blobs: all of one batch's jobs, or all of a tenant's jobs. */
 export type BlobsOf = { readonly batchId: string } | { readonly tenantName: string };
 
@@ -40,4 +44,10 @@ export interface Removal {
   parameters(jobId: string): Promise<void>;
   /** Removes up to `maxCount` logs, artifacts and parameters. Resolves to their number; fewer: there are no more. */
   blobs(of: BlobsOf, maxCount: number): Promise<number>;
+  /** The same with a tenant's packages, all their versions included. */
+  packages(tenantName: string, maxCount: number): Promise<number>;
+  /** Jobs of a tenant that are queued or running, also those whose batch is gone. A part may be empty and not the last. */
+  openJobs(tenantName: string, request: Pick<PartRequest, "from">): Promise<Part<Stored<Job>>>;
+  /** Removes a page of the tenant's rows, whatever their versions. Resolves to their number; 0: there are none. */
+  rows(tenantName: string, kind: TenantRowKind): Promise<number>;
 }

@@ -7,6 +7,7 @@ import type { Batch } from "../../core/job/job.ts";
 import { type Retention, type TenantRetention, isLookDue, keepsAll, mayLoseJobs } from "../../core/job/retention.ts";
 import { FORGET_REQUESTS_PER_ROUND } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
+import type { ErasureStore } from "../../core/ports/erasure-store.ts";
 import type { RetentionStore } from "../../core/ports/retention-store.ts";
 import { unlessUnreadable } from "../../core/unreadable.ts";
 import {
@@ -21,6 +22,7 @@ import {
 
 export interface ForgetSweepDeps extends ForgetBatchDeps {
   readonly retentions: Pick<RetentionStore, "all" | "get">;
+  readonly erasures: Pick<ErasureStore, "all">;
   /** Of tenants that have set none. */
   readonly defaultRetention: Retention;
   readonly log: Logger;
@@ -31,6 +33,8 @@ export interface ForgetSweep {
   sweep(): Promise<Forgotten>;
   /** What a tenant keeps, as it was known when the latest pass began. Undefined: not known yet. */
   retentionOf(tenantName: string): Retention | undefined;
+  /** When the tenant was erased, as it was known then. Undefined: never, or not known yet. */
+  erasedAt(tenantName: string): Date | undefined;
 }
 
 /** Retention is counted in days. */
@@ -45,8 +49,9 @@ interface Pass {
 }
 
 export function createForgetSweep(deps: ForgetSweepDeps): ForgetSweep {
-  const { removal, retentions, defaultRetention, unreadable, now, log } = deps;
+  const { removal, retentions, erasures, defaultRetention, unreadable, now, log } = deps;
   let own: ReadonlyMap<string, Kept> | undefined;
+  let erased: ReadonlyMap<string, Date | undefined> = new Map();
   let pass: Pass | undefined;
   let nextPassAt = 0;
   const kept = (set: TenantRetention | undefined): Kept => ({
@@ -57,6 +62,7 @@ export function createForgetSweep(deps: ForgetSweepDeps): ForgetSweep {
 
   async function beginPass(): Promise<Pass> {
     const all = await retentions.all();
+    erased = new Map((await erasures.all()).map(({ tenantName, endedAt }) => [tenantName, endedAt]));
     own = new Map(all.map((set) => [set.tenantName, kept(set)]));
     return { waiting: [], from: undefined, isAllRead: false, look: undefined };
   }
@@ -99,6 +105,7 @@ export function createForgetSweep(deps: ForgetSweepDeps): ForgetSweep {
 
   return {
     retentionOf: (tenantName) => own && keptOf(tenantName).retention,
+    erasedAt: (tenantName) => erased.get(tenantName),
     async sweep() {
       const did = nothingForgotten();
       if (pass === undefined && now().getTime() < nextPassAt) return did;

@@ -2,7 +2,8 @@
  * A received message of a paused job (R30). Its row is read: only a job that waits for this message is put off. One that
  * runs is taken over as always when its worker has died, and one that has ended is settled. The batch is noted before the
  * message is completed, so that the refill rings for the job when it may start again. It holds no slot, lock or bell
- * meanwhile. A tick without a row is dropped: the next tick of the timer finds it missed.
+ * meanwhile. A tick without a row is dropped: the next tick of the timer finds it missed. So is the bell of a job whose tenant is being
+ * erased (R47).
  */
 import type { PausableJob } from "../../core/admission/pause.ts";
 import { jobQueueParts } from "../../core/deployment/topology.ts";
@@ -32,14 +33,23 @@ export async function putOffIfPaused(
   if (subject === undefined || jobType === undefined) return false;
   const { tenantName, batchId } = jobIdParts(subject.jobId);
   const job: PausableJob = { tenantName, jobType, ...jobQueueParts(queue) };
-  if (pauses.current().of(job) === undefined) return false;
+  const pause = pauses.current().of(job);
+  if (pause === undefined) return false;
 
   const row = (await jobs.get(subject.jobId))?.value;
+  const isErased = row === undefined && pause.subject.kind === "erasure";
   const isDroppedTick = row === undefined && parsed.kind === "tick";
   const isWaiting = row?.state === "queued" && row.ring === subject.ring;
-  if (!isDroppedTick && !isWaiting) return false;
+  if (!isErased && !isDroppedTick && !isWaiting) return false;
   if (isWaiting) await waiting.note(queue, batchId);
-  log.info({}, isDroppedTick ? "the tick comes while its timer's jobs are paused" : "the job is paused; it waits");
+  log.info(
+    {},
+    isErased
+      ? "the job is erased"
+      : isDroppedTick
+        ? "the tick comes while its timer's jobs are paused"
+        : "the job is paused; it waits",
+  );
   await delivery.complete();
   return true;
 }

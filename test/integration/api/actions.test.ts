@@ -212,7 +212,8 @@ describe("actions on many jobs", () => {
       if (ids.includes(actionId)) steps.push(actionId);
       return step(actionId);
     };
-    const common = { actions: api.actions, runStep, log: silentLog, everyMs: 5, pauseMs: 0 };
+    const works = [{ name: "actionId", running: () => api.actions.running(), runStep }];
+    const common = { works, log: silentLog, everyMs: 5, pauseMs: 0 };
     const release = () => Promise.resolve();
     const idle = startActionDuty({ ...common, lease: { hold: () => Promise.resolve(false), release } });
     await idle.stop();

@@ -103,6 +103,7 @@ async function sweep(
     ...stores,
     removal,
     retentions: { get: (name) => world.stores.retentions.get(name), all: () => Promise.resolve([]) },
+    erasures: { all: () => Promise.resolve([]) },
     defaultRetention: RETENTION,
     unreadable: silentUnreadable,
     now: () => now,

@@ -1,5 +1,6 @@
 /** Submits against tables and a broker in memory, by APIs that each may die at any step. */
 import { createJobWriter } from "../../../runtime/api/submit/write-job.ts";
+import { NO_PAUSES } from "../../../runtime/lifecycle/pause-board.ts";
 import { createFindBatch } from "../../../runtime/api/submit/find-batch.ts";
 import { joinCalls } from "../../../runtime/core/join-calls.ts";
 import { LOCAL_CALLER } from "../../../runtime/api/auth/caller.ts";
@@ -108,6 +109,7 @@ export function createWorld() {
       workers: { requestCancel: () => Promise.resolve() },
       lookup: { batch: () => Promise.reject(new Error("No batch is named.")) },
       pools: [DEFAULT_POOL],
+      pauseBoard: NO_PAUSES,
       knownJobs: { judge: () => () => Promise.resolve(undefined), limitsOf: () => Promise.resolve(undefined) },
       events: silentEvents,
       now: () => new Date(now),

@@ -22,6 +22,7 @@ import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
 import type { KeyStore } from "../../../runtime/core/ports/key-store.ts";
 import type { PackageCatalog } from "../../../runtime/core/ports/package-store.ts";
+import type { ErasureStore } from "../../../runtime/core/ports/erasure-store.ts";
 import type { IdentityGrantStore } from "../../../runtime/core/ports/identity-grant-store.ts";
 import type { PauseStore } from "../../../runtime/core/ports/pause-store.ts";
 import type { QuotaStore } from "../../../runtime/core/ports/quota-store.ts";
@@ -123,6 +124,7 @@ export interface TestApiOptions {
   readonly wrapAudit?: (audit: AuditStore) => AuditStore;
   readonly wrapActions?: (actions: ActionStore) => ActionStore;
   readonly wrapRetentions?: (retentions: RetentionStore) => RetentionStore;
+  readonly wrapErasures?: (erasures: ErasureStore) => ErasureStore;
   /** Default: nothing is sent, and every test arrives. */
   readonly postWebhook?: Post;
   /** Default false. */
@@ -176,6 +178,7 @@ export async function startTestApi(
     wrapAudit = (inner) => inner,
     wrapActions = (inner) => inner,
     wrapRetentions = (inner) => inner,
+    wrapErasures = (inner) => inner,
     postWebhook = () => Promise.resolve({ answerCode: 200, answer: "thanks" }),
     allowLoopbackWebhooks = false,
     wrapTimers = (inner) => inner,
@@ -222,6 +225,7 @@ export async function startTestApi(
     audit: wrapAudit(kept.audit),
     actions: wrapActions(kept.actions),
     retentions: wrapRetentions(kept.retentions),
+    erasures: wrapErasures(kept.erasures),
     quotas: wrapQuotas(kept.quotas),
     timers: wrapTimers(kept.timers),
   };

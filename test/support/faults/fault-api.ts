@@ -131,6 +131,7 @@ function buildRoutes(pool: string): Routes {
     audit: createMemoryAudit(new MemoryTable(atOnce)),
     pauses: unasked("pauses"),
     retentions: unasked("retentions"),
+    erasures: unasked("erasures"),
   };
   const queue = ask("queue");
   const now = (): Date => new Date();

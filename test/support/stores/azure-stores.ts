@@ -5,6 +5,7 @@ import {
   createActionStore,
   createBatchStore,
   createDeliveryStore,
+  createErasureStore,
   createIdentityGrantStore,
   createJobFiles,
   createJobIndex,
@@ -25,6 +26,7 @@ import {
   createWorkerStore,
   type StorageClients,
 } from "../../../runtime/azure/index.ts";
+import type { Row } from "../../../runtime/azure/tables/columns.ts";
 import { readRow } from "../../../runtime/azure/tables/rows.ts";
 import { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
 import { createMemorySecrets } from "./memory-settings.ts";
@@ -65,12 +67,18 @@ export function createAzureStores(
     files: createJobFiles({ storage }),
     removal: createRemoval({ storage }),
     retentions: createRetentionStore({ storage }),
+    erasures: createErasureStore({ storage }),
     rows: {
       async merge(table, keys, cells) {
         await storage.table(TABLES[table]).retrying.upsertEntity({ ...keys, ...cells }, "Merge");
       },
       async get(table, { partitionKey, rowKey }) {
         return (await readRow(storage.table(TABLES[table]), partitionKey, rowKey))?.cells;
+      },
+      async all(table) {
+        const rows: Row[] = [];
+        for await (const row of storage.table(TABLES[table]).retrying.listEntities()) rows.push(row);
+        return rows;
       },
     },
   };

@@ -1,5 +1,5 @@
 /** A PackageStore and PackageCatalog in memory. */
-import { packageBlobName } from "../../../runtime/azure/blobs/blob-names.ts";
+import { blobsPrefix, packageBlobName } from "../../../runtime/azure/blobs/blob-names.ts";
 import { checkedSha256, factsOf, metadataOf, sha256Of } from "../../../runtime/azure/blobs/package-blob.ts";
 import { decodePosition, encodePosition } from "../../../runtime/azure/tables/rows.ts";
 import { InvalidRequestError, PackageError } from "../../../runtime/core/errors.ts";
@@ -15,7 +15,12 @@ interface Upload {
   readonly version: string;
 }
 
-export function createMemoryPackages(turn: Turn = nextTurn): PackageStore & PackageCatalog {
+/** The packages, and what removes them for good. */
+export interface MemoryPackages extends PackageStore, PackageCatalog {
+  removeAll(tenantName: string, maxCount: number): Promise<number>;
+}
+
+export function createMemoryPackages(turn: Turn = nextTurn): MemoryPackages {
   /** By blob name; newest first. */
   const blobs = new Map<string, readonly Upload[]>();
   let version = 0;
@@ -45,7 +50,7 @@ export function createMemoryPackages(turn: Turn = nextTurn): PackageStore & Pack
       });
   }
 
-  const store: PackageStore & PackageCatalog = {
+  const store: MemoryPackages = {
     async fetch(tenantName, packageName, knownVersion) {
       const name = packageBlobName(tenantName, packageName);
       await turn();
@@ -124,6 +129,13 @@ export function createMemoryPackages(turn: Turn = nextTurn): PackageStore & Pack
       const name = nameOf(tenantName, packageName);
       await turn();
       return blobs.delete(name);
+    },
+
+    async removeAll(tenantName, maxCount) {
+      await turn();
+      const names = [...blobs.keys()].filter((name) => name.startsWith(blobsPrefix({ tenantName })));
+      for (const name of names.slice(0, maxCount)) blobs.delete(name);
+      return Math.min(names.length, maxCount);
     },
   };
   return store;

@@ -1,7 +1,13 @@
-/** Removal and RetentionStore in memory, over the tables and files of the other stores. */
+/** Removal, RetentionStore and ErasureStore in memory, over the tables and files of the other stores. */
 import { batchKeys, storedBatch } from "../../../runtime/azure/tables/batch-store.ts";
 import { jobKeys } from "../../../runtime/azure/tables/job-entity.ts";
 import { keyKeys, keyOf } from "../../../runtime/azure/tables/key-store.ts";
+import {
+  ERASURE_PARTITION,
+  erasureCells,
+  erasureKeys,
+  erasureOf,
+} from "../../../runtime/azure/tables/erasure-store.ts";
 import {
   RETENTION_PARTITION,
   retentionCells,
@@ -9,23 +15,27 @@ import {
   retentionOf,
 } from "../../../runtime/azure/tables/retention-store.ts";
 import { readable } from "../../../runtime/azure/tables/rows.ts";
+import { isIn, tenantRows } from "../../../runtime/azure/tables/tenant-rows.ts";
 import { partitionOf } from "../../../runtime/core/job/ids.ts";
+import { isTerminal } from "../../../runtime/core/job/states.ts";
+import type { ErasureStore } from "../../../runtime/core/ports/erasure-store.ts";
 import type { Removal } from "../../../runtime/core/ports/removal.ts";
 import type { RetentionStore } from "../../../runtime/core/ports/retention-store.ts";
 import type { MemoryFiles } from "./memory-files.ts";
 import { storedJob } from "./memory-jobs.ts";
+import type { MemoryPackages } from "./memory-packages.ts";
+import type { TableName } from "./memory-stores.ts";
 import type { KeyedRow, MemoryTable } from "./memory-table.ts";
 
-export interface MemoryRemovalDeps {
-  readonly jobs: MemoryTable;
-  readonly batches: MemoryTable;
-  readonly keys: MemoryTable;
+export interface MemoryRemovalDeps extends Readonly<Record<TableName, MemoryTable>> {
   readonly files: MemoryFiles;
+  readonly packagesOf: Pick<MemoryPackages, "removeAll">;
   /** Rows of a part. Small, so that tests see several. */
   readonly pageSize?: number;
 }
 
-export function createMemoryRemoval({ jobs, batches, keys, files, pageSize = 50 }: MemoryRemovalDeps): Removal {
+export function createMemoryRemoval(deps: MemoryRemovalDeps): Removal {
+  const { jobs, batches, keys, files, packagesOf, pageSize = 50 } = deps;
   const placeOf = ({ partitionKey, rowKey }: KeyedRow): string => `${partitionKey} ${rowKey}`;
 
   /** The rows after a place. */
@@ -62,6 +72,23 @@ export function createMemoryRemoval({ jobs, batches, keys, files, pageSize = 50 
     artifacts: (jobId) => files.removeArtifacts(jobId),
     parameters: (jobId) => files.removeParameters(jobId),
     blobs: (of, maxCount) => files.removeAll(of, maxCount),
+    packages: (tenantName, maxCount) => packagesOf.removeAll(tenantName, maxCount),
+    async openJobs(tenantName, { from }) {
+      const [range] = tenantRows("jobs", tenantName);
+      const all = (await jobs.all()).filter((row) => range !== undefined && isIn(range, row));
+      const { rows, next } = part(all, from);
+      const stored = rows.flatMap((row) => readable(row, storedJob, undefined));
+      return { items: stored.filter(({ value }) => !isTerminal(value.state)), next };
+    },
+    async rows(tenantName, kind) {
+      for (const range of tenantRows(kind, tenantName)) {
+        const table = deps[range.table];
+        const found = (await table.all()).filter((row) => isIn(range, row)).slice(0, pageSize);
+        await Promise.all(found.map((row) => table.remove(row)));
+        if (found.length > 0) return found.length;
+      }
+      return 0;
+    },
   };
 }
 
@@ -85,3 +112,13 @@ export function createMemoryRetentions(table: MemoryTable): RetentionStore {
     all: async () => (await table.rows({ partitionKey: RETENTION_PARTITION })).map(({ cells }) => retentionOf(cells)),
   };
 }
+
+export const createMemoryErasures = (table: MemoryTable): ErasureStore => ({
+  async get(tenantName) {
+    const row = await table.get(erasureKeys(tenantName));
+    return row && { value: erasureOf(row.cells), etag: row.etag };
+  },
+  put: async (erasure, etag) =>
+    (await table.write(erasureKeys(erasure.tenantName), erasureCells(erasure), etag)).written,
+  all: async () => (await table.rows({ partitionKey: ERASURE_PARTITION })).map(({ cells }) => erasureOf(cells)),
+});

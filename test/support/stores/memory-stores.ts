@@ -6,6 +6,7 @@ import type { RowKeys } from "../../../runtime/azure/tables/rows.ts";
 import type { AuditStore } from "../../../runtime/core/ports/audit-store.ts";
 import type { ActionStore } from "../../../runtime/core/ports/action-store.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
+import type { ErasureStore } from "../../../runtime/core/ports/erasure-store.ts";
 import type { IdentityGrantStore } from "../../../runtime/core/ports/identity-grant-store.ts";
 import type { JobFiles } from "../../../runtime/core/ports/job-files.ts";
 import type { JobIndex } from "../../../runtime/core/ports/job-index.ts";
@@ -36,7 +37,7 @@ import { createMemoryKeys } from "./memory-keys.ts";
 import { createMemoryLines } from "./memory-lines.ts";
 import { createMemoryPackages } from "./memory-packages.ts";
 import { createMemoryIdentityGrants, createMemorySecrets, createMemorySettings } from "./memory-settings.ts";
-import { createMemoryRemoval, createMemoryRetentions } from "./memory-removal.ts";
+import { createMemoryErasures, createMemoryRemoval, createMemoryRetentions } from "./memory-removal.ts";
 import { MemoryTable } from "./memory-table.ts";
 import { createMemoryQuotas } from "./memory-quotas.ts";
 import { createMemoryTenants } from "./memory-tenants.ts";
@@ -70,6 +71,7 @@ export interface Stores {
   readonly files: JobFiles;
   readonly removal: Removal;
   readonly retentions: RetentionStore;
+  readonly erasures: ErasureStore;
   /** The rows themselves, as another release could read and write them. */
   readonly rows: RawRows;
 }
@@ -78,6 +80,7 @@ export interface RawRows {
   /** Adds cells to a row, or makes it. */
   merge(table: TableName, keys: RowKeys, cells: Cells): Promise<void>;
   get(table: TableName, keys: RowKeys): Promise<Row | undefined>;
+  all(table: TableName): Promise<readonly Row[]>;
 }
 
 export type TableName = keyof typeof TABLES;
@@ -86,6 +89,7 @@ export function createMemoryStores(): Stores {
   const names = Object.keys(TABLES) as TableName[];
   const tables = Object.fromEntries(names.map((name) => [name, new MemoryTable()])) as Record<TableName, MemoryTable>;
   const files = createMemoryFiles();
+  const packages = createMemoryPackages();
   return {
     jobs: createMemoryJobs(tables.jobs),
     actions: createMemoryActions(tables.actions),
@@ -93,7 +97,7 @@ export function createMemoryStores(): Stores {
     batches: createMemoryBatches(tables.batches),
     keys: createMemoryKeys(tables.keys),
     workers: createMemoryWorkers(tables.workers),
-    packages: createMemoryPackages(),
+    packages,
     tenants: createMemoryTenants(tables.tenants),
     ...createMemoryWebhooks(tables.webhooks),
     timers: createMemoryTimers(tables.timers),
@@ -105,8 +109,9 @@ export function createMemoryStores(): Stores {
     pauses: createMemoryPauses(tables.settings),
     waiting: createMemoryWaiting(tables.jobs),
     files,
-    removal: createMemoryRemoval({ ...tables, files }),
+    removal: createMemoryRemoval({ ...tables, files, packagesOf: packages }),
     retentions: createMemoryRetentions(tables.tenants),
+    erasures: createMemoryErasures(tables.tenants),
     quotas: createMemoryQuotas(tables.tenants),
     uniqueKeys: createMemoryUniqueKeys(tables.keys),
     rows: {
@@ -115,6 +120,7 @@ export function createMemoryStores(): Stores {
         return Promise.resolve();
       },
       get: (table, keys) => Promise.resolve(tables[table].peek(keys)?.cells),
+      all: async (table) => (await tables[table].all()).map(({ cells }) => cells),
     },
   };
 }

@@ -30,6 +30,7 @@ import * as auditRows from "../../../runtime/azure/tables/audit-store.ts";
 import { AUDIT_OUTCOMES, type AuditEntry } from "../../../runtime/core/audit.ts";
 import * as actionRows from "../../../runtime/azure/tables/action-store.ts";
 import { entriesOf, storedEntryOf } from "../../../runtime/azure/tables/job-index.ts";
+import * as erasureRows from "../../../runtime/azure/tables/erasure-store.ts";
 import * as retentionRows from "../../../runtime/azure/tables/retention-store.ts";
 import * as identityRows from "../../../runtime/azure/tables/identity-grant-store.ts";
 import * as pauseRows from "../../../runtime/azure/tables/pause-store.ts";
@@ -38,9 +39,10 @@ import * as waitingRows from "../../../runtime/azure/tables/waiting-store.ts";
 import * as webhookRows from "../../../runtime/azure/tables/webhook-entity.ts";
 import { workerCells, workerKeys, workerOf } from "../../../runtime/azure/tables/worker-store.ts";
 import { countsOf, createWriterCounter } from "../../../runtime/azure/tables/writer-counter.ts";
-import type { Pause, PauseSubject } from "../../../runtime/core/admission/pause.ts";
+import type { Pause, PausedSubject } from "../../../runtime/core/admission/pause.ts";
 import { ACTION_KINDS, ACTION_STATES, type ActionKind, type JobAction } from "../../../runtime/core/job/action.ts";
 import { bellOf } from "../../../runtime/core/job/bell.ts";
+import { ERASED_THINGS, ERASURE_STATES, type Erasure, newErasure } from "../../../runtime/core/job/erasure.ts";
 import * as events from "../../../runtime/core/job/events.ts";
 import type { FormatName } from "../../../runtime/core/formats.ts";
 import { TENANT_ACCESS } from "../../../runtime/core/http/access.ts";
@@ -132,6 +134,11 @@ const batch: Batch = builders.batchOf({
 const retention: TenantRetention = {
   ...retentionOf({ rowDays: 90, logDays: 30, fileDays: 0, deadLetterDays: 30 }),
   ...{ tenantName: "acme", changedAt: AT, changedBy: "ada" },
+};
+const erasure: Erasure = {
+  ...newErasure("acme", AT, "ada"),
+  ...{ canceled: 2, open: 1, removedInPass: 7 },
+  removed: Object.fromEntries(ERASED_THINGS.map((thing, index) => [thing, index + 1])),
 };
 const batchRow = (made: Batch) => ({ ...batchKeys(made.batchId), ...batchCells(made) });
 
@@ -277,14 +284,15 @@ const message = (written: unknown): unknown => {
   return parsed.kind === "bell" || parsed.kind === "tick" ? parsed : undefined;
 };
 
-const PAUSED: Readonly<Record<PauseSubject["kind"], PauseSubject>> = {
+const PAUSED: Readonly<Record<PausedSubject["kind"], PausedSubject>> = {
+  erasure: { kind: "erasure", tenantName: "acme" },
   tenant: { kind: "tenant", tenantName: "acme" },
   type: { kind: "type", tenantName: "acme", jobType: "Thumbnails" },
   pool: { kind: "pool", pool: "default" },
   queue: { kind: "queue", pool: "default", priority: "low" },
 };
 
-function pauseRow(kind: PauseSubject["kind"]) {
+function pauseRow(kind: PausedSubject["kind"]) {
   const reason = kind === "tenant" ? "Unpaid." : undefined;
   const pause: Pause = { subject: PAUSED[kind], pausedAt: AT, pausedBy: "ada", reason };
   return { ...pauseRows.pauseKeys(pause.subject), ...pauseRows.pauseCells(pause) };
@@ -385,6 +393,13 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
     grantOf,
     each(TENANT_ACCESS, (access) => ({ ...grantKeys(grant), ...grantCells({ ...grant, access }) })),
   ),
+  erasure: row(
+    erasureRows.erasureOf,
+    each(ERASURE_STATES, (state) => ({
+      ...erasureRows.erasureKeys("acme"),
+      ...erasureRows.erasureCells({ ...erasure, state, endedAt: state === "done" ? AT : undefined }),
+    })),
+  ),
   retention: row(retentionRows.retentionOf, {
     plain: { ...retentionRows.retentionKeys("acme"), ...retentionRows.retentionCells(retention) },
   }),
@@ -432,7 +447,7 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   }),
   pause: row(
     pauseRows.pauseOf,
-    each(["tenant", "type", "pool", "queue"], (kind) => pauseRow(kind)),
+    each(["tenant", "type", "pool", "queue", "erasure"], (kind) => pauseRow(kind)),
   ),
   waitingNote: row(waitingRows.waitingNoteOf, {
     plain: {

@@ -3,7 +3,9 @@ import { NotFoundError } from "../../core/errors.ts";
 import { CSV_MEDIA_TYPE, exportJobsSchema, exportLineSchema } from "../../core/http/export-api.ts";
 import { tenantJobsParams } from "../../core/http/requests.ts";
 import { EXPORTS_MAX_COUNT, EXPORTS_PER_CALLER_MAX_COUNT } from "../../core/limits.ts";
-import { callerKey, stillMay } from "../auth/caller.ts";
+import type { JobFilter } from "../../core/job/job-filter.ts";
+import type { Batch } from "../../core/job/job.ts";
+import { type Caller, callerKey, stillMay } from "../auth/caller.ts";
 import { type ExportJobsDeps, asCsv, asLines, exportJobs } from "../export/export-jobs.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { createShares } from "../http/rate-limit.ts";
@@ -40,12 +42,8 @@ const exportOne = (deps: ExportOperationDeps) => {
     responses: { 200: { description: "A line for each job.", lines: exportLineSchema, file: CSV_MEDIA_TYPE } },
     errors: ["TenantNotFound", "BatchNotFound"],
     async handle({ caller, params: { tenantName }, query: { format, ...fields }, gone }) {
-      if (!caller.mayUse(tenantName)) throw new NotFoundError("TenantNotFound", `There is no tenant ${tenantName}.`);
       const filter = { ...fields, tenantName };
-      const batch = fields.batchId === undefined ? undefined : (await deps.lookup.batch(caller, fields.batchId)).value;
-      if (batch !== undefined && batch.tenantName !== tenantName) {
-        throw new NotFoundError("BatchNotFound", `Tenant ${tenantName} has no batch ${batch.batchId}.`);
-      }
+      const batch = await batchOf(deps, caller, filter);
       const leave = exports.take(callerKey(caller));
       // The client may have disconnected already; then the answer never ends.
       if (gone.aborted) leave();
@@ -58,6 +56,21 @@ const exportOne = (deps: ExportOperationDeps) => {
     },
   });
 };
+
+/** Undefined: all of the tenant's. Throws NotFoundError, the same for what is not there as for what the caller may not use. */
+async function batchOf(
+  { lookup }: ExportOperationDeps,
+  caller: Caller,
+  { tenantName, batchId }: Pick<JobFilter, "tenantName" | "batchId">,
+): Promise<Batch | undefined> {
+  if (batchId !== undefined) {
+    const { value: batch } = await lookup.batch(caller, batchId);
+    if (batch.tenantName === tenantName) return batch;
+    throw new NotFoundError("BatchNotFound", `There is no batch ${batchId}.`);
+  }
+  if (!caller.mayUse(tenantName)) throw new NotFoundError("TenantNotFound", `There is no tenant ${tenantName}.`);
+  return undefined;
+}
 
 async function* leavingAtItsEnd<T>(items: AsyncIterable<T>, leave: () => void): AsyncGenerator<T> {
   try {

@@ -9,6 +9,7 @@ import {
   UnavailableError,
 } from "../../../runtime/core/errors.ts";
 import type { AuditEntry } from "../../../runtime/core/audit.ts";
+import { parseBatchId } from "../../../runtime/core/job/ids.ts";
 import { BATCH_COMMAND_MAX_MS, REQUEST_BODY_MAX_BYTES } from "../../../runtime/core/limits.ts";
 import type { Operation, SeenAnswer } from "../../support/api/contract.ts";
 import { faulty, type FaultSwitch } from "../../support/faults/faulty.ts";
@@ -60,6 +61,7 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapQuotas: (quotas) => faulty(quotas, dependencies),
   wrapActions: (actions) => faulty(actions, dependencies),
   wrapRetentions: (retentions) => faulty(retentions, dependencies),
+  wrapErasures: (erasures) => faulty(erasures, dependencies),
   wrapAudit: (audit) => ({
     ...audit,
     list: (...request) => faulty(audit, dependencies).list(...request),
@@ -148,6 +150,13 @@ async function knownWorker(): Promise<string> {
   const worker = workerOf({ workerId: `w-${randomUUID()}` });
   await api.workers.beat(worker, undefined);
   return `/v1/workers/${worker.pool}/${worker.workerId}`;
+}
+
+/** One that is being erased. */
+async function erasedTenant(): Promise<string> {
+  const confirm = freshTenant();
+  await api.post(`/v1/tenants/${confirm}/erasure`, { confirm });
+  return confirm;
 }
 
 async function tenantWithGrants(): Promise<{ readonly tenant: string; readonly grant: string }> {
@@ -259,6 +268,13 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
       return get(`/v1/tenants/${tenantName}/jobs?state=queued&tag=contract&pageSize=1`);
     },
   },
+  exportJobs: {
+    200: async () => {
+      const { batchId } = await newJob();
+      return get(`/v1/tenants/${parseBatchId(batchId)!.tenantName}/export?batchId=${batchId}`);
+    },
+    404: () => get("/v1/tenants/foreign/export"),
+  },
   startAction: {
     202: () => post(`/v1/tenants/${freshTenant()}/actions`, { kind: "tag", filter: { jobType: "Echo" }, tags: ["a"] }),
     404: () => post("/v1/tenants/foreign/actions", { kind: "cancel", filter: { tag: "a" } }),
@@ -355,6 +371,17 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
   },
   putTenant: {
     200: () => ({ method: "PUT", path: `/v1/tenants/${freshTenant()}` }),
+    409: async () => ({ method: "PUT", path: `/v1/tenants/${await erasedTenant()}` }),
+  },
+  startErasure: {
+    202: () => {
+      const confirm = freshTenant();
+      return post(`/v1/tenants/${confirm}/erasure`, { confirm });
+    },
+  },
+  getErasure: {
+    200: async () => get(`/v1/tenants/${await erasedTenant()}/erasure`),
+    404: () => get(`/v1/tenants/${freshTenant()}/erasure`),
   },
   deleteTenant: {
     204: async () => del((await tenantWithGrants()).tenant),

@@ -84,6 +84,12 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
       return get(`/v1/tenants/${place.tenantName}/jobs`);
     }),
   ],
+  exportJobs: [
+    tenant("read", ({ tenantName }) => get(`/v1/tenants/${tenantName}/export`)),
+    thing("read", async (place) =>
+      get(`/v1/tenants/${place.tenantName}/export?format=csv&batchId=${await place.batch()}`),
+    ),
+  ],
   resubmitJob: [
     thing("submit", async (place) => post(`/v1/jobs/${await place.failedJob()}/resubmit`, { publishLater: true })),
   ],
@@ -303,6 +309,13 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
   deleteTenant: [
     { ...thing("operate", async (place) => remove(`/v1/tenants/${await place.spareTenant()}`)), consumes: true },
   ],
+  startErasure: [
+    tenant("operate", async (place) => {
+      const confirm = await place.spareTenant();
+      return post(`/v1/tenants/${confirm}/erasure`, { confirm });
+    }),
+  ],
+  getErasure: [thing("operate", async (place) => get(`/v1/tenants/${await place.erasedTenant()}/erasure`))],
   getQuotas: [tenant("read", ({ tenantName }) => get(`/v1/tenants/${tenantName}/quotas`))],
   putQuotas: [tenant("operate", ({ tenantName }) => send("PUT", `/v1/tenants/${tenantName}/quotas`, {}))],
   listTenantAudit: [

@@ -4,6 +4,7 @@
  */
 import type { PauseSubject } from "../../../runtime/core/admission/pause.ts";
 import { createHash, randomBytes } from "node:crypto";
+import { newErasure } from "../../../runtime/core/job/erasure.ts";
 import { createIdSource } from "../../../runtime/core/job/ids.ts";
 import { actionOf, deliveryOf, timerOf, webhookOf } from "../builders.ts";
 import type { LetterQueue } from "../bus/letter-queue.ts";
@@ -50,6 +51,8 @@ export interface Place {
   pausedPool(): Promise<string>;
   /** Another tenant, that can be missed. */
   spareTenant(): Promise<string>;
+  /** Another one, that was erased. */
+  erasedTenant(): Promise<string>;
 }
 
 type Namer = Omit<Place, "tenantName" | "names">;
@@ -113,6 +116,7 @@ export function emptyPlace(tenantName: string): Place {
     pausedType: () => Promise.resolve(freshTypeName()),
     pausedPool: () => Promise.resolve("default"),
     spareTenant: () => Promise.resolve(freshTenantName()),
+    erasedTenant: () => Promise.resolve(freshTenantName()),
   });
 }
 
@@ -151,6 +155,7 @@ function remembering(tenantName: string, namer: Namer): Place {
     pausedType: () => note(namer.pausedType()),
     pausedPool: () => namer.pausedPool(),
     spareTenant: () => note(namer.spareTenant()),
+    erasedTenant: () => note(namer.erasedTenant()),
   };
 }
 
@@ -274,6 +279,11 @@ function realNamer(tenantName: string, { api, letters }: PlaceDeps): Namer {
     async spareTenant() {
       const name = freshTenantName();
       await tenants.create({ tenantName: name, createdAt: new Date(), createdBy: "test" });
+      return name;
+    },
+    async erasedTenant() {
+      const name = freshTenantName();
+      await api.stores.erasures.put(newErasure(name, new Date(), "test"), undefined);
       return name;
     },
   };

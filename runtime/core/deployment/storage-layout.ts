@@ -6,8 +6,8 @@
 /**
  * Table names. `batches`: PK tenant; `jobs`: PK `{batchId}.{shard}`, also holding the counter rows `~{writerId}`, and
  * `~waiting` (RK `{queue}.{batchId}`) for batches with jobs that wait without a bell; `keys`: PK tenant; `workers`: PK
- * pool; `tenants`: PK `tenant` (RK tenant), `grant.{principalId}` (RK tenant), `retention` (RK tenant) and `secret`
- * (RK what it is for); `timers`: PK tenant, RK `{package}.{timer}` for what a timer should do and `~{id}`, from its
+ * pool; `tenants`: PK `tenant` (RK tenant), `grant.{principalId}` (RK tenant), `retention`, `quota` and `erasure`
+ * (RK tenant) and `secret` (RK what it is for); `timers`: PK tenant, RK `{package}.{timer}` for what a timer should do and `~{id}`, from its
  * batch, for what it does; `webhooks`: PK tenant (RK name), `~waiting` and `{tenant}.{webhookId}` (deliveries);
  * `settings`: PK `{tenant}.{package}` (RK name), tenant (RK pool) for grants on the identity of a pool, and `~paused`
  * for what is paused; `index`: PK `{tenant}.{state}` (RK newest first) and `{tenant}.tags` (RK `{tag}!` and newest

@@ -37,6 +37,7 @@ const SAID: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>
       count(limits.FOLLOWED_LOGS_MAX_COUNT),
       `${count(limits.FOLLOWED_LOGS_PER_CALLER_MAX_COUNT)} for each caller`,
     ],
+    exports: [count(limits.EXPORTS_MAX_COUNT), `${count(limits.EXPORTS_PER_CALLER_MAX_COUNT)} for each caller`],
     "refused tokens from one address in a minute": [count(limits.REFUSED_TOKENS_PER_MINUTE)],
     "verified tokens that an instance keeps, for 60 s each": [count(limits.TOKENS_KEPT_MAX_COUNT)],
     "connections to an instance": [count(limits.CONNECTIONS_MAX_COUNT)],

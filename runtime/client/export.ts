@@ -1,5 +1,5 @@
 /** Exports of jobs as a stream of lines, of any length, in constant memory. */
-import { CSV_END_PATTERN, type ExportFormat } from "../core/http/export-api.ts";
+import { CSV_END_PATTERN, type ExportFormat } from "../core/http/job-csv.ts";
 import type { JobFilterFields } from "../core/http/requests.ts";
 import { linesOf } from "./bytes.ts";
 import { JobServiceError, networkFailed } from "./job-service-error.ts";

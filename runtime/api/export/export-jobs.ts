@@ -3,7 +3,7 @@
  * in a batch in the order of their ids. It holds one page at a time, however many jobs there are.
  */
 import { ForbiddenError } from "../../core/errors.ts";
-import { CSV_HEADER, csvEnd, csvLine } from "../../core/http/export-api.ts";
+import { CSV_HEADER, csvEnd, csvLine } from "../../core/http/job-csv.ts";
 import { type JobView, jobView } from "../../core/http/views.ts";
 import { type JobFilter, matches } from "../../core/job/job-filter.ts";
 import type { Batch } from "../../core/job/job.ts";

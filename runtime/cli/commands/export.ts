@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type ConnectionOptions, LONG, connect } from "../connection.ts";
 import { parseBatchId } from "../../core/job/ids.ts";
-import type { ExportFormat } from "../../core/http/export-api.ts";
+import type { ExportFormat } from "../../core/http/job-csv.ts";
 import { counted, tenantOf } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
 import { type FilterOptions, filterOf } from "../job-filter.ts";

@@ -1,5 +1,5 @@
 /** Commands about jobs: submit, watch, list, cancel, requeue. */
-import { EXPORT_FORMATS } from "../../core/http/export-api.ts";
+import { EXPORT_FORMATS } from "../../core/http/job-csv.ts";
 import { ON_CONFLICT } from "../../core/job/unique.ts";
 import { PRIORITIES } from "../../core/job/priority.ts";
 import { JOB_STATES } from "../../core/job/states.ts";

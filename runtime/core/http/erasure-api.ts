@@ -27,12 +27,9 @@ export const erasureViewSchema = z
     endedAt: instant.optional(),
     canceled: count.meta({ description: "Jobs that were canceled for it." }),
     open: count.meta({ description: "Jobs that it waits for: their workers were asked to end them." }),
-    removed: z
-      .partialRecord(z.enum(ERASED_THINGS), count)
-      .meta({
-        description:
-          "Rows and blobs by what they were. A crash of the service can leave out what its last step removed.",
-      }),
+    removed: z.partialRecord(z.enum(ERASED_THINGS), count).meta({
+      description: "Rows and blobs by what they were. A crash of the service can leave out what its last step removed.",
+    }),
   })
   .meta({ id: "Erasure", description: "The erasing of a tenant, or the report of the last one." });
 

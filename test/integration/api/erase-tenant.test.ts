@@ -285,7 +285,7 @@ describe("erasing a tenant", () => {
       ) as typeof parts;
       for (let steps = 0; steps < 200 && (await isHeld(tenantName)); steps++) {
         const step = await instance(mortals);
-        if ((await step(tenantName).catch(() => true)) === false) aheadMs += ERASURE_SETTLES_MS;
+        if (!(await step(tenantName).catch(() => true))) aheadMs += ERASURE_SETTLES_MS;
       }
       expect(await view(tenantName)).toMatchObject({ state: "done" });
       expect(await leftOf(tenantName, filled)).toEqual([]);

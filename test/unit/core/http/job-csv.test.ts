@@ -1,7 +1,7 @@
 /** CSV as spreadsheets and readers take it: each job on one line, nothing that a spreadsheet runs. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CSV_END_PATTERN, CSV_HEADER, csvEnd, csvLine } from "../../../../runtime/core/http/export-api.ts";
+import { CSV_END_PATTERN, CSV_HEADER, csvEnd, csvLine } from "../../../../runtime/core/http/job-csv.ts";
 import { jobView } from "../../../../runtime/core/http/views.ts";
 import { jobOf } from "../../../support/builders.ts";
 

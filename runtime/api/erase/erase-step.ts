@@ -81,7 +81,8 @@ export function createEraseStep(deps: EraseStepDeps): EraseStep {
       // In this order: timers are registered again for a package that is there.
       const packages = await removal.packages(tenantName, BLOBS_AT_ONCE);
       if (packages > 0) return record(etag, withRemoved(erasure, "packages", packages));
-      await timerRegistration.removeTenant(tenantName);
+      const timers = await timerRegistration.removeTenant(tenantName);
+      if (timers > 0) return record(etag, withRemoved(erasure, "timers", timers));
       look = { beganAt: now(), from: undefined, open: 0 };
     }
     const { items, next } = await removal.openJobs(tenantName, { from: look.from });

@@ -25,7 +25,7 @@ export const erasureViewSchema = z
     startedAt: instant,
     startedBy: z.string(),
     endedAt: instant.optional(),
-    canceled: count.meta({ description: "Jobs that were canceled for it." }),
+    canceled: count.meta({ description: "Queued jobs that were canceled for it." }),
     open: count.meta({ description: "Jobs that it waits for: their workers were asked to end them." }),
     removed: z.partialRecord(z.enum(ERASED_THINGS), count).meta({
       description: "Rows and blobs by what they were. A crash of the service can leave out what its last step removed.",

@@ -42,7 +42,7 @@ export interface Erasure {
   readonly state: ErasureState;
   readonly startedAt: Date;
   readonly startedBy: string;
-  /** Jobs that it has canceled, or asked their workers to. */
+  /** Queued jobs that it has canceled. Running ones are asked to end. */
   readonly canceled: number;
   /** Jobs that had not ended at the last look. */
   readonly open: number;

@@ -54,8 +54,8 @@ export interface TimerRegistration {
   sync(place: PackagePlace, known?: InspectedPackage): Promise<readonly Timer[]>;
   /** Removes the timers of a package. Call it before the package is deleted, so that every tick finds its package. */
   removePackage(place: PackagePlace): Promise<void>;
-  /** Removes the timers of a deleted tenant. Its packages may still exist. */
-  removeTenant(tenantName: string): Promise<void>;
+  /** Removes the timers of a deleted tenant. Its packages may still exist. Resolves to their number. */
+  removeTenant(tenantName: string): Promise<number>;
 }
 
 /** Other processes can publish the same package at the same time. So many conflicts in a row are an error. */
@@ -107,10 +107,13 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
     return true;
   }
 
-  async function removeAll(read: () => Promise<readonly Stored<Timer>[]>): Promise<void> {
+  /** Resolves to their number. */
+  async function removeAll(read: () => Promise<readonly Stored<Timer>[]>): Promise<number> {
+    let count = 0;
     for (let tries = 0; tries < TRIES; tries++) {
       const removed = await eachOf(await read(), remove);
-      if (!removed.includes(false)) return;
+      count += removed.filter(Boolean).length;
+      if (!removed.includes(false)) return count;
     }
     throw new UnavailableError(
       "StorageUnavailable",
@@ -191,7 +194,9 @@ export function createTimerRegistration(deps: RegistrationDeps): TimerRegistrati
       );
     },
 
-    removePackage: ({ tenantName, packageName }) => removeAll(() => timers.ofPackage(tenantName, packageName)),
+    async removePackage({ tenantName, packageName }) {
+      await removeAll(() => timers.ofPackage(tenantName, packageName));
+    },
 
     removeTenant: (tenantName) =>
       removeAll(async () => {

@@ -14,6 +14,7 @@ import { artifactContent } from "../../support/api/artifact-content.ts";
 import { jobRequestOf } from "../../support/api/submit-requests.ts";
 import { actionOf, deliveryOf } from "../../support/builders.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
+import { eventually } from "../../support/eventually.ts";
 import { silentEvents, silentLog, silentUnreadable } from "../../support/silent.ts";
 import type { TableName } from "../../support/stores/memory-stores.ts";
 import { claimAndEnd, claimRow, endRow } from "../../support/stores/row-moves.ts";
@@ -175,8 +176,8 @@ describe("erasing a tenant", () => {
     const { items } = (await api.get(`/v1/tenants/${tenantName}/audit?operation=startErasure`)).body;
     expect(items).toMatchObject([{ outcome: "done", operation: "startErasure" }]);
 
-    // The name is free again.
-    expect((await api.put(`/v1/tenants/${tenantName}`)).status).toBe(200);
+    // The name is free again, as soon as the API has read the pauses.
+    await eventually(async () => expect((await api.put(`/v1/tenants/${tenantName}`)).status).toBe(200));
     expect((await submitTo(tenantName)).status).toBe(201);
   });
 

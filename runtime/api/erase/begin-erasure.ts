@@ -62,7 +62,7 @@ export const erasing = (board: Board): readonly string[] =>
   board.current().pauses.flatMap(({ subject }) => (subject.kind === "erasure" ? [subject.tenantName] : []));
 
 /** Undefined: the tenant is not being erased, as far as this process knows. */
-export const erasingError = (board: Board, tenantName: string): ConflictError | undefined =>
+const erasingError = (board: Board, tenantName: string): ConflictError | undefined =>
   board.current().erasureOf(tenantName) === undefined
     ? undefined
     : new ConflictError(

@@ -12,7 +12,7 @@ export const exportJobsSchema = z.strictObject({
 });
 
 /** The last line of an export that is whole. */
-export const exportEndSchema = z
+const exportEndSchema = z
   .object({ complete: z.literal(true), jobs: z.int().min(0).meta({ description: "Lines before this one." }) })
   .meta({ id: "ExportEnd" });
 

@@ -16,6 +16,7 @@ import {
 } from "../../../runtime/azure/tables/retention-store.ts";
 import { readable } from "../../../runtime/azure/tables/rows.ts";
 import { isIn, tenantRows } from "../../../runtime/azure/tables/tenant-rows.ts";
+import type { TABLES } from "../../../runtime/core/deployment/storage-layout.ts";
 import { partitionOf } from "../../../runtime/core/job/ids.ts";
 import { isTerminal } from "../../../runtime/core/job/states.ts";
 import type { ErasureStore } from "../../../runtime/core/ports/erasure-store.ts";
@@ -24,10 +25,9 @@ import type { RetentionStore } from "../../../runtime/core/ports/retention-store
 import type { MemoryFiles } from "./memory-files.ts";
 import { storedJob } from "./memory-jobs.ts";
 import type { MemoryPackages } from "./memory-packages.ts";
-import type { TableName } from "./memory-stores.ts";
 import type { KeyedRow, MemoryTable } from "./memory-table.ts";
 
-export interface MemoryRemovalDeps extends Readonly<Record<TableName, MemoryTable>> {
+export interface MemoryRemovalDeps extends Readonly<Record<keyof typeof TABLES, MemoryTable>> {
   readonly files: MemoryFiles;
   readonly packagesOf: Pick<MemoryPackages, "removeAll">;
   /** Rows of a part. Small, so that tests see several. */

@@ -38,7 +38,7 @@ export interface AccessOperationDeps {
   readonly identityGrants: Pick<IdentityGrantStore, "of" | "remove">;
   readonly quotas: Pick<QuotaStore, "get" | "remove">;
   readonly settingCommands: Pick<SettingCommands, "removeTenant">;
-  readonly pauses: Pick<PauseStore, "list" | "remove">;
+  readonly pauses: Pick<PauseStore, "list" | "remove" | "removeRunningLimit">;
   readonly pauseBoard: Pick<PauseBoard, "current">;
   readonly now: Clock["now"];
 }
@@ -93,8 +93,13 @@ const getMe = ({ pauseBoard, quotas, now }: AccessOperationDeps) =>
         allTenants: caller.mayOperate(),
         ...(pauses.length > 0 && { pauses }),
       };
-      const rows = await Promise.all(grants.slice(0, ME_QUOTAS_MAX).map(({ tenantName }) => quotas.get(tenantName)));
-      const used = rows.flatMap((row) => (row === undefined ? [] : [quotaView(row.value, now())]));
+      const views = await Promise.all(
+        grants.slice(0, ME_QUOTAS_MAX).map(async ({ tenantName }) => {
+          const runningAtOnce = pauseBoard.current().runningLimitOf(tenantName);
+          return quotaView({ tenantName, quota: (await quotas.get(tenantName))?.value, runningAtOnce }, now());
+        }),
+      );
+      const used = views.filter((view) => Object.keys(view).length > 1);
       return { status: 200, body: { ...body, ...(used.length > 0 && { quotas: used }) } };
     },
   });
@@ -178,10 +183,11 @@ const deleteTenant = (deps: AccessOperationDeps) =>
       for (const { webhookName } of await webhooks.of(tenantName)) await webhooks.remove(tenantName, webhookName);
       await settingCommands.removeTenant(tenantName, caller.name);
       for (const { pool } of await identityGrants.of(tenantName)) await identityGrants.remove(tenantName, pool);
-      for (const { subject } of await pauses.list(() => undefined)) {
+      for (const { subject } of (await pauses.list(() => undefined)).pauses) {
         if (tenantOfPause(subject) === tenantName) await pauses.remove(subject);
       }
       await quotas.remove(tenantName);
+      await pauses.removeRunningLimit(tenantName);
       const removed = await tenants.remove(tenantName);
       // Also if there is no such tenant: an earlier deletion may have stopped here.
       await timerRegistration.removeTenant(tenantName);

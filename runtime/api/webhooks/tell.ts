@@ -22,9 +22,9 @@ export interface Told {
 
 export interface Tell {
   /** Whether some webhook wants to hear of this. */
-  isWanted(tenantName: string, eventType: WebhookEvent): Promise<boolean>;
+  readonly isWanted: (tenantName: string, eventType: WebhookEvent) => Promise<boolean>;
   /** Resolves to the number of deliveries that wait now. */
-  tell(told: Told): Promise<number>;
+  readonly tell: (told: Told) => Promise<number>;
 }
 
 export function createTell({ webhooks, deliveries, now }: TellDeps): Tell {

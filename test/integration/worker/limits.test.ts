@@ -82,6 +82,7 @@ describe("jobs with a limit", () => {
 
   it("of a tenant with a quota never run more than may at once, whatever type they are, and say what they wait for", async () => {
     const file = join(folder.path, "quota.txt");
+    await system.api.put(`/v1/tenants/${tenant}`);
     const quotas = await system.api.put(`/v1/tenants/${tenant}/quotas`, { runningAtOnce: 2 });
     expect([quotas.status, quotas.body]).toEqual([200, { tenantName: tenant, runningAtOnce: { limit: 2 } }]);
     const workers = await Promise.all([1, 2].map(() => system.startWorker({ slots: 4 })));

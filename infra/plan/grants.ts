@@ -79,7 +79,10 @@ const TABLE_ACCESS: Readonly<Record<string, TableAccess>> = {
     workerReads: true,
   },
   audit: { api: "records changes; removes expired entries" },
-  gates: { api: "wakes jobs that wait for a limit", worker: "stores who goes first under a limit, and wakes the next" },
+  gates: {
+    api: "wakes jobs that wait for a limit; removes idle limits",
+    worker: "stores who goes first under a limit, and wakes the next",
+  },
   timers: { api: "registers, pauses and schedules timers", worker: "records the outcome of ticks" },
 };
 

@@ -6,15 +6,18 @@
  */
 import { QuotaExceededError, UnavailableError } from "../core/errors.ts";
 import { QUOTA_KNOWN_FOR_MS, QUOTA_SHARE_MAX } from "../core/limits.ts";
-import type { QuotaStore, TenantQuota } from "../core/ports/quota-store.ts";
+import type { FullQuota, QuotaStore, TenantQuota } from "../core/ports/quota-store.ts";
 import type { Clock } from "../core/clock.ts";
 import { sleep } from "../core/sleep.ts";
+import type { NoteFull } from "./webhooks/announce-full.ts";
 import type { KnownJobs } from "./submit/known-jobs.ts";
 import type { SubmitJob } from "./submit/submit-job.ts";
 import type { SubmitMany } from "./submit/submit-many.ts";
 
 export interface QuotaDeps {
   readonly quotas: Pick<QuotaStore, "get" | "put">;
+  /** Called with each refusal, before it is answered. Default: nobody is told. */
+  readonly noteFull?: NoteFull | undefined;
   readonly now: Clock["now"];
   readonly monotonicNow: Clock["monotonicNow"];
   /** Default: Math.random. */
@@ -57,7 +60,7 @@ const nextDay = (now: Date): Date => new Date((Math.floor(now.getTime() / DAY_MS
 /** A hundredth, so that a small quota is not divided into few shares. */
 const shareOf = (jobsPerDay: number): number => Math.max(1, Math.min(QUOTA_SHARE_MAX, Math.floor(jobsPerDay / 100)));
 
-export function createQuotas({ quotas, now, monotonicNow, random = Math.random }: QuotaDeps): Quotas {
+export function createQuotas({ quotas, noteFull, now, monotonicNow, random = Math.random }: QuotaDeps): Quotas {
   const known = new Map<string, Known>();
 
   async function read(tenantName: string, state: Known): Promise<void> {
@@ -100,12 +103,21 @@ export function createQuotas({ quotas, now, monotonicNow, random = Math.random }
     throw new UnavailableError("StorageUnavailable", "The quota changed during every attempt to use it. Retry later.");
   }
 
-  function overStorage({ storedBytes, storedNow }: TenantQuota): QuotaExceededError | undefined {
+  type Full = Pick<FullQuota, "quota" | "limit" | "used">;
+
+  async function refused(tenantName: string, full: Full, error: QuotaExceededError): Promise<QuotaExceededError> {
+    await noteFull?.(tenantName, full);
+    return error;
+  }
+
+  async function overStorage(quota: TenantQuota): Promise<QuotaExceededError | undefined> {
+    const { tenantName, storedBytes, storedNow } = quota;
     if (storedBytes === undefined || storedNow === undefined || storedNow <= storedBytes) return undefined;
-    return new QuotaExceededError(
+    const error = new QuotaExceededError(
       `The tenant has stored ${storedNow} bytes, and its quota is ${storedBytes}. It is counted once an hour.`,
       { retryAfterS: 3_600 },
     );
+    return refused(tenantName, { quota: "storedBytes", limit: storedBytes, used: storedNow }, error);
   }
 
   return {
@@ -113,12 +125,15 @@ export function createQuotas({ quotas, now, monotonicNow, random = Math.random }
       const state = await knownOf(tenantName);
       const { quota } = state;
       if (quota === undefined) return undefined;
-      const over = overStorage(quota);
-      if (over !== undefined || quota.jobsPerDay === undefined) return over;
+      const over = await overStorage(quota);
+      const { jobsPerDay } = quota;
+      if (over !== undefined || jobsPerDay === undefined) return over;
       while (state.day !== dayOf(now()) || state.left <= 0) {
         state.taking ??= takeShare(tenantName, state).finally(() => (state.taking = undefined));
         state.exhausted ||= !(await state.taking);
-        if (state.exhausted) return overJobs(quota.jobsPerDay, now());
+        if (!state.exhausted) continue;
+        const full = { quota: "jobsPerDay", limit: jobsPerDay, used: jobsPerDay } as const;
+        return refused(tenantName, full, overJobs(jobsPerDay, now()));
       }
       state.left--;
       return undefined;

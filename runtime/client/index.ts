@@ -94,9 +94,12 @@ export type {
   PutWebhookBody,
   WebhookBatchCompleted,
   WebhookDeliveryView,
+  WebhookJobsFailed,
   WebhookMessage,
   WebhookPing,
+  WebhookQuotaFull,
   WebhookTestView,
+  WebhookTimerMissed,
   WebhookView,
   WebhookWithSecret,
 } from "../core/http/webhook-api.ts";

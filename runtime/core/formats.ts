@@ -39,6 +39,7 @@ export const FORMATS = {
   indexEntry: { lies: "a row of table index" },
   identityGrant: { lies: "a row of table settings" },
   pause: { lies: "a row of table settings" },
+  runningLimit: { lies: "a row of table settings: how many jobs of a tenant may run at once" },
   waitingNote: { lies: "a row of table jobs: a batch has jobs that wait without a bell" },
   delivery: { lies: "a row of table webhooks" },
   audit: { lies: "a row of table audit" },

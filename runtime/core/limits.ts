@@ -246,7 +246,7 @@ export const HUB_HANDSHAKE_MS = 15_000;
 
 // --- Webhooks --------------------------------------------------------------------------------------------------------
 
-/** Webhooks of one tenant. Each is told of every completed batch. */
+/** Webhooks of one tenant. Each is told of what it wants to hear. */
 export const WEBHOOKS_MAX_COUNT = 10;
 /** Part of addresses and commands; people type it. */
 export const WEBHOOK_NAME_MAX_LENGTH = 40;
@@ -274,6 +274,13 @@ export const WEBHOOK_TENANT_AT_ONCE = 4;
 export const WEBHOOKS_AT_ONCE = 64;
 /** Completions of one batch that wait on its row to be announced. They go within a minute while an API runs. */
 export const UNANNOUNCED_MAX_COUNT = 100;
+/**
+ * Between two notices of one batch or timer: whatever fails in this time is one message. A receiver hears of the first at once,
+ * and ten thousand failed jobs of a busy batch are a few messages.
+ */
+export const NOTICE_EVERY_MS = 30_000;
+/** Failed jobs that a message names: enough to look at. The others are in the list of failed jobs. */
+export const FAILED_JOBS_TOLD_MAX_COUNT = 10;
 
 // --- Timers ----------------------------------------------------------------------------------------------------------
 
@@ -324,7 +331,7 @@ export const TIMER_OCCURRENCES_DEFAULT = 10;
 
 // --- Limits by key ---------------------------------------------------------------------------------------------------
 
-/** Jobs of one key that may run at once. A job that comes when so many run reads as many rows to see that they do. */
+/** Jobs of one key, or of a tenant with such a quota, that may run at once. A job that comes when so many run reads as many rows to see that they do. */
 export const CONCURRENCY_MAX = 200;
 /** Starts in a span of time, and the span. */
 export const RATE_MAX = 1_000_000;

@@ -1,8 +1,8 @@
 /**
- * What is paused, as this process knows it: read from the table every two seconds, one query each time. While the table
+ * What is paused, and how many jobs tenants may run at once, as this process knows it: read from the table every two seconds, one query each time. While the table
  * cannot be read, the last answer stays.
  */
-import { NOTHING_PAUSED, type PauseSet, createPauseSet } from "../core/admission/pause.ts";
+import { type Holds, NOTHING_PAUSED, type PauseSet, createPauseSet } from "../core/admission/pause.ts";
 import { messageOf } from "../core/errors.ts";
 import { PAUSES_READ_EVERY_MS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
@@ -32,16 +32,18 @@ export const NO_PAUSES: Pick<PauseBoard, "current" | "onChange"> = {
   onChange: () => undefined,
 };
 
+const textOf = ({ pauses, runningLimits }: Holds): string => JSON.stringify([pauses, runningLimits]);
+
 export function startPauseBoard({ pauses, unreadable, log }: PauseBoardDeps): PauseBoard {
   const listeners: (() => void)[] = [];
   let current = NOTHING_PAUSED;
-  let text = JSON.stringify(current.pauses);
+  let text = textOf(current);
   let isStopped = false;
   let timer: NodeJS.Timeout | undefined;
 
   async function refresh(): Promise<void> {
     const found = await pauses.list(unreadable.note);
-    const foundText = JSON.stringify(found);
+    const foundText = textOf(found);
     if (foundText === text || isStopped) return;
     current = createPauseSet(found);
     text = foundText;

@@ -38,7 +38,9 @@ import { measureConflicts } from "../lifecycle/measured-jobs.ts";
 import { createUniqueJobs } from "../lifecycle/unique-jobs.ts";
 import { createAuditSweep } from "../sweeper/sweep-audit.ts";
 import { createForgetSweep } from "../sweeper/forget/forget-sweep.ts";
+import { startQuotaWatch } from "../lifecycle/limits/quota-watch.ts";
 import { createBehindFront, createWake } from "../lifecycle/limits/wake-line.ts";
+import { createLineSweep } from "../sweeper/sweep-lines.ts";
 import { createUniqueKeySweep } from "../sweeper/sweep-unique-keys.ts";
 import { createStoredBytesSweep } from "../sweeper/sweep-stored-bytes.ts";
 import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
@@ -132,7 +134,7 @@ async function start(exits: Exits): Promise<Service> {
     pauseBoard,
     followers: { fanOut, connections, tickets },
     timers: { registration: timers.registration, wakeScheduler },
-    webhooks: { post: webhooks.post, allowLoopback },
+    webhooks: { post: webhooks.post, noteFull: webhooks.noteFull, allowLoopback },
     clock,
     ids,
     release,
@@ -164,13 +166,16 @@ async function start(exits: Exits): Promise<Service> {
     onGap: () => fanOut.gap(),
     log,
   });
-  const isBehindFront = createBehindFront({ ...stores, monotonicNow });
+  const runningLimitOf = (tenantName: string): number | undefined => pauseBoard.current().runningLimitOf(tenantName);
+  const isBehindFront = createBehindFront({ ...stores, runningLimitOf, monotonicNow });
+  const placeLeft = createWake({ ...stores, queue, runningLimitOf });
   const waitsForAnother = async (job: Job): Promise<boolean> =>
     (await waitsForAnotherRun(job, stores)) || (await isBehindFront(job));
   const unique = createUniqueJobs({ ...stores, completion, events, sleep, now });
   const placeUnique = (stored: Stored<Job>): Promise<boolean> => unique.place(stored);
   const refillDuty = shares.startRefill({ completion, waitsForAnother, placeUnique });
   pauseBoard.onChange(() => refillDuty.wake());
+  const quotaWatch = startQuotaWatch({ ...stores, board: pauseBoard, log });
   const stopSweeper = startSweeper({
     jobs,
     index: services.index,
@@ -181,11 +186,14 @@ async function start(exits: Exits): Promise<Service> {
     completion,
     events,
     announce: webhooks.announce,
+    announceFailures: webhooks.announceFailures,
+    announceOthers: webhooks.announceOthers,
     waiting: services.waiting,
-    placeLeft: createWake({ ...stores, queue }),
+    placeLeft,
     waitsForAnother,
     pools,
     placeUnique,
+    lineSweep: createLineSweep({ ...stores, unreadable, now: clock.trustedNow }),
     uniqueKeySweep: createUniqueKeySweep({ ...stores, now: clock.trustedNow }),
     countStored: createStoredBytesSweep({ ...services, now: clock.trustedNow }),
     auditSweep: createAuditSweep({ audit: stores.audit, days: settings.auditDays, now: clock.trustedNow }),
@@ -207,7 +215,7 @@ async function start(exits: Exits): Promise<Service> {
     metrics,
     log,
   });
-  const forActions = { ...stores, completion, outbox, events, pauseBoard, now, log };
+  const forActions = { ...stores, completion, outbox, events, pauseBoard, placeLeft, now, log };
   const actionDuty = startActionDuty({
     lease: lease("actions", ACTION_LEASE_MS),
     works: [
@@ -246,6 +254,7 @@ async function start(exits: Exits): Promise<Service> {
       await closeServer(server, CLOSE_AFTER_MS);
       const scheduled = scheduler.stop();
       pauseBoard.stop();
+      quotaWatch.stop();
       await endInTurn(log, {
         releases: () => publishing,
         sweeper: () => stopSweeper(),

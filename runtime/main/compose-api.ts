@@ -11,6 +11,9 @@ import type { ApiClock } from "../api/routes/routes.ts";
 import type { BellOutbox } from "../api/submit/bell-outbox.ts";
 import { createRingWindow } from "../api/submit/ring-window.ts";
 import { type Announce, createAnnounce } from "../api/webhooks/announce.ts";
+import { type AnnounceFailures, createAnnounceFailures } from "../api/webhooks/announce-failures.ts";
+import { type NoteFull, createAnnounceFull, createNoteFull } from "../api/webhooks/announce-full.ts";
+import { createAnnounceMissed } from "../api/webhooks/announce-missed.ts";
 import { createDeliverer } from "../api/webhooks/deliver.ts";
 import { WEBHOOK_LEASE_MS, type WebhookDuty, startWebhookDuty } from "../api/webhooks/duty.ts";
 import { type Post, createPost } from "../api/webhooks/post.ts";
@@ -149,7 +152,10 @@ export function composeShares({ services, pauseBoard, silentAfterMs, unreadable,
 // --- Webhooks --------------------------------------------------------------------------------------------------------
 
 export interface WebhooksDeps {
-  readonly services: Pick<Services, "batches" | "webhooks" | "deliveries" | "lease">;
+  readonly services: Pick<
+    Services,
+    "batches" | "jobs" | "index" | "timers" | "quotas" | "webhooks" | "deliveries" | "lease"
+  >;
   readonly allowLoopback: boolean;
   readonly unreadable: Unreadable;
   readonly metrics: Pick<Metrics, "webhookDeliveries">;
@@ -160,6 +166,10 @@ export interface WebhooksDeps {
 export interface Webhooks {
   readonly post: Post;
   readonly announce: Announce;
+  readonly announceFailures: AnnounceFailures;
+  /** Missed ticks, and full quotas. */
+  readonly announceOthers: () => Promise<void>;
+  readonly noteFull: NoteFull;
   /** Starts this process's part in the election of the one that delivers. */
   startDuty(): WebhookDuty;
 }
@@ -167,12 +177,26 @@ export interface Webhooks {
 export function composeWebhooks({ services, allowLoopback, unreadable, metrics, now, log }: WebhooksDeps): Webhooks {
   const { lease } = services;
   const post = createPost({ resolve: resolveByDns, allowLoopback, timeoutMs: WEBHOOK_TIMEOUT_MS });
-  const announce = createAnnounce({ ...services, now, log });
+  const announceDeps = { ...services, unreadable, now, log };
+  const announce = createAnnounce(announceDeps);
+  const announceFailures = createAnnounceFailures(announceDeps);
+  const announceMissed = createAnnounceMissed(announceDeps);
+  const announceFull = createAnnounceFull(announceDeps);
   const deliverer = createDeliverer({ ...services, post, unreadable, metrics, now, random: Math.random, log });
   return {
     post,
     announce,
-    startDuty: () => startWebhookDuty({ lease: lease("webhooks", WEBHOOK_LEASE_MS), announce, deliverer, log }),
+    announceFailures,
+    async announceOthers() {
+      await announceMissed();
+      await announceFull.all();
+    },
+    noteFull: createNoteFull({ ...announceDeps, announceFull }),
+    startDuty: () =>
+      startWebhookDuty({
+        lease: lease("webhooks", WEBHOOK_LEASE_MS),
+        ...{ announce, announceFailures, deliverer, log },
+      }),
   };
 }
 

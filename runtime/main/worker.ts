@@ -117,8 +117,11 @@ async function start(exits: Exits): Promise<Service> {
   const timerRuns = createTimerRuns({ jobs, batches, timers, queue, completion, events, pool, now });
   const pauses = startPauseBoard({ ...connected, unreadable, log });
   await pauses.ready;
-  // Limits by key. A fork without limits leaves them out.
-  const limits = createLimits({ jobs, lines, queue, pool, lockMs: settings.lockMs, limitsOf: limitsFrom(cache) });
+  // Limits by key and quotas. A fork without limits leaves them out.
+  const limits = createLimits({
+    ...{ jobs, lines, queue, pool, waiting: connected.waiting, lockMs: settings.lockMs, limitsOf: limitsFrom(cache) },
+    runningLimitOf: (tenantName) => pauses.current().runningLimitOf(tenantName),
+  });
   const worker = await startWorker({
     jobs,
     pauses,

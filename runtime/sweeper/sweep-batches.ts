@@ -8,6 +8,7 @@ import { type Unreadable, unlessUnreadable } from "../core/unreadable.ts";
 import { bellMessageId, bellOf } from "../core/job/bell.ts";
 import { isComplete, isUndecided } from "../core/job/completion.ts";
 import { isClaimDead } from "../core/job/handback.ts";
+import { isTold } from "../core/job/notice.ts";
 import type { Batch, Job } from "../core/job/job.ts";
 import { subjectOf } from "../core/job/message.ts";
 import { openOf } from "../core/job/states.ts";
@@ -32,6 +33,8 @@ export interface SweepBatchesDeps extends HandBackDeps {
   readonly workers: Pick<WorkerStore, "list" | "requestCancel">;
   /** Makes the webhook deliveries that a batch still owes. Never throws. */
   readonly announce: (batchId: string) => Promise<unknown>;
+  /** Tells webhooks of failed jobs, of which so many were counted. Never throws. Default: nobody is told. */
+  readonly announceFailures?: ((batchId: string, failures: number) => Promise<void>) | undefined;
   /** Whether a queued job has no bell because it waits for another job. Throws UnavailableError. Default: none does. */
   readonly waitsForAnother?: ((job: Job) => Promise<boolean>) | undefined;
   /** Finds jobs that are missing in the index. Default: nothing does. */
@@ -136,6 +139,11 @@ export async function sweepBatches(
   for (const each of active) await unlessUnreadable(each.batch.value.batchId, unreadable, () => sweepBatch(each));
   // After the repairs, because jobs wait for those. The process that completed these has died, or its event got lost.
   for (const batchId of unannounced) await deps.announce(batchId);
+  for (const { batch, snapshot } of active) {
+    if (!isTold(batch.value.failureNotice, snapshot.failures)) {
+      await deps.announceFailures?.(batch.value.batchId, snapshot.failures);
+    }
+  }
   const silentCounts = silentWorkers([DEFAULT_POOL, ...pools], workers ?? [], deps);
   return { bellsSent, handedBack, canceled, pools, queuedCounts, silentCounts, isIdle };
 }
@@ -168,7 +176,9 @@ async function concludeBatch(
     return;
   }
   const lastChange = snapshot.changedAt ?? value.createdAt;
-  if (value.unannounced.length === 0 && isIndexed && isOlder(lastChange, REST_AFTER_MS, deps.now())) {
+  // R52: nobody looks at it again.
+  const owesNotice = deps.announceFailures !== undefined && !isTold(value.failureNotice, snapshot.failures);
+  if (value.unannounced.length === 0 && !owesNotice && isIndexed && isOlder(lastChange, REST_AFTER_MS, deps.now())) {
     await deps.batches.update(value.batchId, etag, { atRest: true });
   }
 }

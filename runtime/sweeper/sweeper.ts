@@ -17,6 +17,7 @@ import type { AuditSweep } from "./sweep-audit.ts";
 import { type EndedBatches, type SweepBatchesDeps, sweepBatches } from "./sweep-batches.ts";
 import { createIndexRepair } from "./repair-index.ts";
 import type { ForgetSweep } from "./forget/forget-sweep.ts";
+import type { LineSweep } from "./sweep-lines.ts";
 import type { UniqueKeySweep } from "./sweep-unique-keys.ts";
 import { createQueueAges } from "./queue-ages.ts";
 import { createQueueGauges, type QueueMetrics } from "./queue-gauges.ts";
@@ -35,6 +36,10 @@ export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly index?: Pick<JobIndex, "write"> | undefined;
   /** Removes holds on unique keys that are over. Default: nothing. */
   readonly uniqueKeySweep?: UniqueKeySweep | undefined;
+  /** Removes lines of limits in which nobody stands. Default: nothing. */
+  readonly lineSweep?: LineSweep | undefined;
+  /** Tells webhooks of missed ticks and full quotas. Never throws. Default: nothing. */
+  readonly announceOthers?: (() => Promise<void>) | undefined;
   /** Counts what tenants have stored. Default: nothing. */
   readonly countStored?: (() => Promise<void>) | undefined;
   /** The worker pools there are. */
@@ -61,7 +66,10 @@ const THOROUGH_EVERY = 10;
 const AGES_EVERY = 2;
 /** One round of so many decides about all dead letters again, because they get older: once an hour. */
 const LETTERS_AGAIN_EVERY = 120;
-/** One round of so many, from the first, checks that timers are registered as packages declare them. */
+/**
+ * One round of so many, from the first, checks that timers are registered as packages declare them, and tells of ticks that they
+ * have missed.
+ */
 const TIMERS_EVERY = 6;
 
 function createSweeper(deps: SweeperDeps): Sweeper {
@@ -110,12 +118,15 @@ function createSweeper(deps: SweeperDeps): Sweeper {
     if (reconcileTimers !== undefined && current % TIMERS_EVERY === 0) {
       await unlessUnreadable("the timers", deps.unreadable, () => reconcileTimers(() => deps.lease.hold()));
     }
+    if (current % TIMERS_EVERY === 0) await deps.announceOthers?.();
     // Last, because nothing depends on it.
     const keysRemoved = await keySweep.sweep();
     if (keysRemoved > 0) deps.log.info({ keysRemoved }, "expired keys removed");
     await deps.countStored?.();
     const holdsRemoved = (await deps.uniqueKeySweep?.sweep()) ?? 0;
     if (holdsRemoved > 0) deps.log.info({ holdsRemoved }, "unique keys of ended jobs removed");
+    const linesRemoved = (await deps.lineSweep?.sweep()) ?? 0;
+    if (linesRemoved > 0) deps.log.info({ linesRemoved }, "lines of limits without jobs removed");
     const entriesRemoved = (await deps.auditSweep?.sweep()) ?? 0;
     if (entriesRemoved > 0) deps.log.info({ entriesRemoved }, "expired entries of the audit removed");
     await forget?.sweep();

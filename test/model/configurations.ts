@@ -5,6 +5,7 @@ import { COUNTER_CONFIGURATIONS, COUNTER_RULES_OFF } from "./counters/configurat
 import { FORGET_CONFIGURATIONS, FORGET_RULES_OFF } from "./forget/configurations.ts";
 import { JOB_CONFIGURATIONS, JOB_RULES_OFF } from "./job/configurations.ts";
 import { LIMIT_CONFIGURATIONS, LIMIT_RULES_OFF } from "./limits/configurations.ts";
+import { NOTICE_CONFIGURATIONS, NOTICE_RULES_OFF } from "./notices/configurations.ts";
 import { PARKED_CONFIGURATIONS, PARKED_RULES_OFF } from "./parked/configurations.ts";
 import { TIMER_CONFIGURATIONS, TIMER_RULES_OFF } from "./timers/configurations.ts";
 
@@ -16,6 +17,7 @@ export const CONFIGURATIONS: readonly Configuration[] = [
   ...FORGET_CONFIGURATIONS,
   ...LIMIT_CONFIGURATIONS,
   ...PARKED_CONFIGURATIONS,
+  ...NOTICE_CONFIGURATIONS,
 ];
 
 export const RULES_OFF: readonly RuleOff[] = [
@@ -26,4 +28,5 @@ export const RULES_OFF: readonly RuleOff[] = [
   ...FORGET_RULES_OFF,
   ...LIMIT_RULES_OFF,
   ...PARKED_RULES_OFF,
+  ...NOTICE_RULES_OFF,
 ];

@@ -220,7 +220,10 @@ export async function startTestSystem({
       files,
       workers,
       ...timerRuns,
-      limits: createLimits({ jobs, lines, queue: ownQueue, pool: DEFAULT_POOL, limitsOf, lockMs }),
+      limits: createLimits({
+        ...{ jobs, lines, queue: ownQueue, waiting: given.waiting, pool: DEFAULT_POOL, limitsOf, lockMs },
+        runningLimitOf: (tenantName) => pauses.current().runningLimitOf(tenantName),
+      }),
       events,
       packages: cache,
       workspaces: createWorkspaces({ root: join(directory.path, "attempts") }),

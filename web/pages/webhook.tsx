@@ -37,11 +37,14 @@ const COLUMNS: readonly Column<WebhookDeliveryView>[] = [
     id: "batch",
     title: "Batch",
     width: "26%",
-    cell: ({ batchId }) => (
-      <Link className="name" href={batchHref(batchId)}>
-        {batchId}
-      </Link>
-    ),
+    cell: ({ batchId, eventType }) =>
+      batchId === undefined ? (
+        eventType
+      ) : (
+        <Link className="name" href={batchHref(batchId)}>
+          {batchId}
+        </Link>
+      ),
   },
   { id: "answer", title: "Answer", cell: (delivery) => answerText(delivery) },
   { id: "tries", title: "Tries", width: "64px", isNumber: true, hide: "small", cell: ({ tries }) => numberText(tries) },

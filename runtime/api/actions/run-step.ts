@@ -8,7 +8,7 @@ import { batchTime } from "../../core/job/ids.ts";
 import type { JobFilter } from "../../core/job/job-filter.ts";
 import type { Job } from "../../core/job/job.ts";
 import { TAGS_MAX_COUNT } from "../../core/limits.ts";
-import { messageOf } from "../../core/errors.ts";
+import { messageOf, UnavailableError } from "../../core/errors.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { ActionStore } from "../../core/ports/action-store.ts";
 import type { JobStore } from "../../core/ports/job-store.ts";
@@ -31,7 +31,10 @@ export interface ActionStepDeps extends CancelDeps {
   readonly log: Logger;
 }
 
-/** Takes one step of the action. False: it has ended, or it is not its time yet. Throws UnavailableError. */
+/**
+ * Takes one step of the action. False: it has ended, or it is not its time yet. Throws UnavailableError: the step is repeated. An
+ * action whose step fails otherwise would fail again and again, so it ends as failed.
+ */
 export type RunStep = (actionId: string) => Promise<boolean>;
 
 /** Jobs of one step: a full transaction. */
@@ -111,6 +114,15 @@ export function createActionStep(deps: ActionStepDeps): RunStep {
     if (current !== undefined && isSameStep) await actions.update(actionId, current.etag, changes);
   }
 
+  async function fail({ value: { actionId, tenantName, kind }, etag }: Stored<JobAction>, error: unknown) {
+    log.error(
+      { actionId, tenantName, kind, err: error },
+      "an action failed; start it again for the jobs that are left",
+    );
+    await actions.update(actionId, etag, { state: "failed", endedAt: now() });
+    return true;
+  }
+
   return async (actionId) => {
     const stored = await actions.get(actionId);
     if (stored === undefined) {
@@ -127,6 +139,16 @@ export function createActionStep(deps: ActionStepDeps): RunStep {
       return true;
     }
     if (now().getTime() - action.startedAt.getTime() < SETTLES_MS) return false;
+    try {
+      return await nextStep(stored);
+    } catch (error) {
+      if (error instanceof UnavailableError) throw error;
+      return fail(stored, error);
+    }
+  };
+
+  async function nextStep(stored: Stored<JobAction>): Promise<true> {
+    const { value: action } = stored;
     const { tenantName, filter, kind, counts, position: after } = action;
     const states = statesFor(kind);
     const search: JobFilter = { ...filter, tenantName, ...(filter.state === undefined && states && { states }) };
@@ -139,7 +161,7 @@ export function createActionStep(deps: ActionStepDeps): RunStep {
       ...(isLast && { state: "done", endedAt: now() }),
     });
     return true;
-  };
+  }
 }
 
 function added(counts: ActionCounts, matched: number, outcomes: readonly Outcome[]): ActionCounts {

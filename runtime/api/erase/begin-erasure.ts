@@ -24,7 +24,7 @@ export const erasureOf = (tenantName: string): PausedSubject => ({ kind: "erasur
 /** Resolves to the one under way, if there is one. Throws UnavailableError. */
 export async function beginErasure(tenantName: string, by: string, deps: BeginErasureDeps): Promise<Erasure> {
   const { pauses, pauseBoard, erasures, now } = deps;
-  const found = (await pauses.list(() => undefined)).find(
+  const found = (await pauses.list(() => undefined)).pauses.find(
     ({ subject }) => subject.kind === "erasure" && subject.tenantName === tenantName,
   );
   const pause = found ?? { subject: erasureOf(tenantName), pausedAt: now(), pausedBy: by, reason: undefined };

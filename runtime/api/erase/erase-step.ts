@@ -29,7 +29,6 @@ export interface EraseStepDeps extends CancelDeps, RemoveTenantDeps {
   readonly waiting: Pick<WaitingStore, "list" | "remove">;
   readonly timerRegistration: Pick<TimerRegistration, "removeTenant">;
   readonly tenants: Pick<TenantStore, "listGrants" | "removeGrant" | "remove">;
-  readonly pauses: Pick<PauseStore, "list" | "remove">;
   readonly pauseBoard: Pick<PauseBoard, "current" | "refresh">;
   readonly now: Clock["now"];
   readonly log: Logger;

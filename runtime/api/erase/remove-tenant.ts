@@ -14,7 +14,7 @@ export interface RemoveTenantDeps {
   readonly webhooks: Pick<WebhookStore, "of" | "remove">;
   readonly settingCommands: Pick<SettingCommands, "removeTenant">;
   readonly identityGrants: Pick<IdentityGrantStore, "of" | "remove">;
-  readonly pauses: Pick<PauseStore, "list" | "remove">;
+  readonly pauses: Pick<PauseStore, "list" | "remove" | "removeRunningLimit">;
   readonly quotas: Pick<QuotaStore, "remove">;
   readonly retentions: Pick<RetentionStore, "remove">;
   readonly tenants: Pick<TenantStore, "listGrants" | "removeGrant">;
@@ -30,12 +30,13 @@ export async function removeBelongings(tenantName: string, by: string, deps: Rem
   const settings = await settingCommands.removeTenant(tenantName, by);
   const identities = await identityGrants.of(tenantName);
   for (const { pool } of identities) await identityGrants.remove(tenantName, pool);
-  const paused = (await pauses.list(() => undefined)).filter(
+  const paused = (await pauses.list(() => undefined)).pauses.filter(
     // The erasing of the tenant must go on.
     ({ subject }) => subject.kind !== "erasure" && tenantOfPause(subject) === tenantName,
   );
   for (const { subject } of paused) await pauses.remove(subject);
   await quotas.remove(tenantName);
+  await pauses.removeRunningLimit(tenantName);
   await retentions.remove(tenantName);
   return { webhooks: hooks.length, settings, identityGrants: identities.length, pauses: paused.length };
 }

@@ -87,8 +87,13 @@ const getMe = ({ pauseBoard, quotas, now }: AccessOperationDeps) =>
         allTenants: caller.mayOperate(),
         ...(pauses.length > 0 && { pauses }),
       };
-      const rows = await Promise.all(grants.slice(0, ME_QUOTAS_MAX).map(({ tenantName }) => quotas.get(tenantName)));
-      const used = rows.flatMap((row) => (row === undefined ? [] : [quotaView(row.value, now())]));
+      const views = await Promise.all(
+        grants.slice(0, ME_QUOTAS_MAX).map(async ({ tenantName }) => {
+          const runningAtOnce = pauseBoard.current().runningLimitOf(tenantName);
+          return quotaView({ tenantName, quota: (await quotas.get(tenantName))?.value, runningAtOnce }, now());
+        }),
+      );
+      const used = views.filter((view) => Object.keys(view).length > 1);
       return { status: 200, body: { ...body, ...(used.length > 0 && { quotas: used }) } };
     },
   });

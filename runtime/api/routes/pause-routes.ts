@@ -79,8 +79,8 @@ const listPauses = ({ pauses }: PauseOperationDeps) =>
     responses: { 200: { description: "Pools, queues, and what the caller may see of tenants.", schema: pausesSchema } },
     errors: [],
     async handle({ caller }) {
-      const items = (await pauses.list(() => undefined)).filter(isVisibleTo(caller));
-      return { status: 200, body: { items: items.map(pauseView) } };
+      const all = await pauses.list(() => undefined);
+      return { status: 200, body: { items: all.pauses.filter(isVisibleTo(caller)).map(pauseView) } };
     },
   });
 
@@ -137,7 +137,7 @@ const pauseType = (deps: PauseOperationDeps) =>
     errors: ["TenantNotFound", "TooManyPauses"],
     async handle({ caller, params: { tenantName, jobType }, body: given }) {
       assertMayUse(caller, tenantName);
-      const ofTenant = (await deps.pauses.list(() => undefined)).filter(
+      const ofTenant = (await deps.pauses.list(() => undefined)).pauses.filter(
         ({ subject }) => subject.kind === "type" && subject.tenantName === tenantName && subject.jobType !== jobType,
       );
       if (ofTenant.length >= PAUSED_TYPES_MAX_COUNT) {

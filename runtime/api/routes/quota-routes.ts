@@ -2,8 +2,10 @@
 import { NotFoundError, UnavailableError } from "../../core/errors.ts";
 import { putQuotasSchema, quotaView, quotaViewSchema } from "../../core/http/quota-api.ts";
 import { tenantParams } from "../../core/http/tenant-api.ts";
+import type { PauseStore } from "../../core/ports/pause-store.ts";
 import type { QuotaStore, TenantQuota } from "../../core/ports/quota-store.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
+import type { PauseBoard } from "../../lifecycle/pause-board.ts";
 import type { Clock } from "../../core/clock.ts";
 import { type Operation, operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
@@ -11,6 +13,9 @@ import { jsonBody } from "../http/read-request.ts";
 export interface QuotaOperationDeps {
   readonly quotas: Pick<QuotaStore, "get" | "put">;
   readonly tenants: Pick<TenantStore, "get">;
+  /** Where workers find how many jobs may run at once. */
+  readonly pauses: Pick<PauseStore, "putRunningLimit" | "removeRunningLimit">;
+  readonly pauseBoard: Pick<PauseBoard, "current" | "refresh">;
   /** What this instance knows of the tenant's quotas. */
   readonly forget: (tenantName: string) => void;
   readonly now: Clock["now"];
@@ -22,7 +27,7 @@ const CHANGE_TRIES = 50;
 
 export const quotaOperations = (deps: QuotaOperationDeps): readonly Operation[] => [getQuotas(deps), putQuotas(deps)];
 
-const getQuotas = ({ quotas, now }: QuotaOperationDeps) =>
+const getQuotas = ({ quotas, pauseBoard, now }: QuotaOperationDeps) =>
   operation({
     id: "getQuotas",
     method: "get",
@@ -35,12 +40,13 @@ const getQuotas = ({ quotas, now }: QuotaOperationDeps) =>
     errors: ["TenantNotFound"],
     async handle({ caller, params: { tenantName } }) {
       if (!caller.mayUse(tenantName)) throw noSuchTenant(tenantName);
-      const stored = await quotas.get(tenantName);
-      return { status: 200, body: stored === undefined ? { tenantName } : quotaView(stored.value, now()) };
+      const quota = (await quotas.get(tenantName))?.value;
+      const runningAtOnce = pauseBoard.current().runningLimitOf(tenantName);
+      return { status: 200, body: quotaView({ tenantName, quota, runningAtOnce }, now()) };
     },
   });
 
-const putQuotas = ({ quotas, tenants, forget, now }: QuotaOperationDeps) =>
+const putQuotas = ({ quotas, tenants, pauses, pauseBoard, forget, now }: QuotaOperationDeps) =>
   operation({
     id: "putQuotas",
     method: "put",
@@ -53,19 +59,24 @@ const putQuotas = ({ quotas, tenants, forget, now }: QuotaOperationDeps) =>
     body: jsonBody(putQuotasSchema),
     responses: { 200: { description: "The quotas.", schema: quotaViewSchema } },
     errors: ["TenantNotFound"],
-    async handle({ caller, params: { tenantName }, body: { jobsPerDay, storedBytes }, changed }) {
+    async handle({ caller, params: { tenantName }, body, changed }) {
       if ((await tenants.get(tenantName)) === undefined) throw noSuchTenant(tenantName);
+      const { jobsPerDay, storedBytes, runningAtOnce } = body;
+      const runningBefore = pauseBoard.current().runningLimitOf(tenantName);
       for (let tries = 0; tries < CHANGE_TRIES; tries++) {
         const stored = await quotas.get(tenantName);
         const before: TenantQuota = stored?.value ?? { ...UNUSED, tenantName, setAt: now(), setBy: caller.name };
         const quota = { ...before, jobsPerDay, storedBytes, setAt: now(), setBy: caller.name };
         if (!(await quotas.put(quota, stored?.etag))) continue;
         forget(tenantName);
+        if (runningAtOnce === undefined) await pauses.removeRunningLimit(tenantName);
+        else await pauses.putRunningLimit({ tenantName, max: runningAtOnce, setAt: now(), setBy: caller.name });
+        await pauseBoard.refresh();
         changed({
-          before: { jobsPerDay: before.jobsPerDay, storedBytes: before.storedBytes },
-          after: { jobsPerDay, storedBytes },
+          before: { jobsPerDay: before.jobsPerDay, storedBytes: before.storedBytes, runningAtOnce: runningBefore },
+          after: { jobsPerDay, storedBytes, runningAtOnce },
         });
-        return { status: 200, body: quotaView(quota, now()) };
+        return { status: 200, body: quotaView({ tenantName, quota, runningAtOnce }, now()) };
       }
       throw new UnavailableError("StorageUnavailable", "The quotas changed during every attempt. Retry later.");
     },

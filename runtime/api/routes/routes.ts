@@ -52,6 +52,7 @@ import { createRunTimer } from "../submit/run-timer.ts";
 import { createSubmitJob } from "../submit/submit-job.ts";
 import { createSubmitMany } from "../submit/submit-many.ts";
 import { createJobWriter } from "../submit/write-job.ts";
+import type { NoteFull } from "../webhooks/announce-full.ts";
 import type { Post } from "../webhooks/post.ts";
 import { accessOperations } from "./access-routes.ts";
 import { auditOperations } from "./audit-routes.ts";
@@ -154,6 +155,8 @@ export interface TimerDeps {
 
 export interface WebhookSending {
   readonly post: Post;
+  /** Tells webhooks that a quota has refused. Default: nobody is told. */
+  readonly noteFull?: NoteFull | undefined;
   /** Whether webhooks may name receivers on this machine. */
   readonly allowLoopback: boolean;
 }
@@ -169,15 +172,28 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
   const batches = { ...deps.stores.batches, get: joinCalls((batchId) => deps.stores.batches.get(batchId)) };
   const stores = { ...deps.stores, batches };
   const lookup = createLookup(stores);
-  const placeLeft = createWake({ ...stores, queue: bus.queue });
-  const shared = { ...stores, ...bus, ...clock, events, pauseBoard, ids, pools, lookup, completion, placeLeft };
+  const runningLimitOf = (tenantName: string): number | undefined => pauseBoard.current().runningLimitOf(tenantName);
+  const placeLeft = createWake({ ...stores, queue: bus.queue, runningLimitOf });
+  const shared = {
+    ...stores,
+    ...bus,
+    ...clock,
+    events,
+    pauseBoard,
+    ids,
+    pools,
+    lookup,
+    completion,
+    placeLeft,
+    runningLimitOf,
+  };
 
   const reservations = createReservations(shared);
   const findBatch = createFindBatch({ ...shared, reservations });
   const unique = createUniqueJobs({ ...shared, sleep });
   const writer = createJobWriter({ ...shared, unique });
   const publishedJobs = createPublishedJobs(stores.packages);
-  const quotas = createQuotas(shared);
+  const quotas = createQuotas({ ...shared, noteFull: webhooks.noteFull });
   const packagesKnown = createKnownJobs({
     ...shared,
     publishedJobs,

@@ -28,7 +28,7 @@ import {
   type WebhookPing,
 } from "../../core/http/webhook-api.ts";
 import { faultOfWebhookUrl } from "../webhooks/receiver-address.ts";
-import { rotatedSecrets, secretsAt, type Webhook } from "../../core/job/webhook.ts";
+import { DEFAULT_WEBHOOK_EVENTS, rotatedSecrets, secretsAt, type Webhook } from "../../core/job/webhook.ts";
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
@@ -121,8 +121,9 @@ const putWebhook = ({ webhooks, allowLoopback, now }: WebhookOperationDeps) =>
     tag: "Webhooks",
     summary: "Register or change a webhook",
     description:
-      "The webhook receives a signed POST when a batch of the tenant is complete. Only the answer to its registration has " +
-      "its secret. If the secret is lost, rotate it. Enabling a webhook clears the reason why it was disabled.",
+      "The webhook receives a signed POST for each of its `events`: a batch is complete, jobs have failed, a timer has missed " +
+      "ticks, a quota is full. Only the answer to its registration has its secret. If the secret is lost, rotate it. Enabling " +
+      "a webhook clears the reason why it was disabled.",
     needs: "manage",
     params: webhookParams,
     body: jsonBody(putWebhookSchema),
@@ -131,7 +132,7 @@ const putWebhook = ({ webhooks, allowLoopback, now }: WebhookOperationDeps) =>
       201: { description: "Registered.", schema: webhookWithSecretSchema },
     },
     errors: ["TenantNotFound", "TooManyWebhooks"],
-    async handle({ caller, params, body: { url, enabled }, changed }) {
+    async handle({ caller, params, body: { url, events, enabled }, changed }) {
       const { tenantName, webhookName } = params;
       if (!caller.mayUse(tenantName)) throw noSuchTenant(tenantName);
       const fault = faultOfWebhookUrl(url, { allowLoopback });
@@ -142,13 +143,27 @@ const putWebhook = ({ webhooks, allowLoopback, now }: WebhookOperationDeps) =>
           // Two requests at the same moment may exceed the limit by one. It exists against large numbers.
           if ((await webhooks.of(tenantName)).length >= WEBHOOKS_MAX_COUNT) throw tooManyWebhooks();
           const secret = newSecret();
-          const webhook = newWebhook(params, { url, enabled, secret, createdBy: caller.name, createdAt: now() });
+          const webhook = newWebhook(params, {
+            url,
+            events: events ?? DEFAULT_WEBHOOK_EVENTS,
+            enabled,
+            secret,
+            createdBy: caller.name,
+            createdAt: now(),
+          });
           if (!(await webhooks.create(webhook))) continue;
           changed({ after: factsOfWebhook(webhook) });
           return { status: 201, body: { ...webhookView(webhook, now()), secret } };
         }
         const forgiven = enabled && { disabledBecause: undefined, failuresInRow: 0 };
-        const webhook: Webhook = { ...stored.value, url, enabled, ...forgiven, changedAt: now() };
+        const webhook: Webhook = {
+          ...stored.value,
+          url,
+          ...(events && { events }),
+          enabled,
+          ...forgiven,
+          changedAt: now(),
+        };
         if (!(await webhooks.replace(webhook, stored.etag))) continue;
         changed({ before: factsOfWebhook(stored.value), after: factsOfWebhook(webhook) });
         return { status: 200, body: webhookView(webhook, now()) };
@@ -157,12 +172,16 @@ const putWebhook = ({ webhooks, allowLoopback, now }: WebhookOperationDeps) =>
     },
   });
 
-interface NewWebhook extends Pick<Webhook, "url" | "enabled" | "createdAt" | "createdBy"> {
+interface NewWebhook extends Pick<Webhook, "url" | "events" | "enabled" | "createdAt" | "createdBy"> {
   readonly secret: string;
 }
 
 /** Its path and query can be a secret: whoever knows the address may post to it. */
-const factsOfWebhook = ({ url, enabled }: Webhook): LooseFacts => ({ origin: URL.parse(url)?.origin, enabled });
+const factsOfWebhook = ({ url, events, enabled }: Webhook): LooseFacts => ({
+  origin: URL.parse(url)?.origin,
+  events: events.join(", "),
+  enabled,
+});
 
 function newWebhook({ tenantName, webhookName }: WebhookName, { secret, ...fields }: NewWebhook): Webhook {
   return {

@@ -202,11 +202,9 @@ export function createDeliverer(deps: DeliverDeps): Deliverer {
 }
 
 /** What the log says of a delivery. */
-const fieldsOf = ({ tenantName, webhookName, batchId, messageId }: WebhookDelivery) => ({
-  tenantName,
-  webhookName,
-  batchId,
-  messageId,
+const fieldsOf = ({ tenantName, webhookName, eventType, batchId, messageId }: WebhookDelivery) => ({
+  ...{ tenantName, webhookName, eventType, messageId },
+  ...(batchId !== undefined && { batchId }),
 });
 
 const outcomeOf = ({ answerCode, answer, error }: PostResult) => ({ answerCode, answer, error });

@@ -8,11 +8,14 @@ import type { PublishedEvent } from "../../core/job/events.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { LeaderLease } from "../../core/ports/worker-store.ts";
 import type { Announce } from "./announce.ts";
+import type { AnnounceFailures } from "./announce-failures.ts";
 import type { Deliverer } from "./deliver.ts";
 
 export interface WebhookDutyDeps {
   readonly lease: LeaderLease;
   readonly announce: Announce;
+  /** Default: only the sweeper tells of failed jobs. */
+  readonly announceFailures?: AnnounceFailures | undefined;
   readonly deliverer: Deliverer;
   readonly log: Logger;
   /** Time between two rounds without an event, while deliveries go out or are about to be tried again. Default 5 s. */
@@ -20,7 +23,10 @@ export interface WebhookDutyDeps {
 }
 
 export interface WebhookDuty {
-  /** Takes any event. The completion of a batch is announced at once, without waiting for the sweeper. */
+  /**
+   * Takes any event. The completion of a batch is announced at once, and a failed job in the next round, without waiting for
+   * the sweeper.
+   */
   onEvent(published: PublishedEvent): void;
   /** Waits for running deliveries, but not long. A delivery that is cut off is sent again when its claim ends. */
   stop(): Promise<void>;
@@ -35,30 +41,35 @@ const IDLE_EVERY = 2;
 export const WEBHOOK_LEASE_MS = 20_000;
 /** Well within the time a process gets to end. */
 const STOP_AFTER_MS = 5_000;
-/** Completed batches that wait to be announced. The sweeper finds any more. */
-const COMPLETED_MAX_COUNT = 10_000;
+/** Batches that wait to be announced, completed ones and those with failed jobs. The sweeper finds any more. */
+const WAITING_MAX_COUNT = 10_000;
 
 export function startWebhookDuty({
   lease,
   announce,
+  announceFailures,
   deliverer,
   log,
   everyMs = EVERY_MS,
 }: WebhookDutyDeps): WebhookDuty {
   const completed = new Set<string>();
+  const failing = new Set<string>();
   let busyRounds = 0;
   let isStopped = false;
   let wake = Promise.withResolvers<undefined>();
 
   async function round(): Promise<void> {
     const batchIds = [...completed];
+    const failingIds = [...failing];
     completed.clear();
+    failing.clear();
     // Another instance has the duty, and receives the same events.
     if (!(await lease.hold())) {
       busyRounds = 0;
       return;
     }
     for (const batchId of batchIds) await announce(batchId);
+    for (const batchId of failingIds) await announceFailures?.(batchId);
     const isLeft = await deliverer.round();
     busyRounds = deliverer.count > 0 ? BUSY_ROUNDS : Math.max(0, busyRounds - 1);
     if (isLeft) void deliverer.next().then(() => wake.resolve(undefined));
@@ -80,9 +91,14 @@ export function startWebhookDuty({
 
   return {
     onEvent({ event }) {
-      if (event.eventType !== "batchCompleted" || completed.size >= COMPLETED_MAX_COUNT) return;
-      completed.add(event.batchId);
-      wake.resolve(undefined);
+      const { eventType, batchId } = event;
+      if (eventType === "jobCompleted" && event.status === "failed") {
+        // Without waking: the jobs of a batch that fail together are one message.
+        if (failing.size < WAITING_MAX_COUNT) failing.add(batchId);
+      } else if (eventType === "batchCompleted" && completed.size < WAITING_MAX_COUNT) {
+        completed.add(batchId);
+        wake.resolve(undefined);
+      }
     },
     async stop() {
       isStopped = true;

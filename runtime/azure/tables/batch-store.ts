@@ -1,7 +1,7 @@
 /**
  * Batches in table `batches`. PartitionKey is the tenant, RowKey the batch id, which sorts newest first. Properties
  * have the names of the fields: batchName, priority, pool, state, generation, completedGeneration, completedAt,
- * unannounced, atRest, forgetAt, forgottenAt, frozenCounts, shardCount, createdAt, createdBy, tags, indexedAt.
+ * unannounced, failureNotice, atRest, forgetAt, forgottenAt, frozenCounts, shardCount, createdAt, createdBy, tags, indexedAt.
  */
 import { odata } from "@azure/data-tables";
 import * as z from "zod";
@@ -9,7 +9,7 @@ import { TABLES } from "../../core/deployment/storage-layout.ts";
 import { InvariantError } from "../../core/errors.ts";
 import { instantSchema } from "../../core/instant.ts";
 import { parseBatchId } from "../../core/job/ids.ts";
-import { BATCH_STATES, type Batch, type BatchEnd } from "../../core/job/job.ts";
+import { BATCH_STATES, type Batch, type BatchEnd, type FailureNotice } from "../../core/job/job.ts";
 import { PRIORITIES } from "../../core/job/priority.ts";
 import { JOB_STATES } from "../../core/job/states.ts";
 import type { BatchChanges, BatchStore } from "../../core/ports/batch-store.ts";
@@ -24,6 +24,7 @@ import {
   flag,
   instant,
   integer,
+  noticeFields,
   optionalInstant,
   optionalJson,
   readCells,
@@ -118,6 +119,11 @@ const endSchema: z.ZodType<BatchEnd> = z.looseObject({
 
 const UNANNOUNCED = optionalJson("unannounced", z.array(endSchema).readonly());
 
+const failureNoticeSchema: z.ZodType<FailureNotice> = z.looseObject({
+  ...noticeFields,
+  jobIds: z.array(z.string()),
+});
+
 const BATCH_COLUMNS: Columns<StoredBatch> = {
   batchName: text("batchName"),
   priority: word("priority", PRIORITIES),
@@ -130,6 +136,7 @@ const BATCH_COLUMNS: Columns<StoredBatch> = {
     write: (ends) => UNANNOUNCED.write(ends.length === 0 ? undefined : ends),
     read: (row) => UNANNOUNCED.read(row) ?? [],
   },
+  failureNotice: optionalJson("failureNotice", failureNoticeSchema),
   atRest: added("atRest", flag("atRest"), false),
   forgetAt: optionalInstant("forgetAt"),
   forgottenAt: optionalInstant("forgottenAt"),

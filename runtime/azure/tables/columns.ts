@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { UnreadableError } from "../../core/errors.ts";
 import type { FormatName } from "../../core/formats.ts";
+import { instantSchema } from "../../core/instant.ts";
 
 export type Cell = string | number | boolean | Date;
 export type Cells = Readonly<Record<string, Cell>>;
@@ -79,6 +80,9 @@ export const optionalJson = <T>(name: string, schema: z.ZodType<T>): Column<T | 
   write: (value) => ({ [name]: value === undefined ? ABSENT : JSON.stringify(value) }),
   read: (row) => (isAbsent(row[name]) ? undefined : parseCell(name, row[name], schema)),
 });
+
+/** The fields of a notice, which several kinds of rows keep as JSON. */
+export const noticeFields = { from: z.int().min(0), to: z.int().min(1), at: instantSchema, isMade: z.boolean() };
 
 /** Reads one cell of JSON text; for use in columns. */
 export function parseCell<T>(name: string, cell: unknown, schema: z.ZodType<T>): T {

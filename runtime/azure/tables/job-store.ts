@@ -31,7 +31,7 @@ import {
 } from "./rows.ts";
 import { createPartitionWriters } from "./partition-writer.ts";
 import { storageError } from "../translate-error.ts";
-import { COUNTER_PREFIX, countsOf } from "./writer-counter.ts";
+import { COUNTER_PREFIX, countsOf, failuresOf } from "./writer-counter.ts";
 
 export interface JobStoreDeps {
   readonly storage: Pick<StorageClients, "table">;
@@ -49,6 +49,7 @@ const SCAN_PAGE_SIZE = 1_000;
 /** A writer's counter row. */
 interface CounterRow {
   readonly counts: StateCounts;
+  readonly failures: number;
   readonly version: string;
   readonly changedAt: number;
 }
@@ -74,7 +75,8 @@ export function createJobStore({ storage, writerId }: JobStoreDeps): JobStore {
     try {
       for await (const row of table.retrying.listEntities({ queryOptions: { filter } })) {
         const version = `${partition} ${row.rowKey ?? ""} ${etagOf(row)}`;
-        counters.push({ counts: countsOf(row), version, changedAt: Date.parse(row.timestamp ?? "") });
+        const changedAt = Date.parse(row.timestamp ?? "");
+        counters.push({ counts: countsOf(row), failures: failuresOf(row), version, changedAt });
       }
     } catch (error) {
       throw storageError(error, "counting jobs");
@@ -82,13 +84,15 @@ export function createJobStore({ storage, writerId }: JobStoreDeps): JobStore {
     return counters;
   }
 
-  async function snapshot({ batchId, shardCount, frozenCounts, completedAt }: Batch): Promise<CounterSnapshot> {
-    // R48: the counters may be gone already.
-    if (frozenCounts !== undefined) return { counts: frozenCounts, version: "frozen", changedAt: completedAt };
+  async function snapshot(batch: Batch): Promise<CounterSnapshot> {
+    const { batchId, shardCount } = batch;
+    const frozen = frozenSnapshot(batch);
+    if (frozen !== undefined) return frozen;
     const shards = Array.from({ length: shardCount }, (_, shard) => countersOf(partitionOf(batchId, shard)));
     const counters = (await Promise.all(shards)).flat();
     return {
       counts: counters.map(({ counts }) => counts).reduce(addCounts, NO_COUNTS),
+      failures: counters.reduce((sum, { failures }) => sum + failures, 0),
       version: counters.map(({ version }) => version).join("\n"),
       changedAt: counters.length === 0 ? undefined : new Date(Math.max(...counters.map(({ changedAt }) => changedAt))),
     };
@@ -166,6 +170,12 @@ export function createJobStore({ storage, writerId }: JobStoreDeps): JobStore {
     },
   };
 }
+
+/** R48: the counters may be gone already. Their failures were told before. */
+export const frozenSnapshot = ({ frozenCounts, completedAt, failureNotice }: Batch): CounterSnapshot | undefined =>
+  frozenCounts && {
+    ...{ counts: frozenCounts, failures: failureNotice?.to ?? 0, version: "frozen", changedAt: completedAt },
+  };
 
 export const storedJob = ({ cells, etag }: StoredRow): Stored<Job> => ({ value: jobOf(cells), etag });
 

@@ -8,12 +8,23 @@ import { type TransactionAction, odata } from "@azure/data-tables";
 import * as z from "zod";
 import { TABLES } from "../../core/deployment/storage-layout.ts";
 import type { Place } from "../../core/admission/line.ts";
-import type { LineHead, LineName } from "../../core/admission/limit.ts";
-import type { LinePage, LineStore, LineWrite } from "../../core/ports/line-store.ts";
+import { LIMIT_KINDS, type LineHead, type LineName } from "../../core/admission/limit.ts";
+import type { FoundLine, LinePage, LineStore, LineWrite } from "../../core/ports/line-store.ts";
 import type { StorageClients } from "../connect.ts";
-import { isConditionFailed, isRefused, storageError } from "../translate-error.ts";
-import { type Cells, type Columns, type Row, flag, integer, json, readCells, text, writeCells } from "./columns.ts";
-import { etagOf, readRow } from "./rows.ts";
+import { isConditionFailed, isMissing, isRefused, storageError } from "../translate-error.ts";
+import {
+  type Cells,
+  type Columns,
+  type Row,
+  flag,
+  integer,
+  json,
+  readCells,
+  text,
+  word,
+  writeCells,
+} from "./columns.ts";
+import { type StoredRow, etagOf, readRow, readable } from "./rows.ts";
 
 export function createLineStore({ storage }: { readonly storage: Pick<StorageClients, "table"> }): LineStore {
   const table = storage.table(TABLES.gates);
@@ -53,6 +64,32 @@ export function createLineStore({ storage }: { readonly storage: Pick<StorageCli
         await table.once.submitTransaction(places.flatMap((place) => removals(line, place)));
       } catch (error) {
         if (isRefused(error) && !isConditionFailed(error)) throw storageError(error, "removing places");
+      }
+    },
+
+    async find(maxCount, continuationToken, onUnreadable) {
+      try {
+        const pages = table.retrying
+          .listEntities({ queryOptions: { filter: odata`RowKey eq ${HEAD}` } })
+          .byPage({ maxPageSize: maxCount, ...(continuationToken !== undefined && { continuationToken }) });
+        for await (const page of pages) {
+          const lines = page.flatMap((row) => readable(row, foundLine, onUnreadable));
+          return { lines, continuationToken: page.continuationToken };
+        }
+      } catch (error) {
+        throw storageError(error, "looking for lines");
+      }
+      return { lines: [], continuationToken: undefined };
+    },
+
+    async removeHead(line, etag) {
+      try {
+        // Not in a transaction: there the SDK deletes whatever the version is.
+        await table.retrying.deleteEntity(linePartition(line), HEAD, { etag });
+        return true;
+      } catch (error) {
+        if (isConditionFailed(error) || isMissing(error)) return false;
+        throw storageError(error, "removing a line");
       }
     },
   };
@@ -106,7 +143,7 @@ export const placeKeys = (place: Place): readonly string[] => [
   ownKey(place),
 ];
 
-/** Kind, job type and key are for people. */
+/** Kind, job type and key are for people, and for who finds the row without its name. */
 export const lineHeadCells = ({ kind, jobType, key }: LineName, head: LineHead): Cells => ({
   ...{ kind, jobType, key },
   ...writeCells(HEAD_COLUMNS, head),
@@ -126,6 +163,21 @@ const PLACE_COLUMNS: Columns<Place> = {
   jobId: text("jobId"),
   ring: integer("ring"),
   waits: flag("waits"),
+};
+
+const NAME_COLUMNS: Columns<Omit<LineName, "tenantName">> = {
+  kind: word("kind", LIMIT_KINDS),
+  jobType: text("jobType"),
+  key: text("key"),
+};
+
+/** The name and the head of a line, from its row. Throws UnreadableError when the row cannot be read. */
+export const foundLine = ({ cells, etag }: StoredRow): FoundLine => {
+  const [tenantName = ""] = String(cells["partitionKey"]).split(".");
+  return {
+    name: { tenantName, ...readCells("line", NAME_COLUMNS, cells) },
+    head: { value: lineHeadOf(cells), etag },
+  };
 };
 
 /** Throws UnreadableError when the row cannot be read. */

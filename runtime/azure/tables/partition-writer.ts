@@ -159,8 +159,10 @@ function createPartitionWriter(table: TableAccess, partition: string, writerId: 
 
   async function submit(group: readonly Pending[], counted: boolean): Promise<Outcome> {
     const actions = group.map(({ write }) => actionOf(partition, write));
+    // R53. One that is requeued in the same transaction as another one fails takes nothing from the failures.
+    const failures = group.filter(({ write }) => write.change.failed > 0).length;
     const counting = counted
-      ? await counter.add(group.map(({ write }) => write.change).reduce(addCounts, NO_COUNTS))
+      ? await counter.add(group.map(({ write }) => write.change).reduce(addCounts, NO_COUNTS), failures)
       : undefined;
     if (counting !== undefined) actions.push(counting.action);
     try {

@@ -1,14 +1,17 @@
 /**
- * Pauses in table `settings`: PartitionKey `~paused`, RowKey the subject's key (core/admission/pause.ts). They are not in
+ * Pauses in table `settings`: PartitionKey `~paused`, RowKey the subject's key (core/admission/pause.ts). Beside them the limits
+ * of jobs that a tenant runs at once, so that one query finds all that holds jobs back: RowKey `limit.{tenant}`. They are not in
  * table `tenants`, because workers read them and must not read who may call the API.
  */
 import { odata } from "@azure/data-tables";
 import * as z from "zod";
-import type { Pause, PausedSubject } from "../../core/admission/pause.ts";
+import type { RunningLimit } from "../../core/admission/limit.ts";
+import type { Holds, Pause, PausedSubject } from "../../core/admission/pause.ts";
 import { pauseKey } from "../../core/admission/pause.ts";
 import { TABLES } from "../../core/deployment/storage-layout.ts";
 import { PRIORITIES } from "../../core/job/priority.ts";
 import type { PauseStore } from "../../core/ports/pause-store.ts";
+import type { OnUnreadable } from "../../core/ports/stored.ts";
 import type { StorageClients } from "../connect.ts";
 import { isMissing, storageError } from "../translate-error.ts";
 import {
@@ -16,6 +19,7 @@ import {
   type Columns,
   type Row,
   instant,
+  integer,
   json,
   optionalText,
   readCells,
@@ -28,16 +32,14 @@ export function createPauseStore({ storage }: { readonly storage: Pick<StorageCl
   const { retrying: table } = storage.table(TABLES.settings);
   return {
     async list(onUnreadable) {
-      const pauses: Pause[] = [];
+      const rows: HoldRow[] = [];
       const filter = odata`PartitionKey eq ${PAUSED_PARTITION}`;
       try {
-        for await (const row of table.listEntities({ queryOptions: { filter } })) {
-          pauses.push(...readable(row, ({ cells }) => pauseOf(cells), onUnreadable));
-        }
+        for await (const row of table.listEntities({ queryOptions: { filter } })) rows.push(row);
       } catch (error) {
         throw storageError(error, "reading pauses");
       }
-      return pauses;
+      return holdsOf(rows, onUnreadable);
     },
 
     async put(pause) {
@@ -56,6 +58,23 @@ export function createPauseStore({ storage }: { readonly storage: Pick<StorageCl
       } catch (error) {
         if (isMissing(error)) return false;
         throw storageError(error, "removing a pause");
+      }
+    },
+
+    async putRunningLimit(limit) {
+      try {
+        await table.upsertEntity({ ...runningLimitKeys(limit), ...runningLimitCells(limit) }, "Merge");
+      } catch (error) {
+        throw storageError(error, "writing a limit");
+      }
+    },
+
+    async removeRunningLimit(tenantName) {
+      const { partitionKey, rowKey } = runningLimitKeys({ tenantName });
+      try {
+        await table.deleteEntity(partitionKey, rowKey);
+      } catch (error) {
+        if (!isMissing(error)) throw storageError(error, "removing a limit");
       }
     },
   };
@@ -85,6 +104,41 @@ export const pauseKeys = (subject: PausedSubject): RowKeys => ({
 });
 
 export const pauseCells = (pause: Pause): Cells => writeCells(COLUMNS, pause);
+
+const LIMIT_PREFIX = "limit.";
+const LIMIT_COLUMNS: Columns<Omit<RunningLimit, "tenantName">> = {
+  max: integer("max"),
+  setAt: instant("setAt"),
+  setBy: text("setBy"),
+};
+
+export const runningLimitKeys = ({ tenantName }: Pick<RunningLimit, "tenantName">): RowKeys => ({
+  partitionKey: PAUSED_PARTITION,
+  rowKey: LIMIT_PREFIX + tenantName,
+});
+
+export const runningLimitCells = (limit: RunningLimit): Cells => writeCells(LIMIT_COLUMNS, limit);
+
+type HoldRow = Row & { readonly etag?: string };
+
+/** What the rows of the partition say. */
+export function holdsOf(rows: readonly HoldRow[], onUnreadable: OnUnreadable | undefined): Holds {
+  const isLimit = ({ rowKey }: Row): boolean => String(rowKey).startsWith(LIMIT_PREFIX);
+  return {
+    pauses: rows
+      .filter((row) => !isLimit(row))
+      .flatMap((row) => readable(row, ({ cells }) => pauseOf(cells), onUnreadable)),
+    runningLimits: rows
+      .filter(isLimit)
+      .flatMap((row) => readable(row, ({ cells }) => runningLimitOf(cells), onUnreadable)),
+  };
+}
+
+/** Throws UnreadableError when the row cannot be read. */
+export const runningLimitOf = (row: Row): RunningLimit => ({
+  tenantName: String(row["rowKey"]).slice(LIMIT_PREFIX.length),
+  ...readCells("runningLimit", LIMIT_COLUMNS, row),
+});
 
 /** Throws UnreadableError when the row cannot be read. */
 export const pauseOf = (row: Row): Pause => readCells("pause", COLUMNS, row);

@@ -2,7 +2,9 @@
 import { odata } from "@azure/data-tables";
 import { TABLES } from "../../core/deployment/storage-layout.ts";
 import { InvariantError } from "../../core/errors.ts";
-import type { QuotaStore, TenantQuota } from "../../core/ports/quota-store.ts";
+import * as z from "zod";
+import { instantSchema } from "../../core/instant.ts";
+import { type FullQuota, type QuotaStore, type TenantQuota, QUOTA_NAMES } from "../../core/ports/quota-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { StorageClients } from "../connect.ts";
 import { isMissing, storageError } from "../translate-error.ts";
@@ -13,6 +15,7 @@ import {
   instant,
   optional,
   optionalInstant,
+  optionalJson,
   readCells,
   text,
   wide,
@@ -55,6 +58,11 @@ export const quotaKeys = ({ tenantName }: Pick<TenantQuota, "tenantName">): RowK
   rowKey: tenantName,
 });
 
+const fullSchema: z.ZodType<FullQuota> = z.looseObject({
+  ...{ quota: z.enum(QUOTA_NAMES), day: z.string(), at: instantSchema },
+  ...{ limit: z.number(), used: z.number(), isMade: z.boolean() },
+});
+
 const QUOTA_COLUMNS: Columns<Omit<TenantQuota, "tenantName">> = {
   jobsPerDay: optional("jobsPerDay", wide("jobsPerDay")),
   storedBytes: optional("storedBytes", wide("storedBytes")),
@@ -64,6 +72,7 @@ const QUOTA_COLUMNS: Columns<Omit<TenantQuota, "tenantName">> = {
   jobsTaken: wide("jobsTaken"),
   storedNow: optional("storedNow", wide("storedNow")),
   storedAt: optionalInstant("storedAt"),
+  full: optionalJson("full", z.array(fullSchema).readonly()),
 };
 
 export const quotaCells = (quota: TenantQuota): Cells => writeCells(QUOTA_COLUMNS, quota);

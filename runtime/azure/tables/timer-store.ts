@@ -9,6 +9,7 @@ import { TABLES } from "../../core/deployment/storage-layout.ts";
 import { InvariantError } from "../../core/errors.ts";
 import { instantSchema } from "../../core/instant.ts";
 import { parseBatchId } from "../../core/job/ids.ts";
+import type { Notice } from "../../core/job/notice.ts";
 import { PRIORITIES } from "../../core/job/priority.ts";
 import { MISFIRE_ALL_MAX } from "../../core/limits.ts";
 import type { OnUnreadable, Page, Stored } from "../../core/ports/stored.ts";
@@ -25,6 +26,7 @@ import {
   integer,
   json,
   listColumn,
+  noticeFields,
   optionalInstant,
   optionalJson,
   optionalText,
@@ -172,6 +174,8 @@ const TIMER_COLUMNS: Columns<Omit<Timer, keyof TimerName>> = {
   override: optionalJson("override", scheduleOverrideSchema),
 };
 
+const noticeSchema: z.ZodType<Notice> = z.looseObject(noticeFields);
+
 const RUN_COLUMNS: Columns<Omit<TimerRun, "batchId">> = {
   currentJobId: optionalText("currentJobId"),
   fence: integer("fence"),
@@ -184,6 +188,7 @@ const RUN_COLUMNS: Columns<Omit<TimerRun, "batchId">> = {
   missedCount: integer("missedCount"),
   lastMissedAt: optionalInstant("lastMissedAt"),
   missedTicks: listColumn("missedTicks", instantSchema),
+  missedNotice: optionalJson("missedNotice", noticeSchema),
 };
 
 /** Undefined for invalid names. */

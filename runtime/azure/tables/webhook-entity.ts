@@ -12,16 +12,19 @@
 import * as z from "zod";
 import { InvariantError } from "../../core/errors.ts";
 import type { DeliveryChanges, DeliveryKey, WebhookKey } from "../../core/ports/webhook-store.ts";
-import { type WebhookDelivery, DELIVERY_STATES, type Webhook } from "../../core/job/webhook.ts";
+import { DEFAULT_WEBHOOK_EVENTS, type WebhookDelivery, DELIVERY_STATES, type Webhook } from "../../core/job/webhook.ts";
 import {
   type Cells,
+  type Column,
   type Columns,
+  added,
   flag,
   instant,
   integer,
   json,
   optional,
   optionalInstant,
+  optionalJson,
   optionalText,
   readCells,
   type Row,
@@ -38,9 +41,13 @@ const secretSchema = z
   .looseObject({ value: z.string(), validUntil: z.iso.datetime().optional() })
   .transform(({ validUntil, ...secret }) => ({ ...secret, validUntil: validUntil ? new Date(validUntil) : undefined }));
 
+const EVENTS = optionalJson("events", z.array(z.string()).readonly());
+
 const WEBHOOK_COLUMNS: Columns<Omit<Webhook, "tenantName" | "webhookName">> = {
   webhookId: text("webhookId"),
   url: text("url"),
+  /** A row of an earlier release has none. */
+  events: { write: EVENTS.write, read: (row) => EVENTS.read(row) ?? DEFAULT_WEBHOOK_EVENTS },
   enabled: flag("enabled"),
   disabledBecause: optionalText("disabledBecause"),
   secrets: json("secrets", z.array(secretSchema).readonly()),
@@ -52,11 +59,18 @@ const WEBHOOK_COLUMNS: Columns<Omit<Webhook, "tenantName" | "webhookName">> = {
 
 type StoredDelivery = Omit<WebhookDelivery, "tenantName" | "webhookId" | "key">;
 
+/** An earlier release needs a number in each row. */
+const GENERATION: Column<number | undefined> = {
+  write: (generation = 0) => ({ generation }),
+  read: (row) => integer("generation").read(row) || undefined,
+};
+
 const DELIVERY_COLUMNS: Columns<StoredDelivery> = {
   webhookName: text("webhookName"),
   messageId: text("messageId"),
-  batchId: text("batchId"),
-  generation: integer("generation"),
+  eventType: added("eventType", text("eventType"), "batchCompleted"),
+  batchId: optionalText("batchId"),
+  generation: GENERATION,
   body: text("body"),
   createdAt: instant("createdAt"),
   state: word("state", DELIVERY_STATES),

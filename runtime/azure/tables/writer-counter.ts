@@ -1,6 +1,6 @@
 /**
- * One writer's counter row in one partition: the jobs that it has moved into each state, minus those it moved out. The
- * sum over all writers is the batch's counts, without contention between writers.
+ * One writer's counter row in one partition: the jobs that it has moved into each state, minus those it moved out, and how
+ * many it has seen fail. The sum over all writers is the batch's counts, without contention between writers.
  *
  * Why it stays exact (R11). A change of jobs and the counter's new value are one transaction, which is conditional on
  * the ETags of the jobs and of the counter. The new value is computed from the value with that ETag, and ETags are
@@ -17,7 +17,7 @@
 import type { TableEntity, TransactionAction } from "@azure/data-tables";
 import { InvariantError, UnreadableError } from "../../core/errors.ts";
 import { addCounts, NO_COUNTS, type StateCounts } from "../../core/job/states.ts";
-import { type Columns, integer, readCells, type Row, writeCells } from "./columns.ts";
+import { type Cells, type Columns, integer, readCells, type Row, writeCells } from "./columns.ts";
 import type { TableAccess } from "../connect.ts";
 import { readRow } from "./rows.ts";
 
@@ -46,9 +46,24 @@ export function countsOf(row: Row): StateCounts {
   return knownCountsOf(row);
 }
 
+/** How many of the writer's jobs have failed. Rows of earlier releases have no such cell. */
+export const failuresOf = (row: Row): number => {
+  const cell = row[FAILURES];
+  const count = cell === undefined ? 0 : Number(cell);
+  if (!Number.isSafeInteger(count)) throw new UnreadableError("counter", "Its count of failures is not readable.");
+  return count;
+};
+
+/** As text: an earlier release takes each number for the count of a state that it does not know, and reads the batch no more. */
+const FAILURES = "failures";
+const failureCells = (failures: number): Cells => (failures === 0 ? {} : { [FAILURES]: String(failures) });
+
 export interface WriterCounter {
-  /** The action that adds a change. Call `landed` when its transaction has landed. */
-  add(change: StateCounts): Promise<{ readonly action: TransactionAction; landed(etag: string | undefined): void }>;
+  /** The action that adds a change, and jobs that failed. Call `landed` when its transaction has landed. */
+  add(
+    change: StateCounts,
+    failures: number,
+  ): Promise<{ readonly action: TransactionAction; landed(etag: string | undefined): void }>;
   /** Reads the row. True if it has changed since the value that the last `add` used. */
   reread(): Promise<boolean>;
   forget(): void;
@@ -58,9 +73,10 @@ interface Known {
   /** Undefined if there is no row. */
   readonly etag: string | undefined;
   readonly counts: StateCounts;
+  readonly failures: number;
 }
 
-const NO_ROW: Known = { etag: undefined, counts: NO_COUNTS };
+const NO_ROW: Known = { etag: undefined, counts: NO_COUNTS, failures: 0 };
 
 /**
  * A writer id is part of a row key:
@@ -75,19 +91,22 @@ export function createWriterCounter(table: TableAccess, partition: string, write
 
   async function read(): Promise<Known> {
     const row = await readRow(table, partition, rowKey);
-    return row === undefined ? NO_ROW : { etag: row.etag, counts: knownCountsOf(row.cells) };
+    if (row === undefined) return NO_ROW;
+    return { etag: row.etag, counts: knownCountsOf(row.cells), failures: failuresOf(row.cells) };
   }
 
   return {
-    async add(change) {
+    async add(change, failed) {
       known ??= await read();
       const { etag, counts } = known;
       const next = addCounts(counts, change);
-      const entity: TableEntity = { partitionKey: partition, rowKey, ...writeCells(COUNTER_COLUMNS, next) };
+      const failures = known.failures + failed;
+      const cells = { ...writeCells(COUNTER_COLUMNS, next), ...failureCells(failures) };
+      const entity: TableEntity = { partitionKey: partition, rowKey, ...cells };
       return {
         action: etag === undefined ? ["create", entity] : ["update", entity, "Merge", { etag }],
         landed: (newEtag) => {
-          known = { etag: newEtag, counts: next };
+          known = { etag: newEtag, counts: next, failures };
         },
       };
     },

@@ -1,5 +1,6 @@
 /** `jobyard webhooks <tenant>`: manages a tenant's webhooks and lists their deliveries. */
 import type { JobServiceClient, WebhookDeliveryView, WebhookTestView, WebhookView } from "../../client/index.ts";
+import { WEBHOOK_EVENTS, type WebhookEvent } from "../../core/job/webhook.ts";
 import { connect, counted, firstOf, LONG, show, showInstant, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
 import { table } from "../table.ts";
@@ -10,6 +11,7 @@ type Action = (typeof ACTIONS)[number];
 
 interface WebhooksOptions extends RemoteOptions, Readonly<Partial<Record<Action, string>>> {
   readonly to?: string;
+  readonly events?: string;
   readonly message?: string;
 }
 
@@ -38,8 +40,8 @@ async function list(
   const items = await firstOf(monitoring.getWebhooks(tenantName, { signal }), Infinity);
   show(terminal, options, { items }, () =>
     table(
-      ["webhook", "state", { title: "address", shortens: true }, "changed"],
-      items.map((one) => [one.webhookName, stateOf(one), one.url, showInstant(one.changedAt)]),
+      ["webhook", "state", "events", { title: "address", shortens: true }, "changed"],
+      items.map((one) => [one.webhookName, stateOf(one), one.events.join(" "), one.url, showInstant(one.changedAt)]),
       { ...terminal, empty: "No webhooks." },
     ),
   );
@@ -51,7 +53,8 @@ async function act(action: Action, { tenantName, webhookName, client, options, a
   switch (action) {
     case "put": {
       if (options.to === undefined) throw new UsageError("Set the receiver's address with --to https://…");
-      const made = await management.putWebhook(tenantName, webhookName, { url: options.to }, { signal });
+      const wanted = { url: options.to, ...(options.events !== undefined && { events: eventsIn(options.events) }) };
+      const made = await management.putWebhook(tenantName, webhookName, wanted, { signal });
       show(terminal, options, made, () =>
         made.secret === undefined ? `${webhookName} is sent to ${made.url}.` : secretText(webhookName, made.secret),
       );
@@ -94,6 +97,17 @@ async function act(action: Action, { tenantName, webhookName, client, options, a
   }
 }
 
+const isEvent = (word: string): word is WebhookEvent => (WEBHOOK_EVENTS as readonly string[]).includes(word);
+
+/** Throws UsageError. */
+function eventsIn(list: string): WebhookEvent[] {
+  return list.split(",").map((part) => {
+    const word = part.trim();
+    if (isEvent(word)) return word;
+    throw new UsageError(`--events has ${word}. It is a list of: ${WEBHOOK_EVENTS.join(", ")}.`);
+  });
+}
+
 const failedIn = async (items: AsyncIterable<WebhookDeliveryView>): Promise<readonly string[]> =>
   (await firstOf(items, Infinity)).flatMap(({ state, messageId }) => (state === "failed" ? [messageId] : []));
 
@@ -119,11 +133,22 @@ const testText = (webhookName: string, { delivered, durationMs, answerCode, erro
 
 const deliveriesText = (items: readonly WebhookDeliveryView[], terminal: Terminal): string =>
   table(
-    ["completed", "message", "batch", "state", "tries", "answer", "next try", { title: "error", shortens: true }],
+    [
+      "created",
+      "message",
+      "event",
+      "batch",
+      "state",
+      "tries",
+      "answer",
+      "next try",
+      { title: "error", shortens: true },
+    ],
     items.map((one) => [
       showInstant(one.createdAt),
       one.messageId,
-      one.batchId,
+      one.eventType,
+      one.batchId ?? "",
       one.state,
       one.tries,
       one.answerCode ?? "",

@@ -1,7 +1,8 @@
 /** Commands about workers, tenants, grants, identities and webhooks. */
 import { TENANT_ACCESS } from "../../core/http/access.ts";
-import { QUOTA_MAX } from "../../core/limits.ts";
+import { CONCURRENCY_MAX, QUOTA_MAX } from "../../core/limits.ts";
 import { REMOTE, TENANT, type CommandSpec, limit } from "../command-spec.ts";
+import { WEBHOOK_EVENTS } from "../../core/job/webhook.ts";
 import { TERMINAL_STATES } from "../../core/job/states.ts";
 import { RETENTION_MAX_DAYS, WEIGHT_MAX } from "../../core/limits.ts";
 
@@ -125,12 +126,21 @@ export const ADMINISTRATION: readonly CommandSpec[] = [
   {
     name: "quotas",
     summary: "Show the quotas of a tenant and what it has used, or set them.",
-    examples: ["quotas acme", "quotas acme --jobs-per-day 100000 --stored-bytes 5000000000", "quotas acme --none"],
+    examples: [
+      "quotas acme",
+      "quotas acme --jobs-per-day 100000 --stored-bytes 5000000000 --running-at-once 20",
+      "quotas acme --none",
+    ],
     arguments: [{ name: "<tenant>", text: "the tenant" }],
     options: [
       ...REMOTE,
       { flags: "--jobs-per-day <count>", text: "jobs in a day (UTC); replaces all quotas", number: [0, QUOTA_MAX] },
       { flags: "--stored-bytes <count>", text: "stored bytes; replaces all quotas", number: [0, QUOTA_MAX] },
+      {
+        flags: "--running-at-once <count>",
+        text: "jobs that run at once; replaces all quotas",
+        number: [1, CONCURRENCY_MAX],
+      },
       { flags: "--none", text: "remove all quotas" },
     ],
     load: async () => (await import("../commands/quotas.ts")).quotas,
@@ -156,6 +166,7 @@ export const ADMINISTRATION: readonly CommandSpec[] = [
     examples: [
       "webhooks acme",
       "webhooks acme --put billing --to https://hooks.example.com/jobyard",
+      "webhooks acme --put alerts --to https://hooks.example.com/alerts --events jobsFailed,timerMissed,quotaFull",
       "webhooks acme --test billing",
       "webhooks acme --deliveries billing",
       "webhooks acme --rotate billing   # both secrets are valid for a day",
@@ -165,6 +176,7 @@ export const ADMINISTRATION: readonly CommandSpec[] = [
       ...REMOTE,
       { flags: "--put <name>", text: "register it, or change its address; prints the secret of a new webhook" },
       { flags: "--to <address>", text: "the receiver's https address" },
+      { flags: "--events <list>", text: `with --put: what it is told of, of ${WEBHOOK_EVENTS.join(", ")}` },
       { flags: "--enable <name>", text: "resume sending to it" },
       { flags: "--disable <name>", text: "stop sending to it" },
       { flags: "--rotate <name>", text: "create a new secret and print it once" },

@@ -24,15 +24,26 @@ export interface RateLimit {
   readonly perSeconds: number;
 }
 
-export type LimitKind = "concurrency" | "rate";
+/** `tenant`: the quota of jobs that a tenant runs at once. */
+export const LIMIT_KINDS = ["concurrency", "rate", "tenant"] as const;
+export type LimitKind = (typeof LIMIT_KINDS)[number];
 
 /** Jobs under one limit: those of a tenant, of one type, with one key. */
 export interface LineName {
   readonly tenantName: string;
+  /** Empty: of all types. */
   readonly jobType: string;
   readonly kind: LimitKind;
   /** `KEY_OF_ALL`: the limit has no key. */
   readonly key: string;
+}
+
+/** So many jobs of a tenant run at once, whatever their types, keys and pools are. */
+export interface RunningLimit {
+  readonly tenantName: string;
+  readonly max: number;
+  readonly setAt: Date;
+  readonly setBy: string;
 }
 
 /** The row of a line, beside its places. */
@@ -70,6 +81,11 @@ export function limitKeyOf(limit: { readonly key?: string | undefined }, paramet
   const text = typeof value === "string" ? value : JSON.stringify(value);
   return text.length <= LIMIT_KEY_MAX_LENGTH ? text : `#${bytesToHex(sha256(utf8ToBytes(text)))}`;
 }
+
+/** The line of all jobs of a tenant that has such a quota. */
+export const tenantLine = (tenantName: string): LineName => ({
+  ...{ tenantName, jobType: "", kind: "tenant", key: KEY_OF_ALL },
+});
 
 /** The columns of a job's row that its limits are made of. */
 export interface LimitKeys {

@@ -1,4 +1,8 @@
-/** What is paused, and whether that holds a job. A paused thing starts nothing new. What runs goes on, and submits are accepted. */
+/**
+ * What holds back jobs: what is paused, and which tenants may run only so many at once. A paused thing starts nothing new. What
+ * runs goes on, and submits are accepted.
+ */
+import type { RunningLimit } from "./limit.ts";
 import { type Priority } from "../job/priority.ts";
 import { digestOf } from "../timer/timer.ts";
 
@@ -20,6 +24,12 @@ export interface Pause {
   readonly reason: string | undefined;
 }
 
+/** All that is read of it at once. */
+export interface Holds {
+  readonly pauses: readonly Pause[];
+  readonly runningLimits: readonly RunningLimit[];
+}
+
 /** What decides whether a job may start. */
 export interface PausableJob {
   readonly tenantName: string;
@@ -28,8 +38,9 @@ export interface PausableJob {
   readonly priority: Priority;
 }
 
-export interface PauseSet {
-  readonly pauses: readonly Pause[];
+export interface PauseSet extends Holds {
+  /** How many jobs of the tenant may run at once. Undefined: any number. */
+  runningLimitOf(tenantName: string): number | undefined;
   /** The pause that holds a job, the widest first. Undefined: it may start. */
   of(job: PausableJob): Pause | undefined;
   /** The pause that holds a whole queue. */
@@ -56,7 +67,8 @@ export function pauseKey(subject: PausedSubject): string {
   }
 }
 
-export function createPauseSet(pauses: readonly Pause[]): PauseSet {
+export function createPauseSet({ pauses, runningLimits }: Holds): PauseSet {
+  const limits = new Map(runningLimits.map(({ tenantName, max }) => [tenantName, max]));
   const byKey = new Map(pauses.map((pause) => [pauseKey(pause.subject), pause]));
   const find = (subject: PausedSubject): Pause | undefined => byKey.get(pauseKey(subject));
   const ofQueue = (pool: string, priority: Priority): Pause | undefined =>
@@ -69,6 +81,8 @@ export function createPauseSet(pauses: readonly Pause[]): PauseSet {
       : (erasureOf(tenantName) ?? ofQueue(pool, priority) ?? find({ kind: "tenant", tenantName }));
   return {
     pauses,
+    runningLimits,
+    runningLimitOf: (tenantName) => limits.get(tenantName),
     ofQueue,
     ofTenant,
     erasureOf,
@@ -79,7 +93,7 @@ export function createPauseSet(pauses: readonly Pause[]): PauseSet {
   };
 }
 
-export const NOTHING_PAUSED: PauseSet = createPauseSet([]);
+export const NOTHING_PAUSED: PauseSet = createPauseSet({ pauses: [], runningLimits: [] });
 
 /** As people name it: "tenant acme", "job type Thumbnails of acme", "pool default", "queue default/low". */
 export function pauseName(subject: PausedSubject): string {

@@ -1,6 +1,6 @@
 /** Quotas of tenants in requests and answers of the web API. */
 import * as z from "zod";
-import { QUOTA_MAX } from "../limits.ts";
+import { CONCURRENCY_MAX, QUOTA_MAX } from "../limits.ts";
 import type { TenantQuota } from "../ports/quota-store.ts";
 import type { Frozen } from "./views.ts";
 
@@ -13,6 +13,9 @@ export const putQuotasSchema = z
       .meta({ description: "Jobs that may be submitted in a day (UTC). Default: any number." }),
     storedBytes: limit.optional().meta({
       description: "Bytes of packages, inputs, logs and artifacts. Default: any number.",
+    }),
+    runningAtOnce: z.int().min(1).max(CONCURRENCY_MAX).optional().meta({
+      description: "Jobs that may run at once, over all workers. Others wait. Default: any number.",
     }),
   })
   .meta({ id: "PutQuotas", description: "Replaces the quotas of the tenant. One that is not given does not exist." });
@@ -37,6 +40,7 @@ export const quotaViewSchema = z
         countedAt: z.iso.datetime().optional(),
       })
       .optional(),
+    runningAtOnce: z.object({ limit: z.int() }).optional(),
   })
   .meta({ id: "Quotas", description: "What a tenant may use, and has used." });
 
@@ -45,12 +49,21 @@ export type QuotaView = Frozen<z.infer<typeof quotaViewSchema>>;
 
 const DAY_MS = 24 * 60 * 60_000;
 
-export function quotaView(quota: TenantQuota, now: Date): QuotaView {
-  const { tenantName, jobsPerDay, storedBytes, storedNow, storedAt } = quota;
+export interface Quotas {
+  readonly tenantName: string;
+  readonly quota: TenantQuota | undefined;
+  readonly runningAtOnce: number | undefined;
+}
+
+export function quotaView({ tenantName, quota, runningAtOnce }: Quotas, now: Date): QuotaView {
+  const running = runningAtOnce === undefined ? {} : { runningAtOnce: { limit: runningAtOnce } };
+  if (quota === undefined) return { tenantName, ...running };
+  const { jobsPerDay, storedBytes, storedNow, storedAt } = quota;
   const until = new Date((Math.floor(now.getTime() / DAY_MS) + 1) * DAY_MS);
   const isToday = quota.day === now.toISOString().slice(0, 10);
   return {
     tenantName,
+    ...running,
     ...(jobsPerDay !== undefined && {
       jobsPerDay: { limit: jobsPerDay, used: isToday ? quota.jobsTaken : 0, until: until.toISOString() },
     }),

@@ -4,7 +4,8 @@ import type { BatchCompleted, EVENT_VERSION } from "../job/events.ts";
 import { WEBHOOK_NAME_MAX_LENGTH, WEBHOOK_URL_MAX_LENGTH } from "../limits.ts";
 import { pageFields, tenantName } from "./requests.ts";
 import type { BatchView, Frozen } from "./views.ts";
-import { type WebhookDelivery, DELIVERY_STATES, secretsAt, type Webhook } from "../job/webhook.ts";
+import { type WebhookDelivery, DELIVERY_STATES, secretsAt, type Webhook, WEBHOOK_EVENTS } from "../job/webhook.ts";
+import type { QuotaName } from "../ports/quota-store.ts";
 
 /** Part of addresses and row keys. */
 export const WEBHOOK_NAME_PATTERN = new RegExp(`^(?=.{1,${WEBHOOK_NAME_MAX_LENGTH}}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$`);
@@ -33,6 +34,12 @@ export const putWebhookSchema = z
         description: "https, port 443, a public host, no user name; redirects are not followed.",
         examples: ["https://hooks.example.com/jobyard"],
       }),
+    events: z
+      .array(z.enum(WEBHOOK_EVENTS))
+      .min(1, "must name at least one event")
+      .refine((events) => new Set(events).size === events.length, "must name each event once")
+      .optional()
+      .meta({ description: "What it is told of. Default: as before; a new one is told of completed batches." }),
     enabled: z.boolean().default(true).meta({ description: "A disabled one is sent nothing but tests." }),
   })
   .meta({ id: "PutWebhook" });
@@ -41,6 +48,7 @@ const webhookFields = {
   tenantName: z.string(),
   webhookName: z.string(),
   url: z.string(),
+  events: z.array(z.string()).meta({ description: "What it is told of." }),
   enabled: z.boolean(),
   disabledBecause: z.string().optional().meta({ description: "Why the service disabled it." }),
   previousSecretUntil: z.iso.datetime().optional().meta({
@@ -53,7 +61,7 @@ const webhookFields = {
 
 export const webhookViewSchema = z
   .object(webhookFields)
-  .meta({ id: "Webhook", description: "An address that is told when a batch of the tenant is complete." });
+  .meta({ id: "Webhook", description: "An address that is told what happens to the tenant's jobs." });
 
 export const webhookWithSecretSchema = z
   .object({
@@ -80,8 +88,9 @@ export const webhookTestSchema = z
 export const deliveryViewSchema = z
   .object({
     messageId: z.string().meta({ description: "The `webhook-id`, the same in every try." }),
-    batchId: z.string(),
-    generation: z.int(),
+    eventType: z.string(),
+    batchId: z.string().optional().meta({ description: "Of `batchCompleted` and `jobsFailed`." }),
+    generation: z.int().optional().meta({ description: "Of `batchCompleted`." }),
     state: z.enum(DELIVERY_STATES).meta({
       description: "`waiting`: will be tried at `nextTryAt`. `failed`: given up.",
     }),
@@ -106,6 +115,7 @@ export function webhookView(webhook: Webhook, now: Date): WebhookView {
     tenantName: webhook.tenantName,
     webhookName: webhook.webhookName,
     url: webhook.url,
+    events: [...webhook.events],
     enabled: webhook.enabled,
     ...(disabledBecause !== undefined && { disabledBecause }),
     ...(previous && { previousSecretUntil: previous.toISOString() }),
@@ -124,8 +134,9 @@ export const deliveryView = ({
   ...rest
 }: WebhookDelivery): WebhookDeliveryView => ({
   messageId: rest.messageId,
-  batchId: rest.batchId,
-  generation: rest.generation,
+  eventType: rest.eventType,
+  ...(rest.batchId !== undefined && { batchId: rest.batchId }),
+  ...(rest.generation !== undefined && { generation: rest.generation }),
   state: rest.state,
   createdAt: rest.createdAt.toISOString(),
   tries: rest.tries,
@@ -143,6 +154,45 @@ export interface WebhookBatchCompleted extends BatchCompleted {
   readonly counts: NonNullable<BatchView["counts"]>;
 }
 
+interface WebhookNotice {
+  readonly version: typeof EVENT_VERSION;
+  readonly at: string;
+  readonly tenantName: string;
+}
+
+/** Jobs of a batch have failed for good. */
+export interface WebhookJobsFailed extends WebhookNotice {
+  readonly eventType: "jobsFailed";
+  readonly batchId: string;
+  readonly batchName: string;
+  /** How many, since the message before. */
+  readonly failed: number;
+  /** How many ever. It only grows: a requeue takes nothing from it. */
+  readonly failures: number;
+  /** Some of them. */
+  readonly jobIds: readonly string[];
+}
+
+/** A timer has missed ticks. */
+export interface WebhookTimerMissed extends WebhookNotice {
+  readonly eventType: "timerMissed";
+  readonly packageName: string;
+  readonly timerName: string;
+  /** How many, since the message before. */
+  readonly missed: number;
+  /** How many ever. */
+  readonly missedCount: number;
+  readonly lastMissedAt?: string;
+}
+
+/** A quota refused a request, the first time that day (UTC). */
+export interface WebhookQuotaFull extends WebhookNotice {
+  readonly eventType: "quotaFull";
+  readonly quota: QuotaName;
+  readonly limit: number;
+  readonly used: number;
+}
+
 export interface WebhookPing {
   readonly version: typeof EVENT_VERSION;
   readonly eventType: "ping";
@@ -152,4 +202,5 @@ export interface WebhookPing {
 }
 
 /** What receivers are sent. Further types may be added. */
-export type WebhookMessage = WebhookBatchCompleted | WebhookPing;
+export type WebhookMessage =
+  WebhookBatchCompleted | WebhookJobsFailed | WebhookTimerMissed | WebhookQuotaFull | WebhookPing;

@@ -5,6 +5,7 @@ import type { JobState } from "./states.ts";
 export const ACTION_KINDS = ["cancel", "requeue", "tag", "untag"] as const;
 export type ActionKind = (typeof ACTION_KINDS)[number];
 
+/** `failed`: a step could not be taken, for another reason than an outage. What was done before is counted. */
 export const ACTION_STATES = ["running", "done", "canceled", "failed"] as const;
 export type ActionState = (typeof ACTION_STATES)[number];
 

@@ -18,8 +18,10 @@ export const isUndecided = (batch: Pick<Batch, "state" | "generation" | "complet
 export const isComplete = (batch: Pick<Batch, "generation" | "completedGeneration">): boolean =>
   batch.completedGeneration === batch.generation;
 
+type Summed = Pick<CounterSnapshot, "counts" | "version">;
+
 /** Whether two sums, one after the other, prove that every job has ended. */
-export const provesCompletion = (first: CounterSnapshot, second: CounterSnapshot): boolean =>
+export const provesCompletion = (first: Summed, second: Summed): boolean =>
   first.version === second.version && openOf(second.counts) === 0;
 
 /**

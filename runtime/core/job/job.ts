@@ -2,6 +2,7 @@
  * What a job and a batch are, in the words used everywhere: one request (job), tried one or more times (attempts),
  * together with others (batch). These are the shapes inside the system; tables and HTTP have their own, made from them.
  */
+import type { Notice } from "./notice.ts";
 import type { Priority } from "./priority.ts";
 import type { RetryOverrides } from "./retry.ts";
 import type { JobState, StateCounts } from "./states.ts";
@@ -157,6 +158,12 @@ export interface BatchEnd {
   readonly counts: StateCounts;
 }
 
+/** What webhooks are told of the failed jobs of a batch. */
+export interface FailureNotice extends Notice {
+  /** Some of them, FAILED_JOBS_TOLD_MAX_COUNT at most. */
+  readonly jobIds: readonly string[];
+}
+
 export interface Batch {
   readonly batchId: string;
   readonly tenantName: string;
@@ -173,6 +180,8 @@ export interface Batch {
   readonly completedAt: Date | undefined;
   /** Completions that are not announced to webhooks yet, oldest first. */
   readonly unannounced: readonly BatchEnd[];
+  /** The latest notice of its failed jobs. Undefined: there was none. */
+  readonly failureNotice?: FailureNotice | undefined;
   /** All jobs have ended long ago and nothing can be missing: the sweeper passes over it. Accepting a job unsets it. */
   readonly atRest: boolean;
   /** When the sweeper looks through its jobs again, for parts that are due to be removed. Undefined: at the next round. */

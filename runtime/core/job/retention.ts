@@ -100,11 +100,12 @@ export function isPastDayBatch(batchId: string, now: Date): boolean {
 }
 
 /**
- * Whether ended jobs of the batch may go. A batch that is open, or not complete, or that owes webhooks its completion keeps
- * all its jobs. The batches of timers and of past days are open for ever: their jobs go by age.
+ * Whether ended jobs of the batch may go. A batch that is open, or not complete, or that owes webhooks a message keeps all
+ * its jobs. The batches of timers and of past days are open for ever: their jobs go by age.
  */
 export const mayLoseJobs = (batch: Batch, now: Date): boolean =>
   batch.unannounced.length === 0 &&
+  batch.failureNotice?.isMade !== false &&
   (isTimerBatch(batch.batchId) || isPastDayBatch(batch.batchId, now) || (batch.state !== "open" && isComplete(batch)));
 
 /** When the row of a complete batch without jobs is due (R49). A timer's batch stays: its counts are those of the timer. */

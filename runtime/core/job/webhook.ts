@@ -11,13 +11,23 @@ export interface WebhookSecret {
   readonly validUntil: Date | undefined;
 }
 
-/** An address that is told of completed batches of a tenant. */
+/**
+ * What a webhook can be told of: a batch is complete, jobs have failed for good, a timer has missed ticks, a quota is full.
+ */
+export const WEBHOOK_EVENTS = ["batchCompleted", "jobsFailed", "timerMissed", "quotaFull"] as const;
+export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
+/** Of a webhook that names none. */
+export const DEFAULT_WEBHOOK_EVENTS: readonly WebhookEvent[] = ["batchCompleted"];
+
+/** An address that is told what happens to a tenant. */
 export interface Webhook {
   readonly tenantName: string;
   readonly webhookName: string;
   /** New for each webhook, so that deliveries of a deleted one never reach another of the same name. */
   readonly webhookId: string;
   readonly url: string;
+  /** What it is told of. Words of a later release stay. */
+  readonly events: readonly string[];
   readonly enabled: boolean;
   /** Why the service disabled it. */
   readonly disabledBecause: string | undefined;
@@ -42,8 +52,11 @@ export interface WebhookDelivery {
   readonly key: string;
   /** `webhook-id`: the same in every try, and for every webhook of the tenant. */
   readonly messageId: string;
-  readonly batchId: string;
-  readonly generation: number;
+  readonly eventType: string;
+  /** Of `batchCompleted` and `jobsFailed`. */
+  readonly batchId: string | undefined;
+  /** Of `batchCompleted`. */
+  readonly generation: number | undefined;
   /** What is sent, byte for byte. */
   readonly body: string;
   readonly createdAt: Date;
@@ -57,6 +70,10 @@ export interface WebhookDelivery {
   readonly answer: string | undefined;
   readonly error: string | undefined;
 }
+
+/** Whether it is sent messages of this type. */
+export const hears = ({ enabled, events }: Pick<Webhook, "enabled" | "events">, eventType: WebhookEvent): boolean =>
+  enabled && events.includes(eventType);
 
 /** The delivery as it is sent once more, with all its tries. */
 export const waitingAgain = (delivery: WebhookDelivery, now: Date): WebhookDelivery => ({

@@ -25,6 +25,7 @@ type MutableBatchField =
   | "completedGeneration"
   | "completedAt"
   | "unannounced"
+  | "failureNotice"
   | "atRest"
   | "forgetAt"
   | "forgottenAt"

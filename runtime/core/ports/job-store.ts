@@ -73,6 +73,8 @@ export interface JobStore {
 
 export interface CounterSnapshot {
   readonly counts: StateCounts;
+  /** How often a job of the batch has failed for good. It only grows: a requeue takes nothing from it. */
+  readonly failures: number;
   /** The same text if, and only if, no counter was written between two snapshots. */
   readonly version: string;
   /** When a counter was last written, by the service's clock; undefined: there is none. */

@@ -1,7 +1,7 @@
 /** Lines of jobs under a limit, as rows: one row that says where a line ends, and one for each place in it. */
 import type { Place } from "../admission/line.ts";
 import type { LineHead, LineName } from "../admission/limit.ts";
-import type { Stored } from "./stored.ts";
+import type { OnUnreadable, Stored } from "./stored.ts";
 
 export interface LinePage {
   /** Undefined: nobody has joined yet. */
@@ -20,6 +20,11 @@ export interface LineWrite {
   readonly remove?: readonly Place[] | undefined;
 }
 
+export interface FoundLine {
+  readonly name: LineName;
+  readonly head: Stored<LineHead>;
+}
+
 export interface LineStore {
   /** The line's row and up to `maxCount` places. What is in it was there together. Throws UnavailableError. */
   read(line: LineName, maxCount: number): Promise<LinePage>;
@@ -32,4 +37,12 @@ export interface LineStore {
   write(line: LineName, write: LineWrite): Promise<boolean>;
   /** Removes places. Some may be gone already, or stay. */
   remove(line: LineName, places: readonly Place[]): Promise<void>;
+  /** Lines of all tenants, up to so many at a time. Undefined token: there are no more behind these. */
+  find(
+    maxCount: number,
+    continuationToken: string | undefined,
+    onUnreadable?: OnUnreadable,
+  ): Promise<{ readonly lines: readonly FoundLine[]; readonly continuationToken: string | undefined }>;
+  /** Removes this version of the line's row. False: it has another one, or is gone. */
+  removeHead(line: LineName, etag: string): Promise<boolean>;
 }

@@ -1,6 +1,21 @@
 /** What tenants may use, and what they have used. A tenant without a row has no quotas. */
 import type { Stored } from "./stored.ts";
 
+export const QUOTA_NAMES = ["jobsPerDay", "storedBytes"] as const;
+export type QuotaName = (typeof QUOTA_NAMES)[number];
+
+/** A quota was full: the first time that day, for webhooks. */
+export interface FullQuota {
+  readonly quota: QuotaName;
+  /** As 2030-01-31. */
+  readonly day: string;
+  readonly at: Date;
+  readonly limit: number;
+  readonly used: number;
+  /** Its deliveries exist. */
+  readonly isMade: boolean;
+}
+
 export interface TenantQuota {
   readonly tenantName: string;
   /** Jobs that may be submitted in a day (UTC). Undefined: any number. */
@@ -16,6 +31,8 @@ export interface TenantQuota {
   /** As counted last. Undefined: not yet. */
   readonly storedNow: number | undefined;
   readonly storedAt: Date | undefined;
+  /** The latest of each quota. Undefined: none was full. */
+  readonly full?: readonly FullQuota[] | undefined;
 }
 
 export interface QuotaStore {

@@ -5,6 +5,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { TIMER_DIGITS, TIMER_JOB_DIGITS, encodeBase32, timerBatchId, timerJobId } from "../job/ids.ts";
+import type { Notice } from "../job/notice.ts";
 import type { Priority } from "../job/priority.ts";
 import type { Misfire, Overlap } from "../package/manifest.ts";
 
@@ -76,6 +77,8 @@ export interface TimerRun {
   readonly lastMissedAt: Date | undefined;
   /** The latest of them, in their order: one that was admitted before it was counted has a row, and must not run. */
   readonly missedTicks: readonly Date[];
+  /** The latest notice of them to webhooks. Undefined: there was none. The sweeper writes it. */
+  readonly missedNotice?: Notice | undefined;
 }
 
 /** The row of a timer that has not run yet. */

@@ -1,6 +1,6 @@
 /**
- * The limits of a job type, before one of its jobs is claimed (R21 to R23, R28, R29). core/admission decides; this file
- * reads and writes. The job's row was read before, and is claimed on that version or not at all.
+ * The limits that hold for a job, before it is claimed (R21 to R23, R28, R29): first that of its key, then the quota of its tenant,
+ * then its rate. core/admission decides; this file reads and writes. The job's row was read before, and is claimed on that version or not at all.
  *
  * | decision          | written                                       | then the job                                    |
  * |-------------------|-----------------------------------------------|-------------------------------------------------|
@@ -13,7 +13,7 @@
  * | rate, later       | the same                                      | gets a bell for that time, without this message |
  */
 import { decideStanding, type Place } from "../../core/admission/line.ts";
-import { type JobLimits, type LineName, NEW_LINE, type RateLimit } from "../../core/admission/limit.ts";
+import { type JobLimits, type LineName, NEW_LINE, type RateLimit, tenantLine } from "../../core/admission/limit.ts";
 import { takeTime } from "../../core/admission/rate.ts";
 import { jobQueueName } from "../../core/deployment/topology.ts";
 import { bellMessageId } from "../../core/job/bell.ts";
@@ -53,14 +53,30 @@ export function createPassLimits(deps: PassLimitsDeps): PassLimits {
   return async (stored, context) => {
     // It may have waited for its turn for longer than its lock holds.
     context.signal.throwIfAborted();
-    const limits = await deps.limitsOf(stored.value);
-    if (!(await passConcurrency(stored, limits, context, deps))) {
-      context.log.info({}, "the job waits for its concurrency limit");
-      await context.delivery.complete();
-      return "settled";
+    const job = stored.value;
+    const limits = hasLimits(job) ? await deps.limitsOf(job) : undefined;
+    const { tenantName } = jobIdParts(job.jobId);
+    const quota = deps.runningLimitOf?.(tenantName);
+    const ofTenant = quota === undefined ? undefined : { name: tenantLine(tenantName), max: quota };
+    // R34: what has a place in its tenant's line has passed the limit of its key. Two jobs could wait for each other otherwise.
+    const isInTenantLine =
+      ofTenant !== undefined &&
+      job.concurrencyKey !== undefined &&
+      (await deps.lines.placeOf(ofTenant.name, job.jobId, job.ring)) !== undefined;
+    if (!isInTenantLine && !(await passConcurrency(job, limits, context, deps))) {
+      return waits("the job waits for its concurrency limit", context);
+    }
+    if (ofTenant !== undefined && !(await passLine(job, ofTenant, context, deps))) {
+      return waits("the job waits for the quota of its tenant", context);
     }
     return passRate(stored, limits, context, deps);
   };
+}
+
+async function waits(why: string, { delivery, log }: LimitContext): Promise<"settled"> {
+  log.info({}, why);
+  await delivery.complete();
+  return "settled";
 }
 
 type Declared = JobLimits | undefined | "unknown";
@@ -70,14 +86,29 @@ const STRICTEST = 1;
 
 /** False: it waits. */
 async function passConcurrency(
-  { value: job }: Stored<Job>,
+  job: Job,
   limits: Declared,
-  { signal }: LimitContext,
+  context: LimitContext,
   deps: PassLimitsDeps,
 ): Promise<boolean> {
   const name = lineOfJob(job);
-  const declared = limits === "unknown" ? "unknown" : limits?.concurrency?.max;
-  if (name === undefined || declared === undefined) return true;
+  const max = limits === "unknown" ? "unknown" : limits?.concurrency?.max;
+  return name === undefined || max === undefined || passLine(job, { name, max }, context, deps);
+}
+
+interface LineLimit {
+  readonly name: LineName;
+  /** "unknown": the limit that was in force last holds. */
+  readonly max: number | "unknown";
+}
+
+/** False: it waits. */
+async function passLine(
+  job: Job,
+  { name, max: declared }: LineLimit,
+  { signal }: LimitContext,
+  deps: PassLimitsDeps,
+): Promise<boolean> {
   let own: Place | null | undefined;
   for (let line = await readLine(name, deps); ;) {
     signal.throwIfAborted();

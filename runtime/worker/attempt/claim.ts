@@ -23,7 +23,6 @@ import type { Stored } from "../../core/ports/stored.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import type { Limits } from "../../lifecycle/limits/limits.ts";
-import { hasLimits } from "../../lifecycle/limits/pass-limits.ts";
 import type { MeasuredJob } from "../../lifecycle/job-measures.ts";
 import {
   type ClaimWrite,
@@ -101,7 +100,7 @@ export async function claimJob(
   const admission = deps.admission?.appliesTo(jobId) === true ? deps.admission : undefined;
   const delivered: Delivered = { delivery, bell, claim, trace, admission };
 
-  for (let next = firstStep(delivered); ;) {
+  for (let next = firstStep(delivered, deps.limits); ;) {
     let row: Stored<Job> | undefined;
     switch (next.kind) {
       case "settled":
@@ -123,8 +122,12 @@ export async function claimJob(
 }
 
 /** R13: the row says whether to reopen its batch. A bell that comes again may find the job ended and the batch complete. */
-function firstStep({ bell, claim, trace, admission }: Delivered): Next {
-  const mustRead = !("start" in bell) || bell.start.reopen === true || admission !== undefined || hasLimits(bell.start);
+function firstStep({ bell, claim, trace, admission }: Delivered, limits: Limits | undefined): Next {
+  const mustRead =
+    !("start" in bell) ||
+    bell.start.reopen === true ||
+    admission !== undefined ||
+    limits?.hold(bell.jobId, bell.start) === true;
   return mustRead ? { kind: "read" } : { kind: "write", write: writeForQueued(bell, claim, trace) };
 }
 
@@ -148,7 +151,7 @@ async function nextStep(
     const admitted = await admission?.admit(row, { delivery, signal, log: deps.log });
     if (admitted?.kind === "settled") return { kind: "settled" };
     if (admitted?.kind === "moved") return { kind: "read" };
-    if (deps.limits !== undefined && hasLimits(row.value)) {
+    if (deps.limits?.hold(bell.jobId, row.value) === true) {
       const hasRateTime = "rateTime" in bell && bell.rateTime !== undefined;
       const passed = await deps.limits.pass(row, { delivery, hasRateTime, signal, log: deps.log });
       if (passed === "settled") return { kind: "settled" };

@@ -93,7 +93,7 @@ export async function settle(ended: Ended, context: SettlementContext, deps: Set
 }
 
 async function leavePlace({ jobId, start }: Claimed, { limits }: SettlementDeps, patience: Patience): Promise<void> {
-  if (limits === undefined || start.concurrencyKey === undefined) return;
+  if (limits?.hold(jobId, start) !== true) return;
   const { jobType, concurrencyKey } = start;
   await retryWhileLocked("waking who waits", () => limits.left({ jobId, jobType, concurrencyKey }), patience);
 }

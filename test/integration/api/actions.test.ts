@@ -2,7 +2,7 @@ import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { startActionDuty } from "../../../runtime/api/actions/action-duty.ts";
 import { type ActionStepDeps, createActionStep, SETTLES_MS } from "../../../runtime/api/actions/run-step.ts";
 import { createFindJobs } from "../../../runtime/api/find/find-jobs.ts";
-import { UnavailableError } from "../../../runtime/core/errors.ts";
+import { InvariantError, UnavailableError } from "../../../runtime/core/errors.ts";
 import type { ActionView } from "../../../runtime/core/http/action-api.ts";
 import type { OutgoingBell } from "../../../runtime/core/ports/job-queue.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
@@ -69,6 +69,20 @@ const stateOf = async (jobId: string) => (await api.jobs.get(jobId))?.value.stat
 const statesOf = async (ids: readonly string[]) => [...new Set(await Promise.all(ids.map(stateOf)))];
 
 describe("actions on many jobs", () => {
+  it("end as failed when a step fails for another reason than an outage, and go on after an outage", async () => {
+    await submit(2, { tags: ["wave"] });
+    const actionId = await started({ kind: "cancel", filter: { tag: "wave" } });
+    const away = instance({ findJobs: () => Promise.reject(new UnavailableError("StorageUnavailable", "away")) });
+    await expect(away(actionId)).rejects.toThrow("away");
+    expect(await view(actionId)).toMatchObject({ state: "running" });
+    const broken = instance({ findJobs: () => Promise.reject(new InvariantError("It can never work.")) });
+    expect(await broken(actionId)).toBe(true);
+    expect(await view(actionId)).toMatchObject({ state: "failed", counts: { matched: 0 } });
+    expect((await view(actionId)).endedAt).toBeDefined();
+    expect(await step(actionId)).toBe(false);
+    expect(await api.actions.running()).not.toContain(actionId);
+  });
+
   it("cancels what is queued and running, of this tenant and tag, submitted before", async () => {
     const meant = await submit(230, { tags: ["wave"] });
     const others = await submit(3);

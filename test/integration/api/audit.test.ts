@@ -134,7 +134,7 @@ describe("an entry", () => {
     ]);
     expect(changes.slice(0, 5)).toEqual([
       ["submitJobs", undefined, { submitted: 2 }],
-      ["putWebhook", undefined, { origin: "https://example.com", enabled: true }],
+      ["putWebhook", undefined, { origin: "https://example.com", events: "batchCompleted", enabled: true }],
       ["deleteSetting", { version: 2, secret: false }, undefined],
       ["putSetting", { version: 1 }, { version: 2, secret: false }],
       ["putSetting", { version: 0 }, { version: 1, secret: true }],

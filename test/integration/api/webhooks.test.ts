@@ -63,6 +63,18 @@ describe("a webhook", () => {
     for (const one of [made.secret, secret]) expect(log).not.toContain(one.slice("whsec_".length));
   });
 
+  it("is told of completed batches, or of the events that it names, which stay when a change names none", async () => {
+    expect(await register()).toMatchObject({ events: ["batchCompleted"] });
+    const named = await register("alerts", { events: ["jobsFailed", "quotaFull"] });
+    expect(named).toMatchObject({ events: ["jobsFailed", "quotaFull"] });
+    const disabled = await api.put(`${webhooks}/alerts`, { url: receiver.url, enabled: false });
+    expect(disabled.body).toMatchObject({ events: ["jobsFailed", "quotaFull"], enabled: false });
+    for (const events of [[], ["jobFailed"], ["quotaFull", "quotaFull"]]) {
+      const refused = await api.put(`${webhooks}/alerts`, { url: receiver.url, events });
+      expect([refused.status, JSON.stringify(refused.body)]).toEqual([400, expect.stringContaining("events")]);
+    }
+  });
+
   it("is listed by name, a page at a time", async () => {
     for (const name of ["c", "a", "b"]) await register(name);
     const first = await api.get(`${webhooks}?pageSize=2`);

@@ -48,6 +48,30 @@ describe.each([
     expect(await lines.placeOf(name, "job-2", 1)).toBeUndefined();
   });
 
+  it("are found by their rows, and removed on their version only", async () => {
+    const names = [nameOf("customer/7"), { ...nameOf("*"), kind: "tenant" as const, jobType: "" }];
+    for (const name of names) await lines.write(name, { head: NEW_LINE, etag: undefined, join: place(1) });
+    const found = async () => {
+      const all = [];
+      let continuationToken: string | undefined;
+      do {
+        const page = await lines.find(2, continuationToken);
+        all.push(...page.lines);
+        ({ continuationToken } = page);
+      } while (continuationToken !== undefined);
+      return all.filter(({ name }) => names.some(({ tenantName }) => tenantName === name.tenantName));
+    };
+    const byTenant = (a: { name: LineName }, b: { name: LineName }) => (a.name.tenantName < b.name.tenantName ? -1 : 1);
+    const [first, second] = (await found()).toSorted(byTenant);
+    expect([first!.name, second!.name]).toEqual(names.toSorted((a, b) => byTenant({ name: a }, { name: b })));
+    const { name, head } = first!;
+    expect(await lines.write(name, { head: { ...NEW_LINE, max: 2 }, etag: head.etag })).toBe(true);
+    expect(await lines.removeHead(name, head.etag)).toBe(false);
+    expect(await lines.removeHead(second!.name, second!.head.etag)).toBe(true);
+    expect(await lines.removeHead(second!.name, second!.head.etag)).toBe(false);
+    expect(await found()).toMatchObject([{ name, head: { value: { max: 2 } } }]);
+  });
+
   it("keep the times of a rate", async () => {
     const name = { ...nameOf("k"), kind: "rate" as const };
     const head = { ...NEW_LINE, taken: [[1_700_000_000_010, 3]] as const };

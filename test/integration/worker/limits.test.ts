@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually } from "../../support/eventually.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { createAzureStores } from "../../support/stores/azure-stores.ts";
@@ -25,6 +26,11 @@ beforeAll(async () => {
         fs.appendFileSync(file, "+" + job.jobId + " " + job.claimId + "\\n");
         await new Promise((resolve) => setTimeout(resolve, ms));
         fs.appendFileSync(file, "-" + job.jobId + " " + job.claimId + "\\n");`,
+      Free: `
+        const { file, ms } = job.parameters;
+        fs.appendFileSync(file, "+" + job.jobId + "\\n");
+        await new Promise((resolve) => setTimeout(resolve, ms));
+        fs.appendFileSync(file, "-" + job.jobId + "\\n");`,
       Rated: `return { output: Date.now() };`,
     },
     limits: {
@@ -33,7 +39,7 @@ beforeAll(async () => {
     },
   });
   const sha256 = createHash("sha256").update(zip).digest("hex");
-  const facts = { sha256, uploadedBy: "tester", jobTypes: ["Limited", "Rated"], limitedCount: 2 };
+  const facts = { sha256, uploadedBy: "tester", jobTypes: ["Limited", "Free", "Rated"], limitedCount: 2 };
   await createAzureStores().packages.upload(tenant, "test.zip", zip, facts);
 });
 afterAll(async () => {
@@ -71,6 +77,29 @@ describe("jobs with a limit", () => {
     expect(most).toBeLessThanOrEqual(MAX);
     const bodies = await Promise.all(jobIds.map((jobId) => system.api.get(`/v1/jobs/${jobId}`)));
     expect(bodies.every(({ body }) => (body as { waitsFor?: unknown }).waitsFor === undefined)).toBe(true);
+    for (const worker of workers) await worker[Symbol.asyncDispose]();
+  });
+
+  it("of a tenant with a quota never run more than may at once, whatever type they are, and say what they wait for", async () => {
+    const file = join(folder.path, "quota.txt");
+    await system.api.put(`/v1/tenants/${tenant}`);
+    const quotas = await system.api.put(`/v1/tenants/${tenant}/quotas`, { runningAtOnce: 2 });
+    expect([quotas.status, quotas.body]).toEqual([200, { tenantName: tenant, runningAtOnce: { limit: 2 } }]);
+    const workers = await Promise.all([1, 2].map(() => system.startWorker({ slots: 4 })));
+    const jobIds: string[] = [];
+    for (let n = 0; n < 10; n++) {
+      const jobType = n % 2 === 0 ? "Limited" : "Free";
+      jobIds.push(await system.submit(tenant, jobType, { parameters: { file, ms: 100, customer: `c-${n}` } }));
+    }
+    const waits = async (): Promise<unknown> => (await system.api.get(`/v1/jobs/${jobIds.at(-1)}`)).body.waitsFor;
+    await eventually(async () => expect(await waits()).toBe(`quota: 2 jobs of ${tenant} running at once`));
+    const jobs = await Promise.all(jobIds.map((jobId) => system.until(jobId)));
+    expect(jobs.map(({ state }) => state)).toEqual(jobIds.map(() => "succeeded"));
+    let running = 0;
+    let most = 0;
+    for (const line of await linesOf(file)) most = Math.max(most, (running += line.startsWith("+") ? 1 : -1));
+    expect(most).toBe(2);
+    await system.api.put(`/v1/tenants/${tenant}/quotas`, {});
     for (const worker of workers) await worker[Symbol.asyncDispose]();
   });
 

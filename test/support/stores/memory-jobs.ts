@@ -1,5 +1,6 @@
 /** A JobStore in memory: rows of one table, and their counts, which move in the moment the row does. */
 import { changedCells, jobCells, jobKeys, jobOf, outlineOf } from "../../../runtime/azure/tables/job-entity.ts";
+import { frozenSnapshot } from "../../../runtime/azure/tables/job-store.ts";
 import {
   type RowResult,
   type StoredRow,
@@ -25,6 +26,7 @@ import { type KeyedRow, MemoryTable } from "./memory-table.ts";
 
 interface Counter {
   readonly counts: StateCounts;
+  readonly failures: number;
   readonly version: string;
   readonly changedAt: number;
 }
@@ -34,20 +36,26 @@ export function createMemoryJobs(table = new MemoryTable()): JobStore {
 
   function count(partition: string, from: JobState | undefined, to: JobState): void {
     if (from === to) return;
-    const { counts, version } = counters.get(partition) ?? { counts: NO_COUNTS, version: partition };
+    const { counts, failures, version } = counters.get(partition) ?? {
+      ...{ counts: NO_COUNTS, failures: 0, version: partition },
+    };
     const sum = addCounts(counts, countChange(from, to));
-    counters.set(partition, { counts: sum, version: `${version}.`, changedAt: Date.now() });
+    const failed = failures + (to === "failed" ? 1 : 0);
+    counters.set(partition, { counts: sum, failures: failed, version: `${version}.`, changedAt: Date.now() });
   }
 
-  async function snapshot({ batchId, shardCount, frozenCounts, completedAt }: Batch): Promise<CounterSnapshot> {
+  async function snapshot(batch: Batch): Promise<CounterSnapshot> {
+    const { batchId, shardCount } = batch;
     await table.turn();
-    if (frozenCounts !== undefined) return { counts: frozenCounts, version: "frozen", changedAt: completedAt };
+    const frozen = frozenSnapshot(batch);
+    if (frozen !== undefined) return frozen;
     const found = Array.from(
       { length: shardCount },
       (_, shard) => counters.get(partitionOf(batchId, shard)) ?? [],
     ).flat();
     return {
       counts: found.map(({ counts }) => counts).reduce(addCounts, NO_COUNTS),
+      failures: found.reduce((sum, { failures }) => sum + failures, 0),
       version: found.map(({ version }) => version).join("\n"),
       changedAt: found.length === 0 ? undefined : new Date(Math.max(...found.map(({ changedAt }) => changedAt))),
     };

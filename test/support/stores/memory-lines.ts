@@ -2,6 +2,7 @@
 import {
   AFTER_PLACES,
   HEAD,
+  foundLine,
   linePageOf,
   lineHeadCells,
   linePartition,
@@ -10,6 +11,7 @@ import {
   placeOf,
   placeRows,
 } from "../../../runtime/azure/tables/line-store.ts";
+import { readable } from "../../../runtime/azure/tables/rows.ts";
 import type { LineStore } from "../../../runtime/core/ports/line-store.ts";
 import { MemoryTable } from "./memory-table.ts";
 
@@ -44,5 +46,13 @@ export function createMemoryLines(table = new MemoryTable()): LineStore {
       await table.turn();
       if (gone.every((keys) => table.peek(keys))) for (const keys of gone) table.drop(keys);
     },
+    async find(_maxCount, _continuationToken, onUnreadable) {
+      const heads = (await table.all()).filter(({ rowKey }) => rowKey === HEAD);
+      const lines = heads.flatMap(({ partitionKey, cells, etag }) =>
+        readable({ ...cells, partitionKey, etag }, foundLine, onUnreadable),
+      );
+      return { lines, continuationToken: undefined };
+    },
+    removeHead: (line, etag) => table.remove({ partitionKey: linePartition(line), rowKey: HEAD }, etag),
   };
 }

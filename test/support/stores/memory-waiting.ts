@@ -1,5 +1,12 @@
 /** A PauseStore and a WaitingStore in memory. */
-import { PAUSED_PARTITION, pauseCells, pauseKeys, pauseOf } from "../../../runtime/azure/tables/pause-store.ts";
+import {
+  PAUSED_PARTITION,
+  holdsOf,
+  pauseCells,
+  pauseKeys,
+  runningLimitCells,
+  runningLimitKeys,
+} from "../../../runtime/azure/tables/pause-store.ts";
 import { readable } from "../../../runtime/azure/tables/rows.ts";
 import {
   WAITING_PARTITION,
@@ -14,8 +21,9 @@ import { MemoryTable } from "./memory-table.ts";
 export function createMemoryPauses(table = new MemoryTable()): PauseStore {
   return {
     list: async (onUnreadable) =>
-      (await table.rows({ partitionKey: PAUSED_PARTITION })).flatMap((row) =>
-        readable({ ...row.cells, etag: row.etag }, ({ cells }) => pauseOf(cells), onUnreadable),
+      holdsOf(
+        (await table.rows({ partitionKey: PAUSED_PARTITION })).map(({ cells, etag }) => ({ ...cells, etag })),
+        onUnreadable,
       ),
     async put(pause) {
       await table.turn();
@@ -23,6 +31,13 @@ export function createMemoryPauses(table = new MemoryTable()): PauseStore {
       table.put(keys, { ...table.peek(keys)?.cells, ...pauseCells(pause) });
     },
     remove: (subject) => table.remove(pauseKeys(subject)),
+    async putRunningLimit(limit) {
+      await table.turn();
+      table.put(runningLimitKeys(limit), runningLimitCells(limit));
+    },
+    async removeRunningLimit(tenantName) {
+      await table.remove(runningLimitKeys({ tenantName }));
+    },
   };
 }
 

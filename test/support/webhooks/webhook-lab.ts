@@ -141,7 +141,7 @@ export const completionOver = (
 ): BatchCompletion => {
   return createBatchCompletion({
     batches,
-    jobs: { snapshot: () => Promise.resolve({ counts, version: "1", changedAt: undefined }) },
+    jobs: { snapshot: () => Promise.resolve({ counts, failures: 0, version: "1", changedAt: undefined }) },
     events: silentEvents,
     now,
   });

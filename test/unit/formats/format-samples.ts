@@ -25,7 +25,7 @@ import * as lineRows from "../../../runtime/azure/tables/line-store.ts";
 import * as timerRows from "../../../runtime/azure/tables/timer-store.ts";
 import * as uniqueRows from "../../../runtime/azure/tables/unique-key-store.ts";
 import * as quotaRows from "../../../runtime/azure/tables/quota-store.ts";
-import type { TenantQuota } from "../../../runtime/core/ports/quota-store.ts";
+import { QUOTA_NAMES, type TenantQuota } from "../../../runtime/core/ports/quota-store.ts";
 import * as auditRows from "../../../runtime/azure/tables/audit-store.ts";
 import { AUDIT_OUTCOMES, type AuditEntry } from "../../../runtime/core/audit.ts";
 import * as actionRows from "../../../runtime/azure/tables/action-store.ts";
@@ -57,7 +57,7 @@ import { retentionOf, type TenantRetention } from "../../../runtime/core/job/ret
 import { JOB_STATES } from "../../../runtime/core/job/states.ts";
 import { outgoingTick } from "../../../runtime/core/timer/tick.ts";
 import { batchIdOf, newTimerRun, scheduleHashOf } from "../../../runtime/core/timer/timer.ts";
-import { DELIVERY_STATES } from "../../../runtime/core/job/webhook.ts";
+import { DELIVERY_STATES, WEBHOOK_EVENTS } from "../../../runtime/core/job/webhook.ts";
 import { WORKER_STATES } from "../../../runtime/core/job/worker-record.ts";
 import { leftIn, openClaimJournal } from "../../../runtime/worker/claim-journal.ts";
 import * as builders from "../../support/builders.ts";
@@ -129,6 +129,7 @@ const counts = { queued: 1, running: 2, succeeded: 3, failed: 4, canceled: 5 };
 const batch: Batch = builders.batchOf({
   ...{ batchId: BATCH_ID, createdAt: AT, generation: 2, completedGeneration: 1, completedAt: AT, atRest: true },
   unannounced: [{ generation: 1, state: "closed", completedAt: AT, counts }],
+  failureNotice: { from: 2, to: 5, at: AT, isMade: false, jobIds: [JOB_ID] },
   ...{ tags: ["nightly"], indexedAt: AT },
 });
 const retention: TenantRetention = {
@@ -150,6 +151,7 @@ const fullRun = {
   ...emptyRun,
   ...{ currentJobId: JOB_ID, fence: 7, waitingJobIds: [JOB_ID], coveredUpTo: AT, overtakenTicks: [AT] },
   ...{ lastScheduledAt: AT, skippedCount: 1, lastSkippedAt: AT, missedCount: 2, lastMissedAt: AT, missedTicks: [AT] },
+  missedNotice: { from: 0, to: 2, at: AT, isMade: true },
 };
 const runRow = (run: typeof emptyRun) => ({ ...timerRows.timerRunKeys(run.batchId), ...timerRows.timerRunCells(run) });
 
@@ -239,6 +241,7 @@ const audited: AuditEntry = {
 const quota: TenantQuota = {
   ...{ tenantName: "acme", jobsPerDay: 1_000, storedBytes: 5_000_000_000, setAt: AT, setBy: "ada" },
   ...{ day: "2026-03-01", jobsTaken: 20, storedNow: 4_000_000_000, storedAt: AT },
+  full: QUOTA_NAMES.map((name) => ({ quota: name, day: "2026-03-01", at: AT, limit: 5, used: 6, isMade: false })),
 };
 
 const quotaRow = (one: TenantQuota) => ({ ...quotaRows.quotaKeys(one), ...quotaRows.quotaCells(one) });
@@ -275,7 +278,7 @@ function journalText(): string {
 
 async function counterRow(): Promise<unknown> {
   // A writer's first write to a partition reads nothing.
-  const { action } = await createWriterCounter({} as TableAccess, `${BATCH_ID}.00`, "w-1").add(counts);
+  const { action } = await createWriterCounter({} as TableAccess, `${BATCH_ID}.00`, "w-1").add(counts, 6);
   return action[1];
 }
 
@@ -403,7 +406,17 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   retention: row(retentionRows.retentionOf, {
     plain: { ...retentionRows.retentionKeys("acme"), ...retentionRows.retentionCells(retention) },
   }),
-  webhook: row(webhookRows.webhookOf, { plain: webhookRow(webhook), rotated: webhookRow(rotated) }),
+  runningLimit: row(pauseRows.runningLimitOf, {
+    plain: {
+      ...pauseRows.runningLimitKeys({ tenantName: "acme" }),
+      ...pauseRows.runningLimitCells({ tenantName: "acme", max: 3, setAt: AT, setBy: "ada" }),
+    },
+  }),
+  webhook: row(webhookRows.webhookOf, {
+    alerts: webhookRow({ ...webhook, events: [...WEBHOOK_EVENTS] }),
+    plain: webhookRow(webhook),
+    rotated: webhookRow(rotated),
+  }),
   setting: row(settingRows.settingOf, { plain: settingRow(setting), secret: settingRow(secret) }),
   action: row(
     actionRows.actionOf,
@@ -429,6 +442,7 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
       storedBytes: undefined,
       storedNow: undefined,
       storedAt: undefined,
+      full: undefined,
     }),
   }),
   uniqueKey: row(uniqueRows.uniqueHoldOf, {
@@ -457,6 +471,7 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   }),
   delivery: row(webhookRows.webhookDeliveryOf, {
     tried: deliveryRow(tried),
+    ofNoBatch: deliveryRow({ ...delivery, eventType: "timerMissed", batchId: undefined, generation: undefined }),
     ...each(DELIVERY_STATES, (state) => deliveryRow({ ...delivery, state, nextTryAt: undefined })),
   }),
 });

@@ -63,7 +63,7 @@ function createWorld(states: readonly JobState[], fields: Partial<Batch> = {}, {
         counts = addCounts(counts, counter.counts);
         versions.push(counter.version);
       }
-      summed = { counts, version: versions.join(), changedAt: undefined };
+      summed = { counts, failures: 0, version: versions.join(), changedAt: undefined };
       return summed;
     };
     const completion = createBatchCompletion({

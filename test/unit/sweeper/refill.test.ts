@@ -30,7 +30,7 @@ async function setUp(slots = 4) {
   const queue = startMemoryQueue().connect();
   await stores.workers.beat(workerOf({ slots }), undefined);
   let monotonicMs = LATER_MS;
-  let pauses = createPauseSet([]);
+  let pauses = createPauseSet({ pauses: [], runningLimits: [] });
   const now = (): Date => new Date();
   const monotonicNow = (): number => monotonicMs;
   const board = { current: () => pauses };
@@ -58,7 +58,7 @@ async function setUp(slots = 4) {
       onParked: () => undefined,
     }),
     pass: (ms: number) => void (monotonicMs += ms),
-    pause: (found: readonly Pause[]) => void (pauses = createPauseSet(found)),
+    pause: (found: readonly Pause[]) => void (pauses = createPauseSet({ pauses: found, runningLimits: [] })),
     batch: (tenantName: string): Promise<Batch> => stores.batches.create(batchOf({ tenantName })),
     rows: async (batch: Batch, count: number, fields: Partial<Job> = {}): Promise<Stored<Job>[]> => {
       const rows: Stored<Job>[] = [];

@@ -24,7 +24,7 @@ interface Counted {
 }
 
 /** A broker that drops a MessageId it knows, and workers' parts over tables in memory. */
-function world(limits: JobLimits | undefined) {
+function world(limits: JobLimits | undefined, quota?: number) {
   const jobs = createMemoryJobs();
   const lines = createMemoryLines();
   const counted: Counted = { reads: 0, writes: 0 };
@@ -48,8 +48,17 @@ function world(limits: JobLimits | undefined) {
     },
   };
   let declared = limits;
+  let runningAtOnce = quota;
+  const noted: string[] = [];
+  const waitingNotes = {
+    note: (name: string, batchId: string) => Promise.resolve(void noted.push(`${name} ${batchId}`)),
+  };
+  const runningLimitOf = (): number | undefined => runningAtOnce;
   const parts = () =>
-    createLimits({ jobs, lines: counting, queue, lockMs: LOCK_MS, limitsOf: () => Promise.resolve(declared) });
+    createLimits({
+      ...{ jobs, lines: counting, queue, waiting: waitingNotes, pool: "default", lockMs: LOCK_MS, runningLimitOf },
+      limitsOf: () => Promise.resolve(declared),
+    });
   let claims = 0;
   const one = parts();
   async function claim({ bell, messageId }: OutgoingBell, using = one, now = NOW): Promise<Claimed | undefined> {
@@ -65,7 +74,8 @@ function world(limits: JobLimits | undefined) {
     return claimJob(request, { ...deps, ...worker }, new AbortController().signal);
   }
   return {
-    ...{ jobs, lines, queue, waiting, counted, claim, one, parts },
+    ...{ jobs, lines, queue, waiting, counted, claim, one, parts, noted, runningLimitOf },
+    allow: (next: number | undefined) => void (runningAtOnce = next),
     declare: (next: JobLimits | undefined) => void (declared = next),
     async submit(fields: Partial<Job> = {}): Promise<Job> {
       const job = jobOf({ concurrencyKey: "k", ...fields });
@@ -220,6 +230,147 @@ describe("a limit of jobs at once", () => {
       expect(await Promise.all(jobs.map((job) => at.stateOf(job)))).toEqual(jobs.map(() => "succeeded"));
       expect(most).toBeGreaterThan(0);
       expect(most).toBeLessThanOrEqual(max);
+    },
+  );
+});
+
+/** Ends what runs, then claims what is rung for, until nothing is. Resolves to the order of the starts. */
+async function drain(at: World, running: Claimed[]): Promise<readonly string[]> {
+  const order: string[] = [];
+  while (running.length > 0 || at.waiting.length > 0) {
+    while (at.waiting.length > 0) {
+      const claimed = await at.claim(take(at));
+      if (claimed === undefined) continue;
+      order.push(claimed.jobId);
+      running.push(claimed);
+    }
+    const next = running.shift();
+    if (next !== undefined) await at.end(next);
+  }
+  return order;
+}
+
+describe("a quota of jobs at once", () => {
+  it("holds the jobs of a tenant together, of whatever type and key they are, in the order of their coming", async () => {
+    const at = world(undefined, 2);
+    const jobs = [
+      await at.submit({ jobType: "A", concurrencyKey: undefined }),
+      await at.submit({ jobType: "B" }),
+      await at.submit({ jobType: "C", concurrencyKey: undefined }),
+      await at.submit({ jobType: "A" }),
+    ];
+    const running = [(await at.claim(take(at)))!, (await at.claim(take(at)))!];
+    expect([await at.claim(take(at)), await at.claim(take(at))]).toEqual([undefined, undefined]);
+    const waits = { ...at, now: () => new Date(NOW) };
+    expect(await waitsFor((await at.jobs.get(jobs[2]!.jobId))!.value, waits)).toBe(
+      "quota: 2 jobs of acme running at once",
+    );
+    expect(await drain(at, running)).toEqual([jobs[2]!.jobId, jobs[3]!.jobId]);
+  });
+
+  it("costs one write for each job, also for one that waits, and nothing where there is none", async () => {
+    const at = world(undefined, 1);
+    await at.submit({ concurrencyKey: undefined });
+    await at.submit({ concurrencyKey: undefined });
+    const running = (await at.claim(take(at)))!;
+    await at.claim(take(at));
+    await drain(at, [running]);
+    expect(at.counted.writes).toBe(2);
+    const free = world(undefined);
+    await free.submit({ concurrencyKey: undefined });
+    await free.end((await free.claim(take(free)))!);
+    expect(free.counted).toEqual({ reads: 0, writes: 0 });
+  });
+
+  it("lets more in when it grows, all when it is gone, and says so to who looks for lost bells", async () => {
+    const at = world(undefined, 1);
+    const jobs: Job[] = [];
+    for (let n = 0; n < 4; n++) jobs.push(await at.submit({ concurrencyKey: undefined }));
+    await at.claim(take(at));
+    for (let n = 0; n < 3; n++) expect(await at.claim(take(at))).toBeUndefined();
+    const isBehind = async () => {
+      const isBehindFront = createBehindFront({ ...at, monotonicNow: () => 0 });
+      return Promise.all(jobs.map((job) => isBehindFront(job)));
+    };
+    expect(await isBehind()).toEqual([false, true, true, true]);
+    at.allow(3);
+    expect(await isBehind()).toEqual([false, false, false, true]);
+    at.allow(undefined);
+    expect(await isBehind()).toEqual([false, false, false, false]);
+  });
+
+  it("notes the batch of the next job where that is of another pool, whose queue this worker may not send to", async () => {
+    const at = world(undefined, 1);
+    await at.submit({ concurrencyKey: undefined });
+    const other = await at.submit({ concurrencyKey: undefined, pool: "gpu" });
+    const running = (await at.claim(take(at)))!;
+    expect(await at.claim(take(at))).toBeUndefined();
+    await at.end(running);
+    expect(at.waiting).toEqual([]);
+    expect(at.noted).toEqual([`jobs-gpu-normal ${other.batchId}`]);
+  });
+
+  it("and a limit of a key that shrinks meanwhile do not wait for each other", async () => {
+    const at = world({ concurrency: { max: 2 } }, 1);
+    const blocker = await at.submit({ concurrencyKey: undefined, jobType: "Other" });
+    const [first, second] = [await at.submit(), await at.submit()];
+    const running = (await at.claim(take(at)))!;
+    expect(running.jobId).toBe(blocker.jobId);
+    // Both have a place of their key. The second comes first into the line of the tenant.
+    const bells = [take(at), take(at)];
+    const name = { tenantName: "acme", jobType: first.jobType, kind: "concurrency", key: "k" } as const;
+    const place = { ticket: 1, jobId: first.jobId, ring: 1, waits: false };
+    await at.lines.write(name, { head: { max: 2, era: 0, nextTicket: 2, taken: [] }, etag: undefined, join: place });
+    expect(await at.claim(bells[1]!)).toBeUndefined();
+    expect(await at.claim(bells[0]!)).toBeUndefined();
+    at.declare({ concurrency: { max: 1 } });
+    expect(await drain(at, [running])).toEqual([second.jobId, first.jobId]);
+  });
+
+  it.each([1, 2, 3])(
+    "beside limits of keys, with workers that race and die: none is exceeded, all end (seed %i)",
+    async (seed) => {
+      const [quota, max] = [2 + (seed % 2), 2];
+      const at = world({ concurrency: { max } }, quota);
+      const random = seededRandom(seed);
+      const jobs = await Promise.all(
+        Array.from({ length: 60 }, (_, n) => at.submit({ concurrencyKey: [undefined, "a", "b"][n % 3] })),
+      );
+      const running = new Map<string, string | undefined>();
+      let open = jobs.length;
+      let most = 0;
+      async function slot(): Promise<void> {
+        const limits = at.parts();
+        for (let idle = 0; open > 0 && idle < 5_000;) {
+          const bell = at.waiting.shift();
+          if (bell === undefined) {
+            idle++;
+            await setImmediate();
+            continue;
+          }
+          idle = 0;
+          const claimed = await at.claim(bell, limits);
+          if (random.next() < 0.1) {
+            at.waiting.push(bell);
+            continue;
+          }
+          if (claimed === undefined) continue;
+          const { concurrencyKey } = claimed.start;
+          running.set(claimed.jobId, concurrencyKey);
+          most = Math.max(most, running.size);
+          const ofKey = [...running.values()].filter((key) => key === concurrencyKey).length;
+          expect(concurrencyKey === undefined || ofKey <= max).toBe(true);
+          for (let turns = Math.floor(random.next() * 4); turns > 0; turns--) await setImmediate();
+          running.delete(claimed.jobId);
+          const to = random.next() < 0.2 ? "queued" : "succeeded";
+          await at.end(claimed, to, limits);
+          if (to === "succeeded") open--;
+        }
+      }
+      await Promise.all(Array.from({ length: 8 }, slot));
+      expect(open).toBe(0);
+      expect(most).toBeGreaterThan(1);
+      expect(most).toBeLessThanOrEqual(quota);
     },
   );
 });

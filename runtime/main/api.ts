@@ -166,6 +166,7 @@ async function start(exits: Exits): Promise<Service> {
     (await waitsForAnotherRun(job, stores)) || (await isBehindFront(job));
   const unique = createUniqueJobs({ ...stores, completion, events, sleep, now });
   const placeUnique = (stored: Stored<Job>): Promise<boolean> => unique.place(stored);
+  const placeLeft = createWake({ ...stores, queue });
   const refillDuty = shares.startRefill({ completion, waitsForAnother, placeUnique });
   pauseBoard.onChange(() => refillDuty.wake());
   const stopSweeper = startSweeper({
@@ -179,7 +180,7 @@ async function start(exits: Exits): Promise<Service> {
     events,
     announce: webhooks.announce,
     waiting: services.waiting,
-    placeLeft: createWake({ ...stores, queue }),
+    placeLeft,
     waitsForAnother,
     pools,
     placeUnique,
@@ -208,7 +209,7 @@ async function start(exits: Exits): Promise<Service> {
     lease: lease("actions", ACTION_LEASE_MS),
     actions: stores.actions,
     runStep: createActionStep({
-      ...{ actions: stores.actions, jobs, workers, completion, outbox, events, now, log },
+      ...{ actions: stores.actions, jobs, workers, completion, outbox, events, placeLeft, placeUnique, now, log },
       findJobs: createFindJobs({ index: services.index, jobs, indexer, now }),
     }),
     log,

@@ -1,4 +1,4 @@
-/** Commands about jobs: submit, watch, list, cancel, requeue. */
+/** Commands about jobs: submit, watch, list, cancel, requeue, reschedule. */
 import { ON_CONFLICT } from "../../core/job/unique.ts";
 import { PRIORITIES } from "../../core/job/priority.ts";
 import { JOB_STATES } from "../../core/job/states.ts";
@@ -20,6 +20,12 @@ export const PRIORITY: OptionSpec = {
   text: "default: the batch's, or normal",
   choices: PRIORITIES,
 };
+
+/** When a job may start. */
+export const START: readonly OptionSpec[] = [
+  { flags: "--delay <seconds>", text: "earliest start, counted from now", number: [0, 366 * DAY_S] },
+  { flags: "--at <instant>", text: "earliest start, such as 2030-01-31T08:00:00Z or …+02:00" },
+];
 
 /** Which jobs of a tenant; the state has an option of its own. */
 export const FILTER: readonly OptionSpec[] = [
@@ -81,8 +87,7 @@ export const JOBS: readonly CommandSpec[] = [
       TENANT,
       { flags: "-p, --parameters <json>", text: "any JSON, or @file" },
       PRIORITY,
-      { flags: "--delay <seconds>", text: "earliest start, counted from now", number: [0, 366 * DAY_S] },
-      { flags: "--at <instant>", text: "earliest start, such as 2030-01-31T08:00:00Z or …+02:00" },
+      ...START,
       { flags: "--id <text>", text: "your own id for the job; a repeated submit returns the first job" },
       { flags: "--unique-key <text>", text: "only one job of its type with this key may be queued or running" },
       {
@@ -185,6 +190,19 @@ export const JOBS: readonly CommandSpec[] = [
       { flags: "--state <state>", text: "for a batch: which jobs", choices: ["failed", "canceled"], default: "failed" },
     ],
     load: async () => (await import("../commands/jobs.ts")).requeue,
+  },
+  {
+    name: "reschedule",
+    summary: "Change when a queued job may start: later, earlier or now.",
+    examples: [
+      "reschedule <jobId> --at 2030-01-31T08:00:00Z",
+      "reschedule <jobId> --delay 3600",
+      "reschedule <jobId> --delay 0    # now",
+      "actions start reschedule --delayed --type Reports --delay 0 --yes",
+    ],
+    arguments: [JOB],
+    options: [...REMOTE, ...START],
+    load: async () => (await import("../commands/jobs.ts")).reschedule,
   },
   {
     name: "resubmit",

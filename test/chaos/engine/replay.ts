@@ -91,7 +91,7 @@ export function replay(records: readonly WireRecord[]): History {
   for (const [key, stored] of tables.get(TABLES.jobs) ?? []) {
     const { partition, row } = addressOf(key);
     if (isCounter(row)) counters.set(partition, add(counters.get(partition) ?? {}, countsOf(stored.cells)));
-    else rows.set(row, jobRow(stored));
+    else rows.set(row, jobRow(row, stored));
   }
   const batches = [...(tables.get(TABLES.batches) ?? [])].map(
     ([key, stored]) => [addressOf(key).row, batchRow(stored)] as const,
@@ -144,8 +144,8 @@ function transactionOf(applied: readonly Applied[], at: number, order: number): 
     }
     changes.push({
       ...{ at, order, jobId: write.row, partition: write.partition },
-      before: before && jobRow(before),
-      after: jobRow(after),
+      before: before && jobRow(write.row, before),
+      after: jobRow(write.row, after),
       write: { kind: write.kind, ifMatch: write.ifMatch },
       starts: startsOf(write.cells),
     });

@@ -346,3 +346,34 @@ describe("checking requeued jobs", () => {
     ]);
   });
 });
+
+describe("checking rescheduled jobs", () => {
+  const at = (step: number): string => new Date(step * STEP_MS).toISOString();
+  const delayed: Step = { ...insert, cells: { ...insert.cells, runAt: at(9) } };
+  const move: Step = { cells: { state: "queued", ring: 2, runAt: at(1.5) } };
+  const MOVED = [delayed, move, claim, takeover, success];
+  const asked = { ...command("reschedule", [0.5, 1], "rescheduled"), runAt: 1.5 * STEP_MS };
+
+  it("the checker accepts a requested reschedule to an earlier time", () => {
+    expect(complaints(verdictOn(MOVED, { ...found("e5"), commands: [asked] }))).toEqual([]);
+  });
+
+  it("the checker reports a reschedule without a request", () => {
+    expect(verdictOn(MOVED, found("e5")).illegalTransitions).toEqual([`${JOB}: it was rescheduled without a request`]);
+  });
+
+  it("the checker reports a start before the time of the job, such as by the bell of the time before", () => {
+    const later = { ...move, cells: { ...move.cells, runAt: at(4) } };
+    const commands = [{ ...asked, runAt: 4 * STEP_MS }];
+    const verdict = verdictOn([delayed, later, claim, takeover, success], { ...found("e5"), commands });
+    expect(verdict.illegalTransitions).toEqual([`${JOB}: it was started 20000 ms before its time`]);
+  });
+
+  it("the checker reports a reschedule that skips a ring, and one that was confirmed and not made", () => {
+    const skips = { ...move, cells: { ...move.cells, ring: 3 } };
+    const verdict = verdictOn([delayed, skips, claim, takeover, success], { ...found("e5"), commands: [asked] });
+    expect(complaints(verdict)).toEqual(["illegalTransitions"]);
+    const other = { ...asked, runAt: 3 * STEP_MS };
+    expect(complaints(verdictOn(MOVED, { ...found("e5"), commands: [other] }))).toEqual(["brokenAnswers"]);
+  });
+});

@@ -73,10 +73,7 @@ export function createActionStep(deps: ActionStepDeps): RunStep {
   }
 
   /** In the order of the rows. */
-  async function apply(
-    { kind, tags, runAt }: JobAction,
-    rows: readonly Stored<Job>[],
-  ): Promise<readonly Outcome[]> {
+  async function apply({ kind, tags, runAt }: JobAction, rows: readonly Stored<Job>[]): Promise<readonly Outcome[]> {
     const sendBells = outbox.send.bind(outbox);
     if (kind === "requeue" || kind === "reschedule") outbox.assertReady();
     if (kind === "reschedule" && runAt !== undefined) {

@@ -1,12 +1,7 @@
 /** Operations on many jobs of a tenant at once: start an action, follow it, cancel it. */
 import type * as z from "zod";
 import { NotFoundError, UnavailableError, invalidField } from "../../core/errors.ts";
-import {
-  actionParams,
-  actionView,
-  actionViewSchema,
-  startActionSchema,
-} from "../../core/http/action-api.ts";
+import { actionParams, actionView, actionViewSchema, startActionSchema } from "../../core/http/action-api.ts";
 import { emptySchema, listActionsSchema, tenantJobsParams } from "../../core/http/requests.ts";
 import { pageSchema, pageView } from "../../core/http/views.ts";
 import { type JobAction, NO_ACTION_COUNTS, refusedState } from "../../core/job/action.ts";

@@ -66,7 +66,6 @@ export function refusedState(kind: ActionKind, state: JobState): string | undefi
   if (kind === "cancel" && !isOpen) return "must be queued or running, because only these can be canceled";
   if (kind === "requeue" && isOpen)
     return "must be succeeded, failed or canceled, because only ended jobs can be requeued";
-  if (kind === "reschedule" && state !== "queued")
-    return "must be queued, because only queued jobs can be rescheduled";
+  if (kind === "reschedule" && state !== "queued") return "must be queued, because only queued jobs can be rescheduled";
   return undefined;
 }

@@ -61,7 +61,8 @@ function passedOver(
       const all = versions(jobId);
       const wasThere = (all[0]?.from ?? Infinity) < from;
       return (
-        wasThere && !within(all, from, answeredAt).some(({ row }) => isTerminal(row.state) || IS_TRUE.requested(row, {}))
+        wasThere &&
+        !within(all, from, answeredAt).some(({ row }) => isTerminal(row.state) || IS_TRUE.requested(row, {}))
       );
     })
     .map((jobId) => `${jobId}: its batch was canceled, but it was not`);

@@ -60,8 +60,7 @@ export function createChaosClient(apiUrl: string, authorize: Authorize): ChaosCl
     }
   }
 
-  const command: ChaosClient["command"] = (path, body, onTry = () => undefined) =>
-    patiently("POST", path, body, onTry);
+  const command: ChaosClient["command"] = (path, body, onTry = () => undefined) => patiently("POST", path, body, onTry);
 
   return {
     command,

@@ -45,24 +45,20 @@ export function intentsOf(random: SeededRandom, jobCount: number): ScheduledInte
   const inTurns = (intents: readonly Intent[], ofHundred: number): Intent[] =>
     Array.from({ length: Math.ceil((jobCount * ofHundred) / 100) }, (_, index) => intents[index % intents.length]!);
   // Every second one to now.
-  const reschedules = Array.from({ length: Math.ceil((jobCount * RESCHEDULES_OF_HUNDRED) / 100) }, (_, index): Intent => {
-    const inMs = index % 2 === 0 ? 0 : Math.round(RESCHEDULED_MAX_MS * random.next());
-    return { kind: "reschedule", aim: "delayed", inMs };
-  });
+  const reschedules = Array.from(
+    { length: Math.ceil((jobCount * RESCHEDULES_OF_HUNDRED) / 100) },
+    (_, index): Intent => {
+      const inMs = index % 2 === 0 ? 0 : Math.round(RESCHEDULED_MAX_MS * random.next());
+      return { kind: "reschedule", aim: "delayed", inMs };
+    },
+  );
   return [...inTurns(CANCELS, CANCELS_OF_HUNDRED), ...inTurns(REQUEUES, REQUEUES_OF_HUNDRED), ...reschedules]
     .map((intent) => ({ afterShare: FIRST_SHARE + (LAST_SHARE - FIRST_SHARE) * random.next(), intent }))
     .sort((a, b) => a.afterShare - b.afterShare);
 }
 
 /** The API's answer about one job: its state after the call, that a cancel was requested, or why nothing was done. */
-export type JobAnswer =
-  | "canceled"
-  | "requested"
-  | "too-late"
-  | "requeued"
-  | "not-ended"
-  | "rescheduled"
-  | "not-queued";
+export type JobAnswer = "canceled" | "requested" | "too-late" | "requeued" | "not-ended" | "rescheduled" | "not-queued";
 
 /** A request to cancel, requeue or reschedule, with all its repetitions. Instants in ms since the epoch. */
 export interface Command {

@@ -6,12 +6,7 @@ import { appendFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import {
-  connectStorage,
-  createBatchStore,
-  createJobStore,
-  provisionStorage,
-} from "../../../runtime/azure/index.ts";
+import { connectStorage, createBatchStore, createJobStore, provisionStorage } from "../../../runtime/azure/index.ts";
 import type { Batch, Job } from "../../../runtime/core/job/job.ts";
 import { PAGE_SIZE_MAX } from "../../../runtime/core/limits.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";

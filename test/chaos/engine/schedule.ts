@@ -29,7 +29,10 @@ const KILLS_PER_PAUSE = 2;
 const LAST_SHARE = 0.9;
 
 /** In the order in which they are due. */
-export function scheduleOf(random: SeededRandom, { killCount, workers, lockMs, withPauses }: ScheduleOptions): ScheduledInjury[] {
+export function scheduleOf(
+  random: SeededRandom,
+  { killCount, workers, lockMs, withPauses }: ScheduleOptions,
+): ScheduledInjury[] {
   const pauseCount = withPauses ? Math.ceil(killCount / KILLS_PER_PAUSE) : 0;
   // In turns, so that a short run includes every program. The times are random.
   const program = (index: number): string => {

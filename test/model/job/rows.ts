@@ -78,8 +78,8 @@ const LEGAL: Readonly<Record<Writer, readonly `${Row["state"]} ${JobState}`[]>> 
   requeue: ["succeeded queued", "failed queued", "canceled queued"],
   reschedule: ["queued queued"],
   tag: [
-    ...["queued queued", "running running"] as const,
-    ...["succeeded succeeded", "failed failed", "canceled canceled"] as const,
+    ...(["queued queued", "running running"] as const),
+    ...(["succeeded succeeded", "failed failed", "canceled canceled"] as const),
   ],
   sweep: ["running queued", "running canceled", "running failed"],
   letter: ["queued queued", "queued failed"],
@@ -105,7 +105,7 @@ export function writeRow({ world, protocol }: Context, job: number, by: Writer, 
   if (by === "takeover" && to === "running") {
     must(!row.cancelWanted, "I1: a canceled job is started again");
   }
-  const { attempts, interruptions } = row;
+  const { attempts, interruptions, ring } = row;
   if (from !== "absent") assertChange(from, to, changes);
   row.state = to;
   applyChanges(row, changes);
@@ -119,7 +119,7 @@ export function writeRow({ world, protocol }: Context, job: number, by: Writer, 
   }
   if (by === "reschedule") {
     for (const holders of [world.messages, world.owed]) {
-      for (const holder of holders) if (holder.job === job) holder.givenUp = true;
+      for (const holder of holders) if (holder.job === job && holder.ring <= ring) holder.givenUp = true;
     }
   }
   // I3: the row has the reason for another start.

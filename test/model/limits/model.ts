@@ -114,7 +114,11 @@ function jobSteps(state: LimitState, steps: Steps<LimitState>, job: number, rule
   }
   if (row.state === "queued") {
     // The caller's API then wakes those that wait, and may die before that.
-    paid(state, steps, "reschedule")(`a caller reschedules ${name}`, (next) => {
+    paid(
+      state,
+      steps,
+      "reschedule",
+    )(`a caller reschedules ${name}`, (next) => {
       writeRow(next, job, "queued", row.ring + 1);
       sendBell(next, job);
     });

@@ -11,7 +11,13 @@ const LIMITS = { Single: { concurrency: { max: 1 } }, Metered: { rate: { max: 2,
 let etag = 0;
 
 /** A landed write of one row at a second of the run. */
-function write(second: number, table: string, row: string, cells: object, kind: "merge" | "delete" = "merge"): WireRecord {
+function write(
+  second: number,
+  table: string,
+  row: string,
+  cells: object,
+  kind: "merge" | "delete" = "merge",
+): WireRecord {
   const partition = table === "gates" ? "chaos.line" : "chaos.b.00";
   const cellsOfRow = cells as Readonly<Record<string, unknown>>;
   etag += 1;
@@ -35,7 +41,11 @@ const taken = (second: number, times: readonly (readonly [second: number, count:
     ...{ kind: "rate", jobType: "Metered" },
     taken: JSON.stringify(times.map(([at, count]) => [at * 1_000, count])),
   });
-const note = (second: number, job: number, claimId = `claim of ${job}`) => ({ at: second * 1_000, jobId: idOf(job), claimId });
+const note = (second: number, job: number, claimId = `claim of ${job}`) => ({
+  at: second * 1_000,
+  jobId: idOf(job),
+  claimId,
+});
 
 function verdictOn(records: readonly WireRecord[], facts: Partial<ControlFacts> = {}, endedAt = 0): ControlVerdict {
   const given = { limits: LIMITS, lines: replayLines(records), pauses: [], notes: [], ...facts };
@@ -112,7 +122,9 @@ describe("the checker of limits and pauses", () => {
   });
 
   it("accepts a takeover under a pause, and starts of what is not paused", () => {
-    const pauses = [{ subject: { kind: "tenant", tenantName: "chaos" }, answeredAt: 2_000, resumeAskedAt: 30_000 }] as const;
+    const pauses = [
+      { subject: { kind: "tenant", tenantName: "chaos" }, answeredAt: 2_000, resumeAskedAt: 30_000 },
+    ] as const;
     const records = [queued(0, 1), place(0, 1, 1), running(1, 1), running(10, 1, "taken over"), ended(11, 1)];
     expect(complaints(verdictOn(records, { pauses }))).toEqual([]);
     const other = [{ ...pauses[0], subject: { kind: "tenant", tenantName: "chaos-two" } }] as const;
@@ -129,13 +141,37 @@ describe("the checker of limits and pauses", () => {
     expect(complaints(verdictOn([queued(0, 1), place(0, 1, 1)], { pauses }, 130))).toEqual([]);
     const behind = [queued(0, 1), queued(0, 2), place(0, 1, 1), place(0, 2, 2), running(1, 1)];
     expect(complaints(verdictOn(behind, {}, 130))).toEqual([]);
-    const delayed = write(0, "jobs", idOf(1), { state: "queued", ring: 1, jobType: "Single", runAt: new Date(100_000).toISOString() });
+    const delayed = write(0, "jobs", idOf(1), {
+      state: "queued",
+      ring: 1,
+      jobType: "Single",
+      runAt: new Date(100_000).toISOString(),
+    });
     expect(complaints(verdictOn([delayed], {}, 130))).toEqual([]);
   });
 
   it("reports more times of a rate in a span than may be", () => {
-    expect(complaints(verdictOn([taken(0, [[1, 2], [1.5, 1]])]))).toEqual(["overRate"]);
-    expect(complaints(verdictOn([taken(0, [[1, 2]]), taken(0, [[1, 2], [2, 2]])]))).toEqual([]);
+    expect(
+      complaints(
+        verdictOn([
+          taken(0, [
+            [1, 2],
+            [1.5, 1],
+          ]),
+        ]),
+      ),
+    ).toEqual(["overRate"]);
+    expect(
+      complaints(
+        verdictOn([
+          taken(0, [[1, 2]]),
+          taken(0, [
+            [1, 2],
+            [2, 2],
+          ]),
+        ]),
+      ),
+    ).toEqual([]);
   });
 
   it("reports a start without a time of its rate, or before it", () => {

@@ -8,7 +8,8 @@ import type { Note } from "./workload.ts";
 
 type Limits = ControlFacts["limits"];
 
-export const maxOf = (limits: Limits, { jobType }: Pick<JobRow, "jobType">): number => limits[jobType]?.concurrency?.max ?? Infinity;
+export const maxOf = (limits: Limits, { jobType }: Pick<JobRow, "jobType">): number =>
+  limits[jobType]?.concurrency?.max ?? Infinity;
 
 /** Under one limit: a tenant's jobs of a type, with one key. Undefined: no limit holds for the job. */
 export const groupOf = (limits: Limits, { tenantName, jobType, concurrencyKey }: JobRow): string | undefined =>

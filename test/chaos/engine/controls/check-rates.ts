@@ -22,10 +22,7 @@ export function overRate({ changes }: History, { limits, lines }: ControlFacts):
 
 const LINE_TEXT = 20;
 
-function spansOver(
-  times: ReadonlyMap<number, number>,
-  { max, perSeconds }: RateLimit,
-): readonly string[] {
+function spansOver(times: ReadonlyMap<number, number>, { max, perSeconds }: RateLimit): readonly string[] {
   const sorted = [...times].toSorted(([a], [b]) => a - b);
   return sorted.flatMap(([from]) => {
     const inSpan = sorted.filter(([at]) => at >= from && at < from + 1_000 * perSeconds);

@@ -12,7 +12,10 @@ export const startedUnderPause = ({ changes }: History, { pauses }: ControlFacts
   changes
     .filter((change) => change.before?.state === "queued" && isStart(change))
     .filter(({ after, at }) => isPaused(after, pauses, at, PAUSE_WITHIN_MS + CLOCK_SLACK_MS))
-    .map(({ jobId, after, at }) => `${jobId} (${after.jobType}) was started at ${new Date(at).toISOString()}, under a pause`);
+    .map(
+      ({ jobId, after, at }) =>
+        `${jobId} (${after.jobType}) was started at ${new Date(at).toISOString()}, under a pause`,
+    );
 
 /** Jobs that could start for long and did not: their time had come, they were not paused, and their key had room. */
 export function starved(history: History, facts: ControlFacts, { endedAt }: Pick<RunFacts, "endedAt">): string[] {

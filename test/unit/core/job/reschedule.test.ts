@@ -5,7 +5,11 @@ import { rescheduleOf } from "../../../../runtime/core/job/reschedule.ts";
 import { JOB_STATES } from "../../../../runtime/core/job/states.ts";
 import { jobOf } from "../../../support/builders.ts";
 
-const instant = fc.date({ min: new Date("2026-01-01T00:00:00Z"), max: new Date("2027-01-01T00:00:00Z"), noInvalidDate: true });
+const instant = fc.date({
+  min: new Date("2026-01-01T00:00:00Z"),
+  max: new Date("2027-01-01T00:00:00Z"),
+  noInvalidDate: true,
+});
 
 describe("rescheduleOf", () => {
   it("rescheduleOf moves queued jobs only, and leaves a job alone that waits for this time", () => {

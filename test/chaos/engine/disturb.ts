@@ -6,7 +6,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Batch } from "../../../runtime/core/job/job.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
-import { addCounts, NO_COUNTS, openOf, totalOf } from "../../../runtime/core/job/states.ts";
+import { UnavailableError } from "../../../runtime/core/errors.ts";
+import { addCounts, NO_COUNTS, openOf, type StateCounts, totalOf } from "../../../runtime/core/job/states.ts";
 import type { Commander } from "./commander.ts";
 import { describePause, type Pauser, type ScheduledPause } from "./controls/pauser.ts";
 import type { ScheduledIntent } from "./commands.ts";
@@ -60,9 +61,22 @@ export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, i
     return rows.every((row) => row !== undefined && row.value.completedGeneration === row.value.generation);
   }
 
+  /** Undefined: storage did not answer, as on a busy machine. */
+  async function countsOf(batches: readonly Batch[]): Promise<StateCounts | undefined> {
+    try {
+      return (await Promise.all(batches.map((batch) => store.counts(batch)))).reduce(addCounts, NO_COUNTS);
+    } catch (error) {
+      if (!(error instanceof UnavailableError) || performance.now() - movedAt > STALLED_AFTER_MS) throw error;
+      onProgress(`storage did not answer: ${error.message}`);
+      await pause(LOOK_EVERY_MS);
+      return undefined;
+    }
+  }
+
   for (;;) {
     const { batches } = feeder;
-    const counts = (await Promise.all(batches.map((batch) => store.counts(batch)))).reduce(addCounts, NO_COUNTS);
+    const counts = await countsOf(batches);
+    if (counts === undefined) continue;
     const open = openOf(counts);
     const ended = totalOf(counts) - open;
     if (last !== JSON.stringify(counts)) movedAt = performance.now();

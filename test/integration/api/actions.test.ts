@@ -114,7 +114,7 @@ describe("actions on many jobs", () => {
   });
 
   it("reschedules what is delayed, and leaves other queued and running jobs alone", async () => {
-    const delayed = await submit(3, { runAt: "2030-01-31T08:00:00Z" });
+    const delayed = await submit(3, { delayMs: 3_600_000 });
     const [due, running] = (await submit(2)) as [string, string];
     await claimRow(api.jobs, running);
     sent.length = 0;

@@ -1,7 +1,7 @@
 /** Rules for batches: counted exactly, completed once per generation and not while a job runs. */
 import { add, type Counts, isSame, minus } from "./counts.ts";
 import type { BatchChange, History, JobChange } from "./replay.ts";
-import { isOfBatch, type RunFacts } from "./run-facts.ts";
+import { isOfBatch, isTerminal, type RunFacts } from "./run-facts.ts";
 
 const isComplete = (batch: { readonly generation: number; readonly completedGeneration: number }): boolean =>
   batch.completedGeneration === batch.generation;
@@ -53,6 +53,25 @@ export function doubleCompletions({ changes, batchChanges }: History): string[] 
   ].sort((a, b) => a.order - b.order);
   for (const { apply } of steps) apply();
   return wrong;
+}
+
+/** A batch is opened again for a job: one that has not ended, or has changed since the batch was completed. */
+export function needlessReopenings({ changes, batchChanges }: History): string[] {
+  return batchChanges.flatMap(({ batchId, order, before, after }) => {
+    if (before === undefined || after.generation === before.generation) return [];
+    const completedAt = batchChanges.findLast(
+      (one) => one.batchId === batchId && one.order < order && one.completes !== undefined,
+    )?.order;
+    const states = new Map<string, string>();
+    let hasMoved = false;
+    for (const change of changes) {
+      if (change.order > order || !isOfBatch(change.jobId, batchId)) continue;
+      states.set(change.jobId, change.after.state);
+      hasMoved ||= completedAt === undefined || change.order > completedAt;
+    }
+    const isNeeded = hasMoved || [...states.values()].some((state) => !isTerminal(state));
+    return isNeeded ? [] : [`${batchId}: generation ${after.generation} was opened without a job`];
+  });
 }
 
 const LEGAL: Readonly<Record<string, readonly string[]>> = {

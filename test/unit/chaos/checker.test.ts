@@ -113,6 +113,13 @@ describe("the checker", () => {
     expect(complaints(verdictOn(GOOD))).toEqual([]);
   });
 
+  it("the checker accepts notes of waiting jobs among the rows of jobs", () => {
+    const note = { table: "jobs", partition: "~waiting", row: "jobs-default-low.chaos.b", cells: { since: "" } };
+    const written = { ...note, kind: "merge", ifMatch: undefined, etag: "n1" } as const;
+    const records = [...recordsOf(GOOD), { at: 0, status: 204, landed: true, writes: [written] }];
+    expect(complaints(judge(replay(records), SUCCEEDED))).toEqual([]);
+  });
+
   it("the checker accepts a refused write", () => {
     const late: Step = { cells: { state: "failed" }, ifMatch: "e2", landed: false };
     expect(complaints(verdictOn([...GOOD, late]))).toEqual([]);

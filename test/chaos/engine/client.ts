@@ -39,7 +39,7 @@ export function createChaosClient(apiUrl: string, authorize: Authorize): ChaosCl
     const response = await fetch(`${apiUrl}/v1${path}`, {
       method,
       headers: { ...(body !== undefined && contentType), authorization: await authorize() },
-      body: isFile ? Uint8Array.from(body) : (JSON.stringify(body) ?? null),
+      body: body === undefined ? null : isFile ? Uint8Array.from(body) : JSON.stringify(body),
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     });
     const text = await response.text();

@@ -93,7 +93,9 @@ const reportOf = (result: ChaosResult) => {
     succeeded: inState("succeeded"),
     failed: inState("failed"),
     canceled: inState("canceled"),
-    ...Object.fromEntries(Object.entries(verdict).map(([rule, sentences]) => [rule, sentences.length])),
+    ...Object.fromEntries(
+      Object.entries<readonly string[]>({ ...verdict }).map(([rule, sentences]) => [rule, sentences.length]),
+    ),
     unexpectedEndings: unexpectedEndings.length,
     ...measures,
     cancels: commands.filter(({ kind }) => kind === "cancel").length,

@@ -94,6 +94,10 @@ describe("checking batches", () => {
       `${BATCH}: generation 2 was opened without a job`,
     ]);
     expect(needlessReopenings(historyOf(...FIRST, ...SECOND))).toEqual([]);
+    // Its job was canceled before the requeue came to the batch.
+    const canceled = ["jobs", { state: "canceled" }] as const;
+    const owed = ["jobs", { state: "queued", ring: 2, reopen: true }] as const;
+    expect(needlessReopenings(historyOf(...FIRST.slice(0, -1), owed, canceled, complete(1), reopened(2)))).toEqual([]);
     // Its job was inserted while the batch was being completed.
     expect(needlessReopenings(historyOf(created, closed, queued, complete(1), reopened(2)))).toEqual([]);
   });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
+import { TIMER_DIGITS, timerBatchId } from "../../../runtime/core/job/ids.ts";
 import type { Job } from "../../../runtime/core/job/job.ts";
 import type { JobStore, JobUpdate } from "../../../runtime/core/ports/job-store.ts";
 import { isTerminal } from "../../../runtime/core/job/states.ts";
@@ -7,7 +8,7 @@ import type { CancelIntent } from "../../../runtime/core/job/worker-record.ts";
 import { cancelJob } from "../../../runtime/lifecycle/cancel-job.ts";
 import { requeueJobs } from "../../../runtime/lifecycle/requeue-job.ts";
 import { rescheduleJobs } from "../../../runtime/lifecycle/reschedule-job.ts";
-import { jobOf } from "../../support/builders.ts";
+import { batchOf, jobOf } from "../../support/builders.ts";
 import { inEveryOrder, type Scene } from "../../support/faults/interleave.ts";
 import { createMemoryStore } from "../../support/stores/held-jobs.ts";
 import { silentEvents } from "../../support/silent.ts";
@@ -15,9 +16,9 @@ import { silentEvents } from "../../support/silent.ts";
 type Gate = () => Promise<void>;
 
 /** One job, everybody who acts on it, and what they did in order. */
-function createWorld(fields: Partial<Job> = {}) {
+function createWorld(fields: Partial<Job> = {}, batch = batchOf()) {
   const store = createMemoryStore();
-  const job = store.put(jobOf(fields)).value;
+  const job = store.put(jobOf(fields, batch)).value;
   const { jobId } = job;
   const intents: CancelIntent[] = [];
   const did: string[] = [];
@@ -248,7 +249,7 @@ describe("reschedule", () => {
       expect((await world.connect().reschedule())[0]?.outcome).toBe("not-queued");
       expect(world.did).toEqual([]);
     }
-    const timer = createWorld({ batchId: "acme.zz00000000aaaaaaaa" });
+    const timer = createWorld({}, batchOf({ batchId: timerBatchId("acme", "0".repeat(TIMER_DIGITS)) }));
     expect((await timer.connect().reschedule())[0]?.outcome).toBe("of-timer");
   });
 

@@ -55,9 +55,11 @@ export const noSuchJob = (jobId: string): NotFoundError =>
 
 /** Only a timer may add jobs to its batch, and nobody may close or cancel it. Throws ConflictError "BatchOfTimer". */
 export function assertNotOfTimer({ batchId, batchName }: Batch): void {
-  if (!isTimerBatch(batchId)) return;
-  throw new ConflictError(
-    "BatchOfTimer",
-    `Batch ${batchId} (${batchName}) belongs to a timer. Run or pause the timer, or cancel single runs.`,
-  );
+  if (isTimerBatch(batchId)) throw batchOfTimer(`${batchId} (${batchName})`);
 }
+
+export const batchOfTimer = (batch: string): ConflictError =>
+  new ConflictError(
+    "BatchOfTimer",
+    `Batch ${batch} belongs to a timer. Run or pause the timer, or cancel single runs.`,
+  );

@@ -44,6 +44,18 @@ function parse(source: Uint8Array | string, where: string): unknown {
   }
 }
 
+export interface StartOptions {
+  readonly delay?: number;
+  readonly at?: string;
+}
+
+/** When a job may start, from `--delay` or `--at`. Neither: nothing. Throws UsageError. */
+export function startIn({ delay, at }: StartOptions): { readonly runAt?: string; readonly delayMs?: number } {
+  if (delay !== undefined && at !== undefined) throw new UsageError("--delay and --at exclude each other.");
+  if (at !== undefined) return { runAt: instantIn("--at", at) };
+  return delay === undefined ? {} : { delayMs: delay * 1_000 };
+}
+
 /** With a time zone, because a time without one differs between machines. Throws UsageError that names the option. */
 export function instantIn(option: string, text: string): string {
   const hasZone = /^\d{4}-\d\d-\d\dT\d\d:\d\d.*(?:Z|[+-]\d\d:\d\d)$/i.test(text);

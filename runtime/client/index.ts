@@ -71,6 +71,7 @@ export type {
   JobFilterFields,
   JobSubmission,
   RequeueBatchBody,
+  RescheduleJobBody,
   SubmitJobBody,
 } from "../core/http/requests.ts";
 export type { PauseView, PutPauseBody } from "../core/http/pause-api.ts";

@@ -4,7 +4,7 @@ import type { ActionView, StartActionBody } from "../core/http/action-api.ts";
 import type { ErasureView } from "../core/http/erasure-api.ts";
 import type { IdentityGrantView, PutIdentityGrantBody } from "../core/http/identity-api.ts";
 import type { PublishedPackageView } from "../core/http/package-api.ts";
-import type { CreateBatchBody, RequeueBatchBody, SubmitJobBody } from "../core/http/requests.ts";
+import type { CreateBatchBody, RequeueBatchBody, RescheduleJobBody, SubmitJobBody } from "../core/http/requests.ts";
 import type { PutRetentionBody, RetentionView } from "../core/http/retention-api.ts";
 import type { PutSettingBody, SettingView } from "../core/http/setting-api.ts";
 import type { GrantView, PutGrantBody, TenantView } from "../core/http/tenant-api.ts";
@@ -56,10 +56,12 @@ export interface Management {
   /** A new job with the same request and other parameters. Resolves to its id. */
   resubmitJob(jobId: string, changes?: { readonly parameters?: unknown }, options?: SubmitOptions): Promise<string>;
   requeueJob(jobId: string, options?: CallOptions): Promise<JobView>;
+  /** When a queued job may start: `{ runAt }` or `{ delayMs }`; `{ delayMs: 0 }` is now. */
+  rescheduleJob(jobId: string, start: RescheduleJobBody, options?: CallOptions): Promise<JobView>;
   /** At most 1,000. Each is checked separately. */
   requeueJobs(jobIds: readonly string[], options?: CallOptions): Promise<readonly RequeueResult[]>;
   /**
-   * Cancels, requeues or tags all jobs that fit a filter, in the background. `dryRun` counts them. Follow it with
+   * Cancels, requeues, reschedules or tags all jobs that fit a filter, in the background. `dryRun` counts them. Follow it with
    * `monitoring.getAction`.
    */
   startAction(tenantName: string, action: StartActionBody, options?: CallOptions): Promise<ActionView>;
@@ -191,6 +193,11 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
       ),
     requeueJob: (jobId, options) =>
       unlessDone(post<JobView>(path`/v1/jobs/${jobId}/requeue`, options), "JobNotEnded", () =>
+        monitoring.getJob(jobId, options),
+      ),
+    // Perhaps it started after a try whose response was lost.
+    rescheduleJob: (jobId, start, options) =>
+      unlessDone(post<JobView>(path`/v1/jobs/${jobId}/reschedule`, options, start), "JobNotQueued", () =>
         monitoring.getJob(jobId, options),
       ),
     async requeueJobs(jobIds, options) {

@@ -45,6 +45,7 @@ export const CONFLICT_CODES = [
   "BatchOfTimer",
   "JobEnded",
   "JobNotEnded",
+  "JobNotQueued",
   "JobExists",
   "JobIdTaken",
   "JobNotUnique",

@@ -215,7 +215,7 @@ async function start(exits: Exits): Promise<Service> {
     metrics,
     log,
   });
-  const forActions = { ...stores, completion, outbox, events, pauseBoard, placeLeft, now, log };
+  const forActions = { ...stores, completion, outbox, events, pauseBoard, placeLeft, placeUnique, now, log };
   const actionDuty = startActionDuty({
     lease: lease("actions", ACTION_LEASE_MS),
     works: [

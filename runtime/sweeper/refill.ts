@@ -64,6 +64,8 @@ interface Pass {
   readonly note: Stored<WaitingNote>;
   readonly batchEtag: string | undefined;
   readonly rows: AsyncIterator<Stored<Job>>;
+  /** R13: the batch is complete. It is opened again before a bell of its jobs is sent, and not without one. */
+  mustReopen: boolean;
   rangCount: number;
   /** It has jobs of a paused type. */
   holdsPaused: boolean;
@@ -96,12 +98,12 @@ export function createRefill(deps: RefillDeps): Refill {
     const current = passes.get(keyOf(note.value));
     if (current !== undefined && current.batchEtag === stored?.etag) return current;
     const batch = stored?.value;
-    if (batch !== undefined && isComplete(batch)) await completion.reopenBatch(batch.batchId);
     const rows = batch === undefined ? nothing() : jobs.scan(batch, "queued", unreadable.note);
     return {
       batchEtag: stored?.etag,
       note,
       rows: rows[Symbol.asyncIterator](),
+      mustReopen: batch !== undefined && isComplete(batch),
       rangCount: 0,
       holdsPaused: false,
       holdsBells: false,
@@ -160,6 +162,8 @@ export function createRefill(deps: RefillDeps): Refill {
           await endPass(key, pass, note);
           break;
         }
+        if (pass.mustReopen) await completion.reopenBatch(note.value.batchId);
+        pass.mustReopen = false;
         pass.rangCount++;
         rows.push(row);
       }

@@ -273,8 +273,8 @@ async function cancelOvertaken(batch: Batch, deps: CancelOvertakenDeps): Promise
   return count;
 }
 
-/** A requeued job of a canceled batch runs, although the batch stays canceled. It waits under a later ring. */
-const wasNeverStarted = ({ ring }: Job): boolean => ring === 1;
+/** A requeued job of a canceled batch runs, although the batch stays canceled. A rescheduled one does not. */
+const wasNeverStarted = ({ executions, reopen }: Job): boolean => executions === 0 && !reopen;
 
 /** A queue with more messages is not searched: it has work, and its lost bells can wait. */
 const BELLS_MAX = 20_000;

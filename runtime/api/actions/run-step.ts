@@ -17,13 +17,15 @@ import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import { type CancelDeps, cancelJob } from "../../lifecycle/cancel-job.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import { requeueJobs } from "../../lifecycle/requeue-job.ts";
+import { type RescheduleDeps, rescheduleJobs } from "../../lifecycle/reschedule-job.ts";
 import type { FindJobs } from "../find/find-jobs.ts";
 import type { BellOutbox } from "../submit/bell-outbox.ts";
 
 export interface ActionStepDeps extends CancelDeps {
   readonly actions: Pick<ActionStore, "get" | "update" | "forgetRunning">;
   readonly findJobs: FindJobs;
-  readonly jobs: Pick<JobStore, "update">;
+  readonly jobs: Pick<JobStore, "get" | "update">;
+  readonly placeUnique: RescheduleDeps["placeUnique"];
   readonly completion: BatchCompletion;
   readonly outbox: BellOutbox;
   readonly events: JobEvents;
@@ -74,10 +76,14 @@ export function createActionStep(deps: ActionStepDeps): RunStep {
   }
 
   /** In the order of the rows. */
-  async function apply({ kind, tags }: JobAction, rows: readonly Stored<Job>[]): Promise<readonly Outcome[]> {
+  async function apply({ kind, tags, runAt }: JobAction, rows: readonly Stored<Job>[]): Promise<readonly Outcome[]> {
+    const sendBells = outbox.send.bind(outbox);
+    if (kind === "requeue" || kind === "reschedule") outbox.assertReady();
+    if (kind === "reschedule" && runAt !== undefined) {
+      const results = await rescheduleJobs(rows, runAt, { ...deps, sendBells });
+      return results.map(({ outcome }) => (outcome === "rescheduled" ? "done" : "refused"));
+    }
     if (kind === "requeue") {
-      outbox.assertReady();
-      const sendBells = outbox.send.bind(outbox);
       const results = await requeueJobs(rows, { jobs, completion, events, sendBells });
       return results.map(({ outcome }) => (outcome === "requeued" || outcome === "bell-resent" ? "done" : "refused"));
     }

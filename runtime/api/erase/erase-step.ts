@@ -13,7 +13,6 @@ import { ERASURE_LOOK_EVERY_MS, ERASURE_SETTLES_MS } from "../../core/limits.ts"
 import type { Logger } from "../../core/logger.ts";
 import type { ErasureStore } from "../../core/ports/erasure-store.ts";
 import type { Removal, TenantRowKind } from "../../core/ports/removal.ts";
-import type { PauseStore } from "../../core/ports/pause-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
 import type { WaitingStore } from "../../core/ports/waiting-store.ts";

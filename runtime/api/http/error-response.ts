@@ -77,6 +77,7 @@ export function statusOf(code: ErrorCode): number {
     case "BatchOfTimer":
     case "JobEnded":
     case "JobNotEnded":
+    case "JobNotQueued":
     case "JobExists":
     case "JobIdTaken":
     case "JobNotUnique":

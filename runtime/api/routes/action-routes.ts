@@ -1,12 +1,7 @@
 /** Operations on many jobs of a tenant at once: start an action, follow it, cancel it. */
+import type * as z from "zod";
 import { NotFoundError, UnavailableError, invalidField } from "../../core/errors.ts";
-import {
-  actionParams,
-  actionView,
-  actionViewSchema,
-  startActionSchema,
-  type StartActionBody,
-} from "../../core/http/action-api.ts";
+import { actionParams, actionView, actionViewSchema, startActionSchema } from "../../core/http/action-api.ts";
 import { emptySchema, listActionsSchema, tenantJobsParams } from "../../core/http/requests.ts";
 import { pageSchema, pageView } from "../../core/http/views.ts";
 import { type JobAction, NO_ACTION_COUNTS, refusedState } from "../../core/job/action.ts";
@@ -17,6 +12,7 @@ import type { Stored } from "../../core/ports/stored.ts";
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
+import { startTimeOf } from "../submit/start-time.ts";
 
 export interface ActionOperationDeps {
   readonly actions: ActionStore;
@@ -37,7 +33,7 @@ const startAction = ({ actions, ids, now }: ActionOperationDeps) =>
     method: "post",
     path: "/v1/tenants/{tenantName}/actions",
     tag: "Jobs",
-    summary: "Cancel, requeue or tag many jobs",
+    summary: "Cancel, requeue, reschedule or tag many jobs",
     description:
       "Starts an action on all jobs that fit the filter and were submitted before. It goes on in the background, some " +
       "hundred jobs a second, over restarts of the service; its counts show how far it is.",
@@ -53,9 +49,10 @@ const startAction = ({ actions, ids, now }: ActionOperationDeps) =>
       const { kind, filter, tags = [], dryRun = false } = body;
       assertSensible(body);
       const startedAt = now();
+      const runAt = kind === "reschedule" ? startTimeOf(body, startedAt) : undefined;
       const until = filter.until !== undefined && filter.until < startedAt ? filter.until : startedAt;
       const action: JobAction = {
-        ...{ actionId: ids.batchId(tenantName), tenantName, kind, tags: [...new Set(tags)], dryRun },
+        ...{ actionId: ids.batchId(tenantName), tenantName, kind, tags: [...new Set(tags)], runAt, dryRun },
         filter: { ...filter, until },
         ...{ state: "running", counts: NO_ACTION_COUNTS, position: undefined, cancelWanted: false },
         ...{ startedAt, startedBy: caller.name, endedAt: undefined },
@@ -65,13 +62,18 @@ const startAction = ({ actions, ids, now }: ActionOperationDeps) =>
     },
   });
 
-type Sensible = Pick<StartActionBody, "kind" | "tags"> & { readonly filter: Omit<JobAction["filter"], "tenantName"> };
+type Sensible = Pick<z.output<typeof startActionSchema>, "kind" | "tags" | "filter" | "runAt" | "delayMs">;
 
 /** Throws InvalidRequestError. */
-function assertSensible({ kind, filter, tags }: Sensible): void {
+function assertSensible({ kind, filter, tags, runAt, delayMs }: Sensible): void {
   const isTagging = kind === "tag" || kind === "untag";
   if (isTagging && tags === undefined) throw invalidField("tags", `are required to ${kind} jobs`);
   if (!isTagging && tags !== undefined) throw invalidField("tags", "must be given to tag or untag jobs only");
+  const isTimed = runAt !== undefined || delayMs !== undefined;
+  if (kind === "reschedule" && !isTimed) throw invalidField("runAt", "must be given to reschedule jobs, or delayMs");
+  if (kind !== "reschedule" && isTimed) {
+    throw invalidField(runAt === undefined ? "delayMs" : "runAt", "must be given to reschedule jobs only");
+  }
   // An empty filter is more often a mistake than a wish.
   if (Object.values(filter).every((value) => value === undefined)) {
     throw invalidField("filter", "must have at least one field");

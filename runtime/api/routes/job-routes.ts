@@ -1,7 +1,13 @@
-/** Operations on jobs: read, cancel, requeue. */
+/** Operations on jobs: read, cancel, requeue, reschedule. */
 import type { Change } from "../../core/audit.ts";
 import { ConflictError } from "../../core/errors.ts";
-import { clientJobParams, emptySchema, jobParams, requeueJobsSchema } from "../../core/http/requests.ts";
+import {
+  clientJobParams,
+  emptySchema,
+  jobParams,
+  requeueJobsSchema,
+  rescheduleJobSchema,
+} from "../../core/http/requests.ts";
 import {
   type JobView,
   type RequeueResult,
@@ -18,16 +24,19 @@ import { cancelJob, type CancelDeps } from "../../lifecycle/cancel-job.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
 import { waitsFor, type WaitsForDeps } from "../../lifecycle/limits/waits-for.ts";
 import { requeueJobs, type RequeueOutcome } from "../../lifecycle/requeue-job.ts";
+import { type RescheduleDeps, rescheduleJobs } from "../../lifecycle/reschedule-job.ts";
 import type { PauseBoard } from "../../lifecycle/pause-board.ts";
 import { itemError } from "../http/error-response.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
-import { noSuchJob, type Lookup } from "../lookup.ts";
+import { batchOfTimer, noSuchJob, type Lookup } from "../lookup.ts";
 import type { BellOutbox } from "../submit/bell-outbox.ts";
+import { startTimeOf } from "../submit/start-time.ts";
 
 export interface JobOperationDeps extends CancelDeps, WaitsForDeps {
   readonly lookup: Lookup;
-  readonly jobs: Pick<JobStore, "update">;
+  readonly jobs: Pick<JobStore, "get" | "update">;
+  readonly placeUnique: RescheduleDeps["placeUnique"];
   readonly files: Pick<JobFiles, "getParameters">;
   readonly completion: BatchCompletion;
   readonly outbox: BellOutbox;
@@ -41,6 +50,7 @@ export const jobOperations = (deps: JobOperationDeps): readonly Operation[] => [
   cancelOne(deps),
   requeueOne(deps),
   requeueMany(deps),
+  rescheduleOne(deps),
 ];
 
 const getJob = (deps: JobOperationDeps) =>
@@ -181,6 +191,44 @@ const requeueMany = (deps: JobOperationDeps) =>
         changed({ tenantName, subject: { firstJobId: jobs[0]?.jobId }, after: { requeued: jobs.length } });
       }
       return { status: 200, body: { results: jobIds.flatMap((jobId) => items.get(jobId) ?? []) } };
+    },
+  });
+
+const rescheduleOne = (deps: JobOperationDeps) =>
+  operation({
+    id: "rescheduleJob",
+    method: "post",
+    path: "/v1/jobs/{jobId}/reschedule",
+    tag: "Jobs",
+    summary: "Change when a queued job may start",
+    description:
+      "Later, earlier or now (`delayMs` 0): delayed jobs, jobs that wait for a retry, and jobs that wait for a worker. One " +
+      "that waits for a limit joins the line of its key again. `timeToLiveMs` counts from the new time.",
+    needs: "submit",
+    params: jobParams,
+    body: jsonBody(rescheduleJobSchema),
+    responses: { 200: { description: "The job, queued.", schema: jobViewSchema } },
+    errors: ["JobNotFound", "JobNotQueued", "BatchOfTimer"],
+    async handle({ caller, params: { jobId }, body, changed }) {
+      const runAt = startTimeOf(body, deps.now());
+      const stored = await deps.lookup.job(caller, jobId);
+      deps.outbox.assertReady();
+      const { outbox } = deps;
+      const sendBells = outbox.send.bind(outbox);
+      const [result] = await rescheduleJobs([stored], runAt, { ...deps, sendBells });
+      if (result === undefined || result.outcome === "gone") throw noSuchJob(jobId);
+      const { job } = result;
+      if (result.outcome === "of-timer") throw batchOfTimer(job.batchId);
+      if (result.outcome === "not-queued") {
+        const text = `Job ${jobId} is ${job.state}. Only a queued job can be rescheduled.`;
+        throw new ConflictError("JobNotQueued", text);
+      }
+      changed({
+        subject: { jobType: job.jobType },
+        before: { runAt: stored.value.runAt },
+        after: { runAt },
+      });
+      return { status: 200, body: await fullView(job, deps) };
     },
   });
 

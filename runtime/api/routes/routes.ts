@@ -210,7 +210,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
 
   return [
     ...submitOperations({ ...shared, submitJob, submitMany, findBatch }),
-    ...jobOperations(shared),
+    ...jobOperations({ ...shared, placeUnique: (stored) => unique.place(stored) }),
     ...jobOutputOperations({ ...shared, followLogEveryMs: deps.followLogEveryMs }),
     ...findOperations({ findJobs }),
     ...exportOperations(shared),

@@ -3,7 +3,8 @@ import type { LimitKeys } from "../../core/admission/limit.ts";
 import { invalidField } from "../../core/errors.ts";
 import type { JobRequestBody } from "../../core/http/requests.ts";
 import { type Batch, type Job, UNTOUCHED_JOB } from "../../core/job/job.ts";
-import { PARAMETERS_MAX_BYTES, START_AHEAD_MAX_MS, TAGS_MAX_COUNT } from "../../core/limits.ts";
+import { PARAMETERS_MAX_BYTES, TAGS_MAX_COUNT } from "../../core/limits.ts";
+import { startTimeOf } from "./start-time.ts";
 
 /** A request that has passed every check. */
 export interface PreparedJob {
@@ -25,13 +26,10 @@ export const prepareJob = (request: JobRequestBody, now: Date): PreparedJob => (
 
 /** When the job may start, and when it expires. */
 function times(
-  { runAt: given, delayMs, timeToLiveMs }: JobRequestBody,
+  { timeToLiveMs, ...given }: Pick<JobRequestBody, "runAt" | "delayMs" | "timeToLiveMs">,
   now: Date,
 ): Pick<PreparedJob, "runAt" | "expiresAt"> {
-  const startAt = given ?? new Date(now.getTime() + (delayMs ?? 0));
-  if (startAt.getTime() - now.getTime() > START_AHEAD_MAX_MS) {
-    throw invalidField("runAt", `must be at most ${START_AHEAD_MAX_MS / DAY_MS} days ahead`);
-  }
+  const startAt = startTimeOf(given, now);
   const isAhead = startAt.getTime() > now.getTime();
   const waitsFrom = isAhead ? startAt : now;
   return {
@@ -39,8 +37,6 @@ function times(
     expiresAt: timeToLiveMs === undefined ? undefined : new Date(waitsFrom.getTime() + timeToLiveMs),
   };
 }
-
-const DAY_MS = 24 * 60 * 60_000;
 
 function parametersJson(parameters: unknown): string {
   const json = JSON.stringify(parameters ?? null);

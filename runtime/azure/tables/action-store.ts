@@ -116,6 +116,7 @@ const ACTION_COLUMNS: Columns<Omit<JobAction, "actionId" | "tenantName">> = {
   kind: word("kind", ACTION_KINDS),
   filter: json("filter", filterSchema),
   tags: json("tags", z.array(z.string()).readonly()),
+  runAt: optionalInstant("runAt"),
   dryRun: flag("dryRun"),
   state: word("state", ACTION_STATES),
   counts: json("counts", z.object({ matched: count, done: count, refused: count, failed: count })),

@@ -4,6 +4,7 @@ import { parseBatchId } from "../../core/job/ids.ts";
 import { sleep } from "../../core/sleep.ts";
 import { connect, counted, firstOf, show, showInstant, tenantOf, type RemoteOptions } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
+import { startIn, type StartOptions } from "../input.ts";
 import { filterOf, type FilterOptions } from "../job-filter.ts";
 import { table } from "../table.ts";
 import type { Surroundings } from "../terminal.ts";
@@ -36,7 +37,7 @@ export async function listActions(options: ListOptions, around: Surroundings): P
   );
 }
 
-interface StartOptions extends RemoteOptions, FilterOptions {
+interface StartActionOptions extends RemoteOptions, FilterOptions, StartOptions {
   readonly tenant?: string;
   readonly batch?: string;
   readonly tags?: readonly string[];
@@ -45,7 +46,7 @@ interface StartOptions extends RemoteOptions, FilterOptions {
 }
 
 export async function startAction(
-  options: StartOptions,
+  options: StartActionOptions,
   around: Surroundings,
   kind: StartActionBody["kind"],
 ): Promise<void> {
@@ -63,6 +64,7 @@ export async function startAction(
       ...(until !== undefined && { until: String(until) }),
     },
     ...(options.tags && { tags: [...options.tags] }),
+    ...startIn(options),
     dryRun: options.yes !== true,
   };
   const started = await client.management.startAction(tenantName, body, { signal });

@@ -1,5 +1,6 @@
 /**
- * `jobyard jobs`, `jobyard cancel` and `jobyard requeue`: lists and shows jobs, ends them, and runs ended jobs again.
+ * `jobyard jobs`, `cancel`, `requeue` and `reschedule`: lists and shows jobs, ends them, runs ended jobs again, and changes
+ * when queued jobs start.
  */
 import type { JobServiceClient, JobView } from "../../client/index.ts";
 import { parseBatchId } from "../../core/job/ids.ts";
@@ -19,6 +20,7 @@ import {
   tenantOf,
 } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
+import { startIn, type StartOptions } from "../input.ts";
 import { filterOf, type FilterOptions } from "../job-filter.ts";
 import { table } from "../table.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
@@ -51,14 +53,14 @@ export async function jobs(options: JobsOptions, around: Surroundings, id: strin
   const items = await firstOf(found, limit);
   show(terminal, options, { items }, () =>
     table(
-      ["job", "state", { title: "name", shortens: true }, "type", "attempts", "ended"],
+      ["job", "state", { title: "name", shortens: true }, "type", "attempts", options.delayed ? "not before" : "ended"],
       items.map((job) => [
         job.jobId,
         showState(terminal, job.state),
         job.jobName,
         job.jobType,
         job.attempts,
-        showInstant(job.endedAt),
+        showInstant(options.delayed ? job.runAt : job.endedAt),
       ]),
       { ...terminal, empty: "No jobs." },
     ),
@@ -158,6 +160,18 @@ export async function cancel(options: RemoteOptions, around: Surroundings, id: s
   show(terminal, options, batch, () =>
     open === 0 ? "All jobs have ended." : `Cancel requested for ${counted(open, "job")}.`,
   );
+}
+
+interface RescheduleOptions extends RemoteOptions, StartOptions {}
+
+/** Changes when a queued job may start. */
+export async function reschedule(options: RescheduleOptions, around: Surroundings, jobId: string): Promise<void> {
+  const { terminal, signal } = around;
+  const start = startIn(options);
+  if (Object.keys(start).length === 0) throw new UsageError("When? Use --at or --delay; --delay 0 is now.");
+  const { management } = await connect(options, around);
+  const job = await management.rescheduleJob(jobId, start, { signal });
+  show(terminal, options, job, () => `${job.state}, not before ${showInstant(job.runAt)}`);
 }
 
 interface RequeueOptions extends RemoteOptions {

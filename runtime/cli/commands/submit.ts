@@ -9,19 +9,17 @@ import type { Priority } from "../../core/job/priority.ts";
 import type { JobServiceClient, SubmitJobBody } from "../../client/index.ts";
 import { connect, counted, LONG, show, tenantOf, type RemoteOptions } from "../command.ts";
 import { JobsFailedError, UsageError } from "../exit-codes.ts";
-import { instantIn, jsonIn, parametersIn, unreadable } from "../input.ts";
+import { jsonIn, parametersIn, startIn, type StartOptions, unreadable } from "../input.ts";
 import { type Surroundings, jsonResult } from "../terminal.ts";
 import { watchBatch, watchJob } from "../watching.ts";
 
-interface SubmitOptions extends RemoteOptions {
+interface SubmitOptions extends RemoteOptions, StartOptions {
   readonly type?: string;
   readonly package?: string;
   readonly name?: string;
   readonly tenant?: string;
   readonly parameters?: string;
   readonly priority?: Priority;
-  readonly delay?: number;
-  readonly at?: string;
   readonly id?: string;
   readonly batch?: string;
   readonly newBatch?: string;
@@ -47,13 +45,11 @@ export async function submit(options: SubmitOptions, around: Surroundings): Prom
   }
   if (options.tag !== undefined && options.type === undefined && options.newBatch === undefined)
     throw new UsageError("--tag: only with --type or --new-batch. The jobs of a file or of lines have their own tags.");
-  if (options.delay !== undefined && options.at !== undefined)
-    throw new UsageError("--delay and --at exclude each other.");
-  const runAt = options.at === undefined ? undefined : instantIn("--at", options.at);
+  const start = startIn(options);
   if (options.onConflict !== undefined && options.uniqueKey === undefined)
     throw new UsageError("--on-conflict needs --unique-key.");
   if (options.lines !== undefined) await submitLines(options, options.lines, around);
-  else await submitOne(options, runAt, around);
+  else await submitOne(options, start, around);
 }
 
 interface ResubmitOptions extends RemoteOptions {
@@ -89,11 +85,15 @@ const ONLY_FROM_OPTIONS = [
 /** `--publish-later` of `publishLater`. */
 const flagOf = (name: string): string => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-async function submitOne(options: SubmitOptions, runAt: string | undefined, around: Surroundings): Promise<void> {
+async function submitOne(
+  options: SubmitOptions,
+  start: ReturnType<typeof startIn>,
+  around: Surroundings,
+): Promise<void> {
   const { terminal, signal } = around;
   const given = options.file === undefined ? undefined : ((await jsonIn(options.file, around)) as SubmitJobBody);
   const client = await connect(options, around);
-  const job = given ?? { ...(await jobOf(options, client, around)), ...(runAt !== undefined && { runAt }) };
+  const job = given ?? { ...(await jobOf(options, client, around)), ...start };
   const batchId = await batchOf(options, client, job.tenantName, around);
   const jobId = await client.management.submitJob(job, batchId, { signal });
   if (options.wait) {
@@ -114,7 +114,6 @@ async function jobOf(options: SubmitOptions, client: JobServiceClient, around: S
     jobProcessorPackageName,
     ...(parameters !== undefined && { parameters }),
     ...(options.priority !== undefined && { priority: options.priority }),
-    ...(options.delay !== undefined && { delayMs: options.delay * 1_000 }),
     ...(options.id !== undefined && { clientJobId: options.id }),
     ...(options.tag && options.newBatch === undefined && { tags: [...options.tag] }),
     ...(options.concurrencyKey !== undefined && { concurrencyKey: options.concurrencyKey }),

@@ -2,13 +2,13 @@
 import { ACTION_KINDS, ACTION_STATES } from "../../core/job/action.ts";
 import { JOB_STATES } from "../../core/job/states.ts";
 import { limit, REMOTE, TENANT, type ArgumentSpec, type CommandSpec } from "../command-spec.ts";
-import { FILTER } from "./job-specs.ts";
+import { FILTER, START } from "./job-specs.ts";
 
 const ACTION: ArgumentSpec = { name: "<actionId>", text: "the action" };
 
 export const ACTIONS: CommandSpec = {
   name: "actions",
-  summary: "Cancel, requeue or tag many jobs of a tenant at once.",
+  summary: "Cancel, requeue, reschedule or tag many jobs of a tenant at once.",
   defaultCommand: "list",
   commands: [
     {
@@ -26,6 +26,7 @@ export const ACTIONS: CommandSpec = {
         "actions start cancel --tag customer:4711 --yes",
         "actions start requeue --state failed --type Thumbnails --since 2h --yes",
         "actions start tag --batch <batchId> --tags reviewed --yes",
+        "actions start reschedule --delayed --type Reports --delay 0 --yes",
       ],
       arguments: [{ name: "<kind>", text: "what to do", choices: ACTION_KINDS }],
       options: [
@@ -35,6 +36,7 @@ export const ACTIONS: CommandSpec = {
         ...FILTER,
         { flags: "-b, --batch <batchId>", text: "only jobs of this batch" },
         { flags: "--tags <tags...>", text: "for tag and untag: the tags to add or remove" },
+        ...START.map((option) => ({ ...option, text: `for reschedule: ${option.text}` })),
         { flags: "--yes", text: "act (default: only count the jobs)" },
         { flags: "--detach", text: "do not wait until it has ended" },
       ],

@@ -1,4 +1,4 @@
-/** Commands about jobs: submit, watch, list, cancel, requeue. */
+/** Commands about jobs: submit, watch, list, cancel, requeue, reschedule. */
 import { EXPORT_FORMATS } from "../../core/http/job-csv.ts";
 import { ON_CONFLICT } from "../../core/job/unique.ts";
 import { PRIORITIES } from "../../core/job/priority.ts";
@@ -21,6 +21,12 @@ export const PRIORITY: OptionSpec = {
   text: "default: the batch's, or normal",
   choices: PRIORITIES,
 };
+
+/** When a job may start. */
+export const START: readonly OptionSpec[] = [
+  { flags: "--delay <seconds>", text: "earliest start, counted from now", number: [0, 366 * DAY_S] },
+  { flags: "--at <instant>", text: "earliest start, such as 2030-01-31T08:00:00Z or …+02:00" },
+];
 
 const STATE: OptionSpec = { flags: "-s, --state <state>", text: "only jobs in this state", choices: JOB_STATES };
 const CHOICE: readonly OptionSpec[] = [
@@ -87,8 +93,7 @@ export const JOBS: readonly CommandSpec[] = [
       TENANT,
       { flags: "-p, --parameters <json>", text: "any JSON, or @file" },
       PRIORITY,
-      { flags: "--delay <seconds>", text: "earliest start, counted from now", number: [0, 366 * DAY_S] },
-      { flags: "--at <instant>", text: "earliest start, such as 2030-01-31T08:00:00Z or …+02:00" },
+      ...START,
       { flags: "--id <text>", text: "your own id for the job; a repeated submit returns the first job" },
       { flags: "--unique-key <text>", text: "only one job of its type with this key may be queued or running" },
       {
@@ -204,6 +209,19 @@ export const JOBS: readonly CommandSpec[] = [
       { flags: "--state <state>", text: "for a batch: which jobs", choices: ["failed", "canceled"], default: "failed" },
     ],
     load: async () => (await import("../commands/jobs.ts")).requeue,
+  },
+  {
+    name: "reschedule",
+    summary: "Change when a queued job may start: later, earlier or now.",
+    examples: [
+      "reschedule <jobId> --at 2030-01-31T08:00:00Z",
+      "reschedule <jobId> --delay 3600",
+      "reschedule <jobId> --delay 0    # now",
+      "actions start reschedule --delayed --type Reports --delay 0 --yes",
+    ],
+    arguments: [JOB],
+    options: [...REMOTE, ...START],
+    load: async () => (await import("../commands/jobs.ts")).reschedule,
   },
   {
     name: "resubmit",

@@ -1,7 +1,7 @@
 /** Actions in requests and answers of the web API. */
 import * as z from "zod";
 import { ACTION_KINDS, ACTION_STATES, type JobAction } from "../job/action.ts";
-import { jobFilterFields, tags, tenantJobsParams } from "./requests.ts";
+import { jobFilterFields, NOT_BOTH, startFields, startsOnce, tags, tenantJobsParams } from "./requests.ts";
 import { jobStateSchema, type Frozen } from "./views.ts";
 
 export const actionParams = tenantJobsParams.extend({
@@ -20,8 +20,10 @@ export const startActionSchema = z
       })
       .meta({ id: "JobFilter", description: "Which jobs. All that is given must hold; at least one field is needed." }),
     tags: tags.min(1, "must hold at least one tag").optional().meta({ description: "Of `tag` and `untag`." }),
+    ...startFields,
     dryRun: z.boolean().optional().meta({ description: "Only count the jobs." }),
   })
+  .refine(startsOnce, NOT_BOTH)
   .meta({ id: "StartAction" });
 
 const instant = z.iso.datetime();
@@ -42,6 +44,7 @@ export const actionViewSchema = z
       until: instant.optional().meta({ description: "At the latest its start: later jobs are not meant." }),
     }),
     tags: z.array(z.string()).optional(),
+    runAt: instant.optional().meta({ description: "Of `reschedule`." }),
     dryRun: z.boolean(),
     state: z.enum(ACTION_STATES).meta({ id: "ActionState" }),
     cancelWanted: z.boolean().meta({ description: "It ends before its next step." }),
@@ -61,7 +64,7 @@ export type ActionView = Frozen<z.infer<typeof actionViewSchema>>;
 export type StartActionBody = z.input<typeof startActionSchema>;
 
 export function actionView(action: JobAction): ActionView {
-  const { actionId, tenantName, kind, filter, tags, dryRun, state, cancelWanted, counts } = action;
+  const { actionId, tenantName, kind, filter, tags, runAt, dryRun, state, cancelWanted, counts } = action;
   const { since, until, ...words } = filter;
   return {
     ...{ actionId, tenantName, kind, dryRun, state, cancelWanted, counts },
@@ -75,6 +78,7 @@ export function actionView(action: JobAction): ActionView {
       ...(until && { until: until.toISOString() }),
     },
     ...(tags.length > 0 && { tags }),
+    ...(runAt && { runAt: runAt.toISOString() }),
     startedAt: action.startedAt.toISOString(),
     startedBy: action.startedBy,
     ...(action.endedAt && { endedAt: action.endedAt.toISOString() }),

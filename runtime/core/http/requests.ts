@@ -200,9 +200,14 @@ const jobFields = z.strictObject({
   }),
 });
 
-const startsOnce = ({ runAt, delayMs }: { runAt?: Date | undefined; delayMs?: number | undefined }): boolean =>
+/** When a job may start. At most one of both. */
+export const startFields = {
+  runAt: jobFields.shape.runAt,
+  delayMs: jobFields.shape.delayMs,
+};
+export const startsOnce = ({ runAt, delayMs }: { runAt?: Date | undefined; delayMs?: number | undefined }): boolean =>
   runAt === undefined || delayMs === undefined;
-const NOT_BOTH = { path: ["delayMs"], error: "must not be given together with runAt" };
+export const NOT_BOTH = { path: ["delayMs"], error: "must not be given together with runAt" };
 
 export const jobRequestSchema = jobFields.refine(startsOnce, NOT_BOTH).meta({ id: "JobRequest" });
 
@@ -251,6 +256,15 @@ export const resubmitJobSchema = z
     publishLater: z.boolean().optional().meta({ description: "As for a submit." }),
   })
   .meta({ id: "ResubmitJob" });
+
+export const rescheduleJobSchema = z
+  .strictObject(startFields)
+  .refine(({ runAt, delayMs }) => runAt !== undefined || delayMs !== undefined, {
+    path: ["runAt"],
+    error: "must be given, or delayMs",
+  })
+  .refine(startsOnce, NOT_BOTH)
+  .meta({ id: "RescheduleJob" });
 
 export const requeueJobsSchema = z
   .strictObject({
@@ -343,4 +357,6 @@ export interface JobFilterFields {
   /** Submitted before. */
   readonly until?: string | Date | undefined;
 }
+/** One of both. */
+export type RescheduleJobBody = Written<z.input<typeof rescheduleJobSchema>>;
 export type RequeueBatchBody = z.input<typeof requeueBatchSchema>;

@@ -2,7 +2,7 @@
 import type { JobFilter } from "./job-filter.ts";
 import type { JobState } from "./states.ts";
 
-export const ACTION_KINDS = ["cancel", "requeue", "tag", "untag"] as const;
+export const ACTION_KINDS = ["cancel", "requeue", "tag", "untag", "reschedule"] as const;
 export type ActionKind = (typeof ACTION_KINDS)[number];
 
 /** `failed`: a step could not be taken, for another reason than an outage. What was done before is counted. */
@@ -29,6 +29,8 @@ export interface JobAction {
   readonly filter: Omit<JobFilter, "tenantName">;
   /** Of `tag` and `untag`. */
   readonly tags: readonly string[];
+  /** Of `reschedule`: when its jobs may start. */
+  readonly runAt?: Date | undefined;
   /** Counts the jobs and changes none. */
   readonly dryRun: boolean;
   readonly state: ActionState;
@@ -45,8 +47,19 @@ export interface JobAction {
 export type ActionChanges = Partial<Pick<JobAction, "state" | "counts" | "position" | "cancelWanted" | "endedAt">>;
 
 /** States in which the kind does something, when the filter names none. Undefined: all. */
-export const statesFor = (kind: ActionKind): readonly JobState[] | undefined =>
-  kind === "cancel" ? ["queued", "running"] : kind === "requeue" ? ["failed", "canceled"] : undefined;
+export function statesFor(kind: ActionKind): readonly JobState[] | undefined {
+  switch (kind) {
+    case "cancel":
+      return ["queued", "running"];
+    case "requeue":
+      return ["failed", "canceled"];
+    case "reschedule":
+      return ["queued"];
+    case "tag":
+    case "untag":
+      return undefined;
+  }
+}
 
 /** Undefined: the kind can do something to jobs in this state. */
 export function refusedState(kind: ActionKind, state: JobState): string | undefined {
@@ -54,5 +67,6 @@ export function refusedState(kind: ActionKind, state: JobState): string | undefi
   if (kind === "cancel" && !isOpen) return "must be queued or running, because only these can be canceled";
   if (kind === "requeue" && isOpen)
     return "must be succeeded, failed or canceled, because only ended jobs can be requeued";
+  if (kind === "reschedule" && state !== "queued") return "must be queued, because only queued jobs can be rescheduled";
   return undefined;
 }

@@ -22,7 +22,7 @@ export function brokenAnswers({ changes }: History, { commands }: RunFacts): str
   return [...commands.flatMap((command) => untrueAnswers(command, versions)), ...canceledBatches];
 }
 
-const IS_TRUE: Readonly<Record<JobAnswer, (row: JobRow) => boolean>> = {
+const IS_TRUE: Readonly<Record<JobAnswer, (row: JobRow, command: Pick<Command, "runAt">) => boolean>> = {
   canceled: ({ state }) => state === "canceled",
   // From then on its row records the cancel, and every exit from running honours it.
   requested: ({ state, cancelWanted }) => state === "running" && cancelWanted,
@@ -30,16 +30,17 @@ const IS_TRUE: Readonly<Record<JobAnswer, (row: JobRow) => boolean>> = {
   // It may have been claimed as soon as it was queued.
   requeued: ({ state, ring }) => !isTerminal(state) && ring > 1,
   "not-ended": ({ state }) => !isTerminal(state),
+  // A start takes the time out of the row.
+  rescheduled: ({ ring, runAt }, command) => ring > 1 && runAt === command.runAt,
+  "not-queued": ({ state }) => state !== "queued",
 };
 
-function untrueAnswers(
-  { kind, triedAt, answeredAt, answers }: Command,
-  versions: (jobId: string) => readonly Version[],
-): readonly string[] {
+function untrueAnswers(command: Command, versions: (jobId: string) => readonly Version[]): readonly string[] {
+  const { kind, triedAt, answeredAt, answers } = command;
   const [from] = triedAt;
   if (answeredAt === undefined || from === undefined) return [];
   return [...answers].flatMap(([jobId, answer]) =>
-    within(versions(jobId), from, answeredAt).some(({ row }) => IS_TRUE[answer](row))
+    within(versions(jobId), from, answeredAt).some(({ row }) => IS_TRUE[answer](row, command))
       ? []
       : [`${jobId}: the answer to its ${kind} was "${answer}", which was never true`],
   );
@@ -60,7 +61,8 @@ function passedOver(
       const all = versions(jobId);
       const wasThere = (all[0]?.from ?? Infinity) < from;
       return (
-        wasThere && !within(all, from, answeredAt).some(({ row }) => isTerminal(row.state) || IS_TRUE.requested(row))
+        wasThere &&
+        !within(all, from, answeredAt).some(({ row }) => isTerminal(row.state) || IS_TRUE.requested(row, {}))
       );
     })
     .map((jobId) => `${jobId}: its batch was canceled, but it was not`);

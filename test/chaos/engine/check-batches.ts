@@ -1,7 +1,8 @@
 /** Rules for batches: counted exactly, completed once per generation and not while a job runs. */
 import { add, type Counts, isSame, minus } from "./counts.ts";
+import type { JobRow } from "./recorded-rows.ts";
 import type { BatchChange, History, JobChange } from "./replay.ts";
-import { isOfBatch, type RunFacts } from "./run-facts.ts";
+import { isOfBatch, isTerminal, type RunFacts } from "./run-facts.ts";
 
 const isComplete = (batch: { readonly generation: number; readonly completedGeneration: number }): boolean =>
   batch.completedGeneration === batch.generation;
@@ -53,6 +54,28 @@ export function doubleCompletions({ changes, batchChanges }: History): string[] 
   ].sort((a, b) => a.order - b.order);
   for (const { apply } of steps) apply();
   return wrong;
+}
+
+/**
+ * A batch is opened again for a job: one that has not ended, has changed since the batch was completed, or was requeued and
+ * canceled before the requeue came to the batch (R13).
+ */
+export function needlessReopenings({ changes, batchChanges }: History): string[] {
+  return batchChanges.flatMap(({ batchId, order, before, after }) => {
+    if (before === undefined || after.generation === before.generation) return [];
+    const completedAt = batchChanges.findLast(
+      (one) => one.batchId === batchId && one.order < order && one.completes !== undefined,
+    )?.order;
+    const rows = new Map<string, JobRow>();
+    let hasMoved = false;
+    for (const change of changes) {
+      if (change.order > order || !isOfBatch(change.jobId, batchId)) continue;
+      rows.set(change.jobId, change.after);
+      hasMoved ||= completedAt === undefined || change.order > completedAt;
+    }
+    const isNeeded = hasMoved || [...rows.values()].some(({ state, reopen }) => reopen || !isTerminal(state));
+    return isNeeded ? [] : [`${batchId}: generation ${after.generation} was opened without a job`];
+  });
 }
 
 const LEGAL: Readonly<Record<string, readonly string[]>> = {

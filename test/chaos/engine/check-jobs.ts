@@ -1,7 +1,7 @@
 /** Rules for a job's row, write by write. They are written independently of the code under test. */
 import type { JobRow } from "./recorded-rows.ts";
 import { type History, isInTurn, type JobChange } from "./replay.ts";
-import { isTerminal, requestsFor, type RunFacts } from "./run-facts.ts";
+import { CLOCK_SLACK_MS, isStart, isTerminal, requestsFor, type RunFacts } from "./run-facts.ts";
 
 /** An accepted job, or one with a row, that has not ended, or whose row differs from the last recorded write. */
 export function lostJobs({ rows }: History, { accepted, found }: RunFacts): string[] {
@@ -60,7 +60,7 @@ const LEGAL: Readonly<Record<string, readonly string[]>> = {
 
 export const illegalTransitions = ({ changes }: History, facts: RunFacts): string[] =>
   changes.flatMap((change) => {
-    const wrong = wrongWith(change) ?? unwanted(change, facts);
+    const wrong = wrongWith(change) ?? unwanted(change, facts) ?? wrongTime(change, facts);
     return wrong === undefined ? [] : [`${change.jobId}: ${wrong}`];
   });
 
@@ -106,6 +106,17 @@ function wrongWithStart(before: JobRow, after: JobRow): string | undefined {
   if (after.executions !== before.executions + 1) return "a start was not counted";
   if (before.state !== "running" || isRecorded(before, after)) return undefined;
   return "it was taken over without a recorded interruption";
+}
+
+/** R35: no job starts before its time, and only a caller changes it. A dead letter hands a queued job back (step 12). */
+function wrongTime(change: JobChange, { commands }: RunFacts): string | undefined {
+  const { at, jobId, before, after } = change;
+  if (before?.state !== "queued") return undefined;
+  if (isStart(change) && before.runAt !== undefined && before.runAt > at + CLOCK_SLACK_MS)
+    return `it was started ${before.runAt - at} ms before its time`;
+  if (after.state !== "queued" || isRecorded(before, after) || after.ring === before.ring) return undefined;
+  if (after.ring !== before.ring + 1) return `ring ${before.ring} became ${after.ring} by a reschedule`;
+  return requestsFor(commands, "reschedule", { jobId, at }) > 0 ? undefined : "it was rescheduled without a request";
 }
 
 /** No job is canceled, or marked to be canceled, without a request. */

@@ -3,7 +3,13 @@
  * run's other facts to sentences about violations.
  */
 import { brokenAnswers } from "./check-answers.ts";
-import { counterMismatch, doubleCompletions, illegalBatchChanges, lostBatches } from "./check-batches.ts";
+import {
+  counterMismatch,
+  doubleCompletions,
+  illegalBatchChanges,
+  lostBatches,
+  needlessReopenings,
+} from "./check-batches.ts";
 import { doubleTerminal, illegalTransitions, lostJobs, staleWrites } from "./check-jobs.ts";
 import type { History } from "./replay.ts";
 import type { RunFacts } from "./run-facts.ts";
@@ -22,7 +28,11 @@ export const judge = (history: History, facts: RunFacts): Verdict => ({
   lost: [...lostJobs(history, facts), ...lostBatches(history)],
   doubleTerminal: doubleTerminal(history, facts),
   staleWrites: staleWrites(history),
-  illegalTransitions: [...illegalTransitions(history, facts), ...illegalBatchChanges(history)],
+  illegalTransitions: [
+    ...illegalTransitions(history, facts),
+    ...illegalBatchChanges(history),
+    ...needlessReopenings(history),
+  ],
   counterMismatch: counterMismatch(history, facts),
   doubleCompletions: doubleCompletions(history),
   brokenAnswers: brokenAnswers(history, facts),

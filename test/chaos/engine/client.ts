@@ -20,8 +20,9 @@ export interface SubmitOutcome {
 export interface ChaosClient {
   createBatch(tenantName: string, batchName: string): Promise<string>;
   submit(batchId: string, jobs: readonly JobRequestBody[]): Promise<SubmitOutcome>;
-  /** Calls `onTry` before each request. */
+  /** A POST. Calls `onTry` before each request. */
   command(path: string, body: unknown, onTry?: () => void): Promise<Answer>;
+  request(method: string, path: string, body?: unknown): Promise<Answer>;
 }
 
 /** A link may fail for as long as a stack takes to notice, and again right after. */
@@ -32,24 +33,26 @@ const ANSWER_WITHIN_MS = 10_000;
 const CONFLICT = 409;
 
 export function createChaosClient(apiUrl: string, authorize: Authorize): ChaosClient {
-  async function post(path: string, body: unknown): Promise<Answer> {
+  async function send(method: string, path: string, body: unknown): Promise<Answer> {
+    const isFile = body instanceof Uint8Array;
+    const contentType = { "content-type": isFile ? "application/zip" : "application/json" };
     const response = await fetch(`${apiUrl}/v1${path}`, {
-      method: "POST",
-      headers: { "content-type": "application/json", authorization: await authorize() },
-      body: JSON.stringify(body),
+      method,
+      headers: { ...(body !== undefined && contentType), authorization: await authorize() },
+      body: body === undefined ? null : isFile ? Uint8Array.from(body) : JSON.stringify(body),
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     });
     const text = await response.text();
-    if (response.status >= 500) throw new Error(`POST ${path} answered ${response.status}: ${text}`);
-    return { status: response.status, body: JSON.parse(text) };
+    if (response.status >= 500) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
+    return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
   }
 
-  async function command(path: string, body: unknown, onTry: () => void = () => undefined): Promise<Answer> {
+  async function patiently(method: string, path: string, body: unknown, onTry: () => void): Promise<Answer> {
     const until = performance.now() + PATIENCE_MS;
     for (;;) {
       try {
         onTry();
-        return await post(path, body);
+        return await send(method, path, body);
       } catch (error) {
         if (performance.now() > until) throw error;
         await pause(PAUSE_MS);
@@ -57,8 +60,11 @@ export function createChaosClient(apiUrl: string, authorize: Authorize): ChaosCl
     }
   }
 
+  const command: ChaosClient["command"] = (path, body, onTry = () => undefined) => patiently("POST", path, body, onTry);
+
   return {
     command,
+    request: (method, path, body) => patiently(method, path, body, () => undefined),
     async createBatch(tenantName, batchName) {
       const { body } = expected(await command("/batches", { tenantName, batchName }));
       return (body as BatchView).batchId;

@@ -41,7 +41,7 @@ export function createCommander({ client, store, random, batches }: CommanderDep
   const failures: unknown[] = [];
 
   async function issue(
-    command: Pick<Command, "kind" | "jobIds" | "batchId">,
+    command: Pick<Command, "kind" | "jobIds" | "batchId" | "runAt">,
     path: string,
     body: unknown,
     read: (answer: Answer) => ReadonlyMap<string, JobAnswer>,
@@ -70,6 +70,16 @@ export function createCommander({ client, store, random, batches }: CommanderDep
         return issue({ kind: "requeue", jobIds: [jobId], batchId: undefined }, `/jobs/${jobId}/requeue`, {}, (answer) =>
           one(jobId, answer.status === CONFLICT ? "not-ended" : "requeued"),
         );
+      case "reschedule": {
+        const runAt = Date.now() + intent.inMs;
+        const body = { runAt: new Date(runAt).toISOString() };
+        return issue(
+          { kind: "reschedule", jobIds: [jobId], batchId: undefined, runAt },
+          `/jobs/${jobId}/reschedule`,
+          body,
+          (answer) => one(jobId, answer.status === CONFLICT ? "not-queued" : "rescheduled"),
+        );
+      }
       case "requeue-many": {
         const jobIds = candidates.slice(0, MANY).map((job) => job.jobId);
         return issue({ kind: "requeue", jobIds, batchId: undefined }, "/jobs/requeue", { jobIds }, requeueAnswers);
@@ -138,6 +148,7 @@ function aimsOf(intent: Intent): readonly Aim[] {
     case "requeue-many":
       return ["failed", "canceled", "succeeded"];
     case "requeue-batch":
+    case "reschedule":
       return [intent.aim];
   }
 }

@@ -6,8 +6,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Batch } from "../../../runtime/core/job/job.ts";
 import type { BatchStore } from "../../../runtime/core/ports/batch-store.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
-import { addCounts, NO_COUNTS, openOf, totalOf } from "../../../runtime/core/job/states.ts";
+import { UnavailableError } from "../../../runtime/core/errors.ts";
+import { addCounts, NO_COUNTS, openOf, type StateCounts, totalOf } from "../../../runtime/core/job/states.ts";
 import type { Commander } from "./commander.ts";
+import { describePause, type Pauser, type ScheduledPause } from "./controls/pauser.ts";
 import type { ScheduledIntent } from "./commands.ts";
 import type { Feeder } from "./feeder.ts";
 import type { Injurer } from "./injurer.ts";
@@ -22,6 +24,7 @@ export interface DisturbDeps {
   readonly commander: Commander;
   readonly injurer: Injurer;
   readonly network: Network;
+  readonly pauser: Pauser;
   readonly onProgress: (line: string) => void;
 }
 
@@ -30,6 +33,7 @@ export interface Plan {
   readonly injuries: readonly ScheduledInjury[];
   readonly faults: readonly ScheduledFault[];
   readonly intents: readonly ScheduledIntent[];
+  readonly pauses: readonly ScheduledPause[];
 }
 
 /** The number of open jobs stays below this, so that the API has work during the whole run. */
@@ -38,8 +42,8 @@ const LOOK_EVERY_MS = 250;
 /** If no job ends for this long, the run is over and open jobs count as lost. The sweeper needs two minutes. */
 const STALLED_AFTER_MS = 300_000;
 
-export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, intents }: Plan): Promise<void> {
-  const { store, batchStore, feeder, commander, injurer, network, onProgress } = deps;
+export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, intents, pauses }: Plan): Promise<void> {
+  const { store, batchStore, feeder, commander, injurer, network, pauser, onProgress } = deps;
   let feeding: Promise<void> | undefined;
   const failures: unknown[] = [];
   let last = "";
@@ -50,15 +54,29 @@ export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, i
   const takeInjuries = inTurn(injuries, isDue);
   const takeFaults = inTurn(faults, isDue);
   const takeIntents = inTurn(intents, isDue);
+  const takePauses = inTurn(pauses, isDue);
 
   async function allComplete(batches: readonly Batch[]): Promise<boolean> {
     const rows = await Promise.all(batches.map(({ batchId }) => batchStore.get(batchId)));
     return rows.every((row) => row !== undefined && row.value.completedGeneration === row.value.generation);
   }
 
+  /** Undefined: storage did not answer, as on a busy machine. */
+  async function countsOf(batches: readonly Batch[]): Promise<StateCounts | undefined> {
+    try {
+      return (await Promise.all(batches.map((batch) => store.counts(batch)))).reduce(addCounts, NO_COUNTS);
+    } catch (error) {
+      if (!(error instanceof UnavailableError) || performance.now() - movedAt > STALLED_AFTER_MS) throw error;
+      onProgress(`storage did not answer: ${error.message}`);
+      await pause(LOOK_EVERY_MS);
+      return undefined;
+    }
+  }
+
   for (;;) {
     const { batches } = feeder;
-    const counts = (await Promise.all(batches.map((batch) => store.counts(batch)))).reduce(addCounts, NO_COUNTS);
+    const counts = await countsOf(batches);
+    if (counts === undefined) continue;
     const open = openOf(counts);
     const ended = totalOf(counts) - open;
     if (last !== JSON.stringify(counts)) movedAt = performance.now();
@@ -75,6 +93,10 @@ export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, i
       onProgress(`${where}: ${describeFault(fault)}`);
       network.inflict(fault);
     }
+    for (const scheduled of takePauses()) {
+      onProgress(`${where}: ${describePause(scheduled)}`);
+      pauser.pause(scheduled);
+    }
     for (const { intent } of takeIntents()) commander.fulfil(intent);
     if (failures.length > 0) throw new AggregateError(failures, "Jobs could not be submitted.");
     if (feeding === undefined && !feeder.done && open < OPEN_MAX) {
@@ -83,7 +105,8 @@ export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, i
         .catch((error: unknown) => void failures.push(error))
         .finally(() => (feeding = undefined));
     }
-    const quiet = commander.pending === 0 && injurer.pending === 0 && network.pending === 0 && feeding === undefined;
+    const isBusy = [commander, injurer, network, pauser].some(({ pending }) => pending > 0);
+    const quiet = !isBusy && feeding === undefined;
     if (feeder.done && open === 0 && quiet && (await allComplete(batches))) break;
     if (performance.now() - movedAt > STALLED_AFTER_MS) {
       onProgress(`nothing has changed for ${STALLED_AFTER_MS / 1_000} s; giving up`);
@@ -91,7 +114,7 @@ export async function disturb(deps: DisturbDeps, { jobCount, injuries, faults, i
     }
     await pause(LOOK_EVERY_MS);
   }
-  await Promise.all([injurer.done(), network.done(), commander.done()]);
+  await Promise.all([injurer.done(), network.done(), commander.done(), pauser.done()]);
 }
 
 /** Takes the due items from a list in the order in which they become due. */

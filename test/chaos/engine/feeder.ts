@@ -12,7 +12,8 @@ export interface FeederDeps {
   readonly client: ChaosClient;
   readonly commander: Pick<Commander, "cancelBatch">;
   readonly batchStore: Pick<BatchStore, "get">;
-  readonly tenantName: string;
+  /** Batches are theirs in turns. */
+  readonly tenants: readonly string[];
   readonly jobs: readonly JobRequestBody[];
   readonly batchSize: number;
   /** Numbers of the batches to cancel, from 0. */
@@ -32,7 +33,7 @@ export interface Feeder {
 const SUBMIT_AT_ONCE = 20;
 
 export function createFeeder(deps: FeederDeps): Feeder {
-  const { client, commander, batchStore, tenantName, batchSize, victims } = deps;
+  const { client, commander, batchStore, tenants, batchSize, victims } = deps;
   const batches: Batch[] = [];
   const accepted: string[] = [];
   let rest = deps.jobs;
@@ -40,6 +41,7 @@ export function createFeeder(deps: FeederDeps): Feeder {
   let current: { readonly batchId: string; room: number } | undefined;
 
   async function openBatch(): Promise<{ readonly batchId: string; room: number }> {
+    const tenantName = tenants[batches.length % tenants.length] ?? "";
     const batchId = await client.createBatch(tenantName, `Chaos ${batches.length + 1}`);
     const stored = await batchStore.get(batchId);
     if (stored === undefined) throw new Error(`The batch ${batchId} does not exist.`);
@@ -56,7 +58,8 @@ export function createFeeder(deps: FeederDeps): Feeder {
     async feed() {
       current ??= await openBatch();
       const { batchId } = current;
-      const jobs = rest.slice(0, Math.min(SUBMIT_AT_ONCE, current.room));
+      const { tenantName = "" } = batches.at(-1) ?? {};
+      const jobs = rest.slice(0, Math.min(SUBMIT_AT_ONCE, current.room)).map((job) => ({ ...job, tenantName }));
       current.room -= jobs.length;
       const isLast = current.room === 0 || jobs.length === rest.length;
       const isVictim = isLast && victims.has(batches.length - 1);

@@ -11,6 +11,7 @@ interface EngineOptions {
   readonly kills: number;
   readonly faults: number | undefined;
   readonly workers: number;
+  readonly controls: boolean;
   readonly json: boolean;
   readonly keep: boolean;
 }
@@ -37,6 +38,12 @@ const command = new Command("npm run chaos -- engine")
   )
   .addOption(new Option("--workers <count>").argParser(atLeast(1)).default(3))
   .addOption(
+    new Option(
+      "--controls",
+      "limits by key, pauses and three tenants; kills only, and no network faults unless --faults is given",
+    ).default(false),
+  )
+  .addOption(
     new Option("--json", "print one JSON object on standard output, and all else on standard error").default(false),
   )
   .addOption(new Option("--keep", "keep the run's folder even if all checks pass").default(false));
@@ -54,7 +61,8 @@ export async function run(): Promise<void> {
     seed: options.seed,
     jobCount: options.jobs,
     killCount: options.kills,
-    faultCount: options.faults ?? options.kills,
+    faultCount: options.faults ?? (options.controls ? 0 : options.kills),
+    controls: options.controls,
     workerCount: options.workers,
     directory,
     onProgress: say,
@@ -78,24 +86,22 @@ export async function run(): Promise<void> {
 }
 
 const reportOf = (result: ChaosResult) => {
-  const { jobs, verdict, measures, unexpectedEndings, commands, inflicted, networkFaults, writes } = result;
+  const { jobs, verdict, measures, unexpectedEndings, commands, inflicted, networkFaults, held, writes } = result;
   const inState = (state: string): number => jobs.filter((job) => job.state === state).length;
   return {
     jobs: jobs.length,
     succeeded: inState("succeeded"),
     failed: inState("failed"),
     canceled: inState("canceled"),
-    lost: verdict.lost.length,
-    doubleTerminal: verdict.doubleTerminal.length,
-    staleWrites: verdict.staleWrites.length,
-    illegalTransitions: verdict.illegalTransitions.length,
-    counterMismatch: verdict.counterMismatch.length,
-    doubleCompletions: verdict.doubleCompletions.length,
-    brokenAnswers: verdict.brokenAnswers.length,
+    ...Object.fromEntries(
+      Object.entries<readonly string[]>({ ...verdict }).map(([rule, sentences]) => [rule, sentences.length]),
+    ),
     unexpectedEndings: unexpectedEndings.length,
     ...measures,
     cancels: commands.filter(({ kind }) => kind === "cancel").length,
     requeues: commands.filter(({ kind }) => kind === "requeue").length,
+    reschedules: commands.filter(({ kind }) => kind === "reschedule").length,
+    heldPauses: held.length,
     repeatedRequests: commands.reduce((sum, { triedAt }) => sum + triedAt.length - 1, 0),
     networkFaults: networkFaults.length,
     kills: inflicted.filter(({ injury }) => injury.kind === "kill").length,

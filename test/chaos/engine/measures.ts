@@ -1,5 +1,6 @@
 /** Figures about a run, in addition to its checks: how often jobs were started, and how fast they recovered. */
 import type { History, JobChange } from "./replay.ts";
+import { isStart } from "./run-facts.ts";
 
 /** A worker that was killed, or paused for longer than its locks lasted. */
 export interface WorkerLoss {
@@ -29,9 +30,6 @@ export function measure({ changes }: History, losses: readonly WorkerLoss[]): Me
     recoverySecondsP99: percentile(recoveries, 0.99),
   };
 }
-
-const isStart = ({ before, after }: JobChange): boolean =>
-  after.state === "running" && after.claimId !== before?.claimId;
 
 const lastStartBefore = (starts: readonly JobChange[], start: JobChange): JobChange | undefined =>
   starts.slice(0, starts.indexOf(start)).findLast(({ jobId }) => jobId === start.jobId);

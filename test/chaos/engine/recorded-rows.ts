@@ -10,6 +10,14 @@ export interface JobRow {
   readonly claimWorker: string;
   readonly cancelWanted: boolean;
   readonly reopen: boolean;
+  /** In ms since the epoch. */
+  readonly runAt: number | undefined;
+  readonly tenantName: string;
+  readonly jobType: string;
+  readonly pool: string;
+  readonly priority: string;
+  /** Empty: no such limit holds for it. */
+  readonly concurrencyKey: string;
   readonly etag: string;
 }
 
@@ -36,7 +44,7 @@ export interface StoredCells {
 const number = (value: unknown): number => Number(value ?? 0);
 const text = (value: unknown): string => (typeof value === "string" ? value : "");
 
-export const jobRow = ({ cells, etag }: StoredCells): JobRow => ({
+export const jobRow = (jobId: string, { cells, etag }: StoredCells): JobRow => ({
   state: text(cells["state"]),
   ring: number(cells["ring"]),
   attempts: number(cells["attempts"]),
@@ -46,6 +54,12 @@ export const jobRow = ({ cells, etag }: StoredCells): JobRow => ({
   claimWorker: text(cells["claimWorker"]),
   cancelWanted: cells["cancelWanted"] === true,
   reopen: cells["reopen"] === true,
+  runAt: text(cells["runAt"]) === "" ? undefined : Date.parse(text(cells["runAt"])),
+  tenantName: jobId.split(".")[0] ?? "",
+  jobType: text(cells["jobType"]),
+  pool: text(cells["pool"]),
+  priority: text(cells["priority"]),
+  concurrencyKey: text(cells["concurrencyKey"]),
   etag,
 });
 

@@ -80,7 +80,7 @@ export function replay(records: readonly WireRecord[]): History {
   records.forEach((record, order) => {
     if (!record.landed) return;
     const applied = record.writes.map((write) => apply(tables, write));
-    const ofJobs = applied.filter(({ write }) => write.table === TABLES.jobs);
+    const ofJobs = applied.filter(({ write }) => write.table === TABLES.jobs && !isNote(write.partition));
     if (ofJobs.length > 0) transactions.push(transactionOf(ofJobs, record.at, order));
     const ofBatches = applied.filter(({ write }) => write.table === TABLES.batches);
     batchChanges.push(...ofBatches.map((change) => batchChangeOf(change, order)));
@@ -90,8 +90,9 @@ export function replay(records: readonly WireRecord[]): History {
   const rows = new Map<string, JobRow>();
   for (const [key, stored] of tables.get(TABLES.jobs) ?? []) {
     const { partition, row } = addressOf(key);
+    if (isNote(partition)) continue;
     if (isCounter(row)) counters.set(partition, add(counters.get(partition) ?? {}, countsOf(stored.cells)));
-    else rows.set(row, jobRow(stored));
+    else rows.set(row, jobRow(row, stored));
   }
   const batches = [...(tables.get(TABLES.batches) ?? [])].map(
     ([key, stored]) => [addressOf(key).row, batchRow(stored)] as const,
@@ -109,6 +110,9 @@ export function replay(records: readonly WireRecord[]): History {
 /** The write was made on the current version of the row, or on no row for an insert. */
 export const isInTurn = ({ kind, ifMatch }: Pick<RowWrite, "kind" | "ifMatch">, etag: string | undefined): boolean =>
   kind === "insert" ? etag === undefined : etag !== undefined && ifMatch === etag;
+
+/** Notes of batches whose jobs wait without a bell lie in the table of jobs. */
+const isNote = (partition: string): boolean => partition.startsWith("~");
 
 const isCounter = (row: string): boolean => row.startsWith(COUNTER_PREFIX);
 
@@ -144,8 +148,8 @@ function transactionOf(applied: readonly Applied[], at: number, order: number): 
     }
     changes.push({
       ...{ at, order, jobId: write.row, partition: write.partition },
-      before: before && jobRow(before),
-      after: jobRow(after),
+      before: before && jobRow(write.row, before),
+      after: jobRow(write.row, after),
       write: { kind: write.kind, ifMatch: write.ifMatch },
       starts: startsOf(write.cells),
     });

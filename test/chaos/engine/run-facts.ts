@@ -2,6 +2,7 @@
 import type { Command } from "./commands.ts";
 import type { Counts } from "./counts.ts";
 import type { JobRow } from "./recorded-rows.ts";
+import type { JobChange } from "./replay.ts";
 
 export interface RunFacts {
   /** Jobs whose submit was answered. */
@@ -12,6 +13,8 @@ export interface RunFacts {
   readonly counts: ReadonlyMap<string, Counts>;
   /** The commands of callers. */
   readonly commands: readonly Command[];
+  /** When all jobs had ended, or the run gave up. In ms since the epoch. */
+  readonly endedAt?: number;
 }
 
 const TERMINAL: ReadonlySet<string> = new Set(["succeeded", "failed", "canceled"]);
@@ -22,6 +25,10 @@ export const isTerminal = (state: string | undefined): boolean => state !== unde
  * busy machine that can be long.
  */
 export const CLOCK_SLACK_MS = 1_000;
+
+/** Of a queued job, or a takeover. */
+export const isStart = ({ before, after }: Pick<JobChange, "before" | "after">): boolean =>
+  after.state === "running" && after.claimId !== before?.claimId;
 
 /** Batch ids and job ids read as paths. */
 export const isOfBatch = (jobId: string, batchId: string): boolean => jobId.startsWith(`${batchId}.`);

@@ -2,15 +2,11 @@
  * One chaos run: starts the local stack behind the recorder and the network, disturbs it, reads the tables, and lets the
  * checker judge the history.
  */
+import { appendFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import {
-  connectStorage,
-  createBatchStore,
-  createJobStore,
-  createPackageStore,
-  provisionStorage,
-} from "../../../runtime/azure/index.ts";
+import { connectStorage, createBatchStore, createJobStore, provisionStorage } from "../../../runtime/azure/index.ts";
 import type { Batch, Job } from "../../../runtime/core/job/job.ts";
 import { PAGE_SIZE_MAX } from "../../../runtime/core/limits.ts";
 import type { JobStore } from "../../../runtime/core/ports/job-store.ts";
@@ -21,9 +17,13 @@ import { signInAs } from "../../../runtime/local/identity/issuer-client.ts";
 import { startStack, type Stack } from "../../../runtime/local/stack.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 import { judge, type Verdict } from "./checker.ts";
-import { createChaosClient } from "./client.ts";
+import { createChaosClient, expected } from "./client.ts";
 import { createCommander } from "./commander.ts";
 import { type Command, intentsOf } from "./commands.ts";
+import { type ControlVerdict, judgeControls } from "./controls/checker.ts";
+import { createPauser, type HeldPause, pausesOf } from "./controls/pauser.ts";
+import { replayLines } from "./controls/replay-lines.ts";
+import { controlled, limitedJobs, LIMITS, readNotes, TENANTS } from "./controls/workload.ts";
 import { disturb } from "./disturb.ts";
 import { createFeeder } from "./feeder.ts";
 import { createInjurer, type Inflicted } from "./injurer.ts";
@@ -42,6 +42,8 @@ export interface ChaosOptions {
   readonly killCount: number;
   readonly faultCount: number;
   readonly workerCount: number;
+  /** Limits by key, pauses, and several tenants. */
+  readonly controls: boolean;
   /** The folder for everything, including storage and logs. */
   readonly directory: string;
   readonly onProgress: (line: string) => void;
@@ -49,13 +51,15 @@ export interface ChaosOptions {
 
 export interface ChaosResult {
   readonly jobs: readonly Job[];
-  readonly verdict: Verdict;
+  readonly verdict: Verdict & Partial<ControlVerdict>;
   readonly measures: Measures;
   /** Jobs with an end that neither their own code nor their callers explain. */
   readonly unexpectedEndings: readonly string[];
   readonly commands: readonly Command[];
   readonly inflicted: readonly Inflicted[];
   readonly networkFaults: readonly ScheduledFault[];
+  /** Of tenants, job types, the pool and its queues. */
+  readonly held: readonly HeldPause[];
   readonly writes: number;
 }
 
@@ -87,14 +91,19 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     await stack.stop();
     const records = await readRecords(home.storage);
     const history = replay(records);
+    const controls = options.controls && {
+      ...{ limits: LIMITS, pauses: facts.held, lines: replayLines(records) },
+      notes: await readNotes(notesFile(options)),
+    };
     return {
       jobs: facts.jobs,
-      verdict: judge(history, facts),
+      verdict: { ...judge(history, facts), ...(controls && judgeControls(history, controls, facts)) },
       measures: measure(history, losses(facts.inflicted)),
       unexpectedEndings: unexpectedEndings(facts.jobs, facts.commands),
       commands: facts.commands,
       inflicted: facts.inflicted,
       networkFaults: network.inflicted,
+      held: facts.held,
       writes: records.length,
     };
   } finally {
@@ -106,27 +115,41 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 interface Observed extends RunFacts {
   readonly jobs: readonly Job[];
   readonly inflicted: readonly Inflicted[];
+  readonly held: readonly HeldPause[];
 }
+
+const notesFile = ({ directory }: ChaosOptions): string => join(directory, "notes.jsonl");
 
 /** From the first submit until every job has ended, or nothing changes any more. */
 async function carryOut(stack: Stack, network: Network, options: ChaosOptions): Promise<Observed> {
-  const { seed, jobCount, killCount, faultCount, workerCount, onProgress } = options;
+  const { seed, jobCount, killCount, faultCount, workerCount, controls, onProgress } = options;
   const storage = connectStorage({ kind: "connection-string", storage: stack.storageConnectionString });
-  await createPackageStore({ storage }).upload(TENANT, PACKAGE_NAME, chaosPackage());
   const store = createJobStore({ storage, writerId: "chaos" });
   const batchStore = createBatchStore({ storage });
   const client = createChaosClient(stack.apiUrl, signInAs(ADMIN_APPLICATION, stack.issuer));
+  appendFileSync(notesFile(options), "");
+  const tenants = controls ? TENANTS : [TENANT];
+  const limited = { jobs: limitedJobs(notesFile(options)), limits: LIMITS, isolation: "reuse" } as const;
+  const zip = chaosPackage(controls ? limited : undefined);
+  for (const tenantName of tenants) {
+    expected(await client.request("PUT", `/tenants/${tenantName}`));
+    expected(await client.request("PUT", `/tenants/${tenantName}/packages/${PACKAGE_NAME}`, zip));
+  }
 
   const random = seededRandom(seed);
   const workers = Array.from({ length: workerCount }, (_, index) => `worker-${index + 1}`);
   const plan = {
     jobCount,
-    injuries: scheduleOf(random.fork(), { killCount, workers, lockMs: LOCK_MS }),
+    injuries: scheduleOf(random.fork(), { killCount, workers, lockMs: LOCK_MS, withPauses: !controls }),
     faults: faultsOf(random.fork(), { faultCount, workers, lockMs: LOCK_MS }),
     intents: intentsOf(random.fork(), jobCount),
+    pauses: controls ? pausesOf(random.fork(), jobCount) : [],
   };
   const jobsRandom = random.fork();
-  const jobs = Array.from({ length: jobCount }, (_, index) => chaosJob(jobsRandom, index));
+  const jobs = Array.from({ length: jobCount }, (_, index) => {
+    const job = chaosJob(jobsRandom, index);
+    return controls ? controlled(jobsRandom, job) : job;
+  });
   const victimAt = random.fork();
   const victims = Array.from(
     { length: BATCHES / BATCHES_PER_VICTIM },
@@ -135,15 +158,18 @@ async function carryOut(stack: Stack, network: Network, options: ChaosOptions): 
 
   const commander = createCommander({ client, store, random: random.fork(), batches: () => feeder.batches });
   const feeder = createFeeder({
-    ...{ client, commander, batchStore, tenantName: TENANT, jobs },
+    ...{ client, commander, batchStore, tenants, jobs },
     batchSize: Math.ceil(jobCount / BATCHES),
     victims: new Set(victims),
   });
   const injurer = createInjurer(stack.supervisor);
-  await disturb({ store, batchStore, feeder, commander, injurer, network, onProgress }, plan);
+  const pauser = createPauser(client);
+  await disturb({ store, batchStore, feeder, commander, injurer, network, pauser, onProgress }, plan);
+  const endedAt = Date.now();
   const { accepted, batches } = feeder;
   const { commands } = commander;
-  return { ...(await observe(store, batches)), accepted, commands, inflicted: injurer.inflicted };
+  const { held } = pauser;
+  return { ...(await observe(store, batches)), accepted, commands, inflicted: injurer.inflicted, held, endedAt };
 }
 
 async function observe(

@@ -17,6 +17,8 @@ export interface ScheduleOptions {
   readonly killCount: number;
   readonly workers: readonly string[];
   readonly lockMs: number;
+  /** With SIGSTOP: a stopped worker's jobs go on beside those that took over (A1). */
+  readonly withPauses: boolean;
 }
 
 /** The storage emulator is not killed: it keeps its tables in memory for seconds, and would itself lose writes. */
@@ -27,8 +29,11 @@ const KILLS_PER_PAUSE = 2;
 const LAST_SHARE = 0.9;
 
 /** In the order in which they are due. */
-export function scheduleOf(random: SeededRandom, { killCount, workers, lockMs }: ScheduleOptions): ScheduledInjury[] {
-  const pauseCount = Math.ceil(killCount / KILLS_PER_PAUSE);
+export function scheduleOf(
+  random: SeededRandom,
+  { killCount, workers, lockMs, withPauses }: ScheduleOptions,
+): ScheduledInjury[] {
+  const pauseCount = withPauses ? Math.ceil(killCount / KILLS_PER_PAUSE) : 0;
   // In turns, so that a short run includes every program. The times are random.
   const program = (index: number): string => {
     const turn = TURNS[index % TURNS.length]!;

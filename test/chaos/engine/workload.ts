@@ -1,16 +1,19 @@
 /** The jobs of a chaos run: a package written by hand, and a mix of job types. */
 import type { JobRequestBody } from "../../../runtime/core/http/requests.ts";
 import type { SeededRandom } from "../../support/seeded-random.ts";
-import { testPackage } from "../../support/packages/test-package.ts";
+import { type TestPackage, testPackage } from "../../support/packages/test-package.ts";
 
 export const PACKAGE_NAME = "chaos.zip";
 export const TENANT = "chaos";
 
 const SLEEP = "const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));";
 
-export const chaosPackage = (): Buffer =>
+/** With these types beside its own. */
+export const chaosPackage = (more: Pick<TestPackage, "jobs" | "limits" | "isolation"> = { jobs: {} }): Buffer =>
   testPackage({
+    ...more,
     jobs: {
+      ...more.jobs,
       Quick: "return { output: job.attempt };",
       Slow: `${SLEEP} await sleep(1_500); return { output: job.attempt };`,
       // Longer than two locks, so it needs their renewal. It reports progress, so that there are writes to fence.

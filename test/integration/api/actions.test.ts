@@ -37,6 +37,7 @@ function instance(options: Partial<ActionStepDeps> = {}) {
     ...{ actions, jobs, workers, completion, events: silentEvents, now, log: silentLog },
     outbox: createBellOutbox({ queue, log: silentLog }),
     findJobs: createFindJobs({ index, jobs, indexer, now }),
+    placeUnique: () => Promise.resolve(true),
     ...options,
   });
 }
@@ -126,6 +127,20 @@ describe("actions on many jobs", () => {
     await eventually(() => expect(sent.toSorted()).toEqual(jobs.slice(0, 3).toSorted()));
   });
 
+  it("reschedules what is delayed, and leaves other queued and running jobs alone", async () => {
+    const delayed = await submit(3, { delayMs: 3_600_000 });
+    const [due, running] = (await submit(2)) as [string, string];
+    await claimRow(api.jobs, running);
+    sent.length = 0;
+    const done = await carriedOut({ kind: "reschedule", filter: { delayed: true }, delayMs: 60_000 });
+    expect(done).toMatchObject({ state: "done", counts: { matched: 3, done: 3, refused: 0 } });
+    const runAt = new Date(done.runAt ?? "");
+    expect(runAt.getTime() - Date.parse(done.startedAt)).toBe(60_000);
+    for (const jobId of delayed) expect((await api.jobs.get(jobId))?.value).toMatchObject({ ring: 2, runAt });
+    for (const jobId of [due, running]) expect((await api.jobs.get(jobId))?.value.ring).toBe(1);
+    expect(sent.toSorted()).toEqual(delayed.toSorted());
+  });
+
   it("tags and untags jobs in any state; a job whose tags would be too many is refused", async () => {
     const [queued, running, ended, full] = [
       ...(await submit(3, { tags: ["a"] })),
@@ -166,6 +181,7 @@ describe("actions on many jobs", () => {
     const jobs = await submit(3, { tags: ["ill"] });
     const ill = instance({
       jobs: {
+        ...api.jobs,
         update: (update) =>
           update.jobId === jobs[0]
             ? Promise.reject(new UnavailableError("StorageUnavailable", "ill"))

@@ -258,6 +258,11 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     404: () => post(`/v1/jobs/${NO_JOB}/requeue`),
     409: async () => post(`/v1/jobs/${(await runningJob()).jobId}/requeue`),
   },
+  rescheduleJob: {
+    200: async () => post(`/v1/jobs/${(await newJob()).jobId}/reschedule`, { delayMs: 60_000 }),
+    404: () => post(`/v1/jobs/${NO_JOB}/reschedule`, { delayMs: 60_000 }),
+    409: async () => post(`/v1/jobs/${(await endedJob()).jobId}/reschedule`, { delayMs: 60_000 }),
+  },
   requeueJobs: {
     200: async () => post("/v1/jobs/requeue", { jobIds: [(await endedJob()).jobId, NO_JOB] }),
   },

@@ -73,7 +73,9 @@ const pathOf = (tenantName: string): string => `/v1/tenants/${tenantName}/erasur
 const view = async (tenantName: string) => (await api.get(pathOf(tenantName))).body as unknown as ErasureView;
 const begin = (tenantName: string) => api.post(pathOf(tenantName), { confirm: tenantName });
 const isHeld = async (tenantName: string): Promise<boolean> =>
-  (await stores.pauses.list()).pauses.some(({ subject }) => subject.kind === "erasure" && subject.tenantName === tenantName);
+  (await stores.pauses.list()).pauses.some(
+    ({ subject }) => subject.kind === "erasure" && subject.tenantName === tenantName,
+  );
 
 const TIMER = { timerName: "Nightly", cron: "0 0 3 * * *" };
 

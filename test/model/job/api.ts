@@ -1,16 +1,28 @@
-/** The API: submits, and callers' requests to cancel a job or to run it again. It may die before it sends the bell. */
+/**
+ * The API: submits, and callers' requests to cancel, requeue, reschedule or tag a job. It may die before it sends the bell.
+ */
 import { send, sendSteps } from "./broker.ts";
 import type { Context, JobSteps } from "./context.ts";
-import { jobOf, NOW, writeRow } from "./rows.ts";
+import { jobOf, LATER, NOW, writeRow } from "./rows.ts";
 
 export function apiSteps(context: Context, steps: JobSteps): void {
   for (const job of context.world.rows.keys()) jobSteps(context, steps, job);
   context.world.owed.forEach((owed, index) => {
-    const { job, ring, fresh } = owed;
+    const { job, ring, fresh, givenUp, owesRow } = owed;
+    if (owesRow) {
+      steps.take("the api writes the row of the reschedule, if it can", (next) => {
+        next.world.owed.splice(index, 1);
+        const { state, ring: before } = next.world.rows[job]!;
+        if (state === "queued" && before === ring - 1) {
+          writeRow(next, job, "reschedule", { to: "queued", changes: { ring, runAt: LATER } });
+        }
+      });
+      return;
+    }
     sendSteps(steps, context, "the api", { job, ring, fresh, interruptions: 0 }, (next, forgotten) => {
       next.world.owed.splice(index, 1);
       const { interruptions } = next.world.rows[job]!;
-      send(next, { job, ring, fresh, interruptions }, forgotten);
+      send(next, { job, ring, fresh, givenUp, interruptions }, forgotten);
     });
     steps.fault("lost send", `the api dies before it sends bell ${ring}`, (next) => {
       next.world.owed.splice(index, 1);
@@ -22,7 +34,8 @@ function jobSteps({ world, protocol }: Context, steps: JobSteps, job: number): v
   const row = world.rows[job]!;
   const which = world.rows.length > 1 ? ` job ${job + 1}` : " the job";
   const oweBell = (next: Context): void => {
-    next.world.owed.push({ job, ring: next.world.rows[job]!.ring, fresh: true });
+    const { ring } = next.world.rows[job]!;
+    next.world.owed.push({ job, ring, fresh: true, givenUp: false, owesRow: false });
   };
   const current = jobOf(row);
   if (current === undefined) {
@@ -48,4 +61,23 @@ function jobSteps({ world, protocol }: Context, steps: JobSteps, job: number): v
       oweBell(next);
     });
   }
+  // A job that waits for this time already is given another one all the same.
+  const reschedule = protocol.decisions.rescheduleOf({ ...current, runAt: undefined }, LATER);
+  if (reschedule.action === "write") {
+    steps.fault("reschedule", `a caller reschedules${which} (${row.state})`, (next) => {
+      if (protocol.procedure.rescheduleOrder === "bell, row") {
+        const ring = row.ring + 1;
+        send(next, { job, ring, fresh: false, interruptions: row.interruptions });
+        next.world.owed.push({ job, ring, fresh: false, givenUp: false, owesRow: true });
+        return;
+      }
+      writeRow(next, job, "reschedule", reschedule);
+      oweBell(next);
+    });
+  }
+  steps.fault("tag", `tags of${which} are changed (${row.state})`, (next) => {
+    // Without R38, of a job that was claimed after it was read.
+    const isOld = !protocol.procedure.tagsAlone && row.state === "running";
+    writeRow(next, job, "tag", { to: isOld ? "queued" : current.state, changes: { tags: ["a"] } });
+  });
 }

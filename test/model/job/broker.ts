@@ -12,6 +12,7 @@ export interface Bell {
   readonly fresh: boolean;
   readonly interruptions: number;
   readonly scheduled?: boolean;
+  readonly givenUp?: boolean;
   /** Not `jobId:ring`, but an unused one. */
   readonly ownMessageId?: boolean;
 }
@@ -24,7 +25,7 @@ const isKnown = (world: World, { job, ring }: Pick<Bell, "job" | "ring">): boole
 
 /** `forgotten`: the duplicate window is over for this MessageId. */
 export function send({ world, protocol }: Context, bell: Bell, forgotten = false): void {
-  const { job, ring, scheduled = false, ownMessageId = false } = bell;
+  const { job, ring, scheduled = false, givenUp = false, ownMessageId = false } = bell;
   if (!ownMessageId) {
     if (isKnown(world, bell) && !forgotten) return;
     world.sent[job]!.rings |= bit(ring);
@@ -39,6 +40,7 @@ export function send({ world, protocol }: Context, bell: Bell, forgotten = false
     deliveries: 0,
     scheduled,
     dead: false,
+    givenUp,
   });
 }
 

@@ -55,6 +55,10 @@ function forget(world: World): void {
     if (!READ_IN.delayed.has(phase)) worker.delayed = false;
   }
   for (const message of world.messages) if (!message.fresh && !outages) message.interruptions = 0;
+  // Only the bell of the row's ring can start the job.
+  for (const holder of [...world.messages, ...world.owed]) {
+    if (holder.ring !== world.rows[holder.job]!.ring) holder.givenUp = false;
+  }
   for (const late of world.late) {
     if (late.fresh) continue;
     Object.assign(late, { ring: 0, claim: 0, seq: 0, result: "none", cancel: false, interruptions: 0 });
@@ -82,7 +86,7 @@ function renameSequenceNumbers(world: World): void {
 
 /** Messages of one rank differ in nothing that matters. */
 function rankOf({ rows, workers }: World, message: Message): number {
-  const { seq, job, ring, fresh, interruptions, locked, deliveries, scheduled, dead } = message;
+  const { seq, job, ring, fresh, interruptions, locked, deliveries, scheduled, dead, givenUp } = message;
   const holder = workers.find((worker) => worker.seq === seq && worker.locked);
   const digits: readonly (readonly [value: number, size: number])[] = [
     [job, 4],
@@ -93,6 +97,7 @@ function rankOf({ rows, workers }: World, message: Message): number {
     [deliveries, 16],
     [Number(scheduled), 2],
     [Number(dead), 2],
+    [Number(givenUp), 2],
     [Number(rows[job]!.seq === seq), 2],
     [holder === undefined ? PHASES.length : PHASES.indexOf(holder.phase), 16],
   ];

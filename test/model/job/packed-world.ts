@@ -65,9 +65,10 @@ const messagePacker = packer<Message>({
   deliveries: count,
   scheduled: flag,
   dead: flag,
+  givenUp: flag,
 });
 
-const owedPacker = packer<OwedBell>({ job: count, ring: count, fresh: flag });
+const owedPacker = packer<OwedBell>({ job: count, ring: count, fresh: flag, givenUp: flag, owesRow: flag });
 
 const latePacker = packer<LateWrite>({
   kind: oneOf("claim", "end"),

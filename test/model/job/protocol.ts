@@ -12,6 +12,7 @@ import {
   decideDeadLetter,
 } from "../../../runtime/core/job/protocol.ts";
 import { handbackOf, isClaimDead } from "../../../runtime/core/job/handback.ts";
+import { rescheduleOf } from "../../../runtime/core/job/reschedule.ts";
 import type { Job } from "../../../runtime/core/job/job.ts";
 
 /** The real decisions, and the additional results of a broken one. */
@@ -24,6 +25,7 @@ export interface Decisions {
   readonly isClaimDead: typeof isClaimDead;
   readonly cancelOf: typeof cancelOf;
   readonly requeueOf: typeof requeueOf;
+  readonly rescheduleOf: typeof rescheduleOf;
   readonly decideDeadLetter: (
     ...facts: Parameters<typeof decideDeadLetter>
   ) => DeadLetterDecision | { readonly action: "fail" };
@@ -54,6 +56,10 @@ export interface Procedure {
    * be valid continues with the counts of the bell, instead of those of the row.
    */
   readonly claimRestartsFromBell: boolean;
+  /** R37. */
+  readonly rescheduleOrder: "row, bell" | "bell, row";
+  /** R38: a change of tags writes the tags alone, and not the row as it was read. */
+  readonly tagsAlone: boolean;
 }
 
 export interface Protocol {
@@ -62,7 +68,7 @@ export interface Protocol {
 }
 
 export const PROTOCOL: Protocol = {
-  decisions: { decideDelivery, endingOf, handbackOf, isClaimDead, cancelOf, requeueOf, decideDeadLetter },
+  decisions: { decideDelivery, endingOf, handbackOf, isClaimDead, cancelOf, requeueOf, rescheduleOf, decideDeadLetter },
   procedure: {
     ringOf: ({ ring }) => ring,
     checksLockBeforeStart: true,
@@ -74,6 +80,8 @@ export const PROTOCOL: Protocol = {
     takeOverRecords: true,
     etagInBell: true,
     claimRestartsFromBell: false,
+    rescheduleOrder: "row, bell",
+    tagsAlone: true,
   },
 };
 
@@ -146,6 +154,17 @@ export const BROKEN = {
   }),
   "R10: sends a bell for a running row without writing it": withProcedure({ sweeperWritesFirst: false }),
   "R10: the sweeper's bell has the usual MessageId": withProcedure({ sweeperOwnMessageId: false }),
+  "R35: a reschedule keeps the ring": withDecisions({
+    rescheduleOf(job, runAt) {
+      const decision = rescheduleOf(job, runAt);
+      return decision.action === "write" ? { ...decision, changes: { ...decision.changes, ring: job.ring } } : decision;
+    },
+  }),
+  "R36: a reschedule is written whatever the row has become": withDecisions({
+    rescheduleOf: (job, runAt) => rescheduleOf({ ...job, state: "queued" }, runAt),
+  }),
+  "R37: the bell of the new time before the row": withProcedure({ rescheduleOrder: "bell, row" }),
+  "R38: a change of tags writes the row as it was read": withProcedure({ tagsAlone: false }),
   "fence: writes without the claim's ETag": withProcedure({ fenced: false }),
   "record: a takeover counts no interruption": withProcedure({ takeOverRecords: false }),
 } as const satisfies Readonly<Record<string, Protocol>>;

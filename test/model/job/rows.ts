@@ -5,7 +5,7 @@
 import type { Claim, Job } from "../../../runtime/core/job/job.ts";
 import { MAX_INTERRUPTIONS } from "../../../runtime/core/limits.ts";
 import type { JobChanges } from "../../../runtime/core/ports/job-store.ts";
-import { isTerminal, type JobState } from "../../../runtime/core/job/states.ts";
+import { assertChange, isTerminal, type JobState } from "../../../runtime/core/job/states.ts";
 import { jobOf as buildJob } from "../../support/builders.ts";
 import { must } from "../search.ts";
 import type { Context } from "./context.ts";
@@ -54,7 +54,18 @@ export function jobOf(row: Row): Job | undefined {
   };
 }
 
-export type Writer = "submit" | "claim" | "takeover" | "progress" | "end" | "cancel" | "requeue" | "sweep" | "letter";
+export type Writer =
+  | "submit"
+  | "claim"
+  | "takeover"
+  | "progress"
+  | "end"
+  | "cancel"
+  | "requeue"
+  | "reschedule"
+  | "tag"
+  | "sweep"
+  | "letter";
 
 /** Written independently of the code under test: `from → to` by writer. */
 const LEGAL: Readonly<Record<Writer, readonly `${Row["state"]} ${JobState}`[]>> = {
@@ -65,6 +76,11 @@ const LEGAL: Readonly<Record<Writer, readonly `${Row["state"]} ${JobState}`[]>> 
   end: ["running succeeded", "running failed", "running canceled", "running queued"],
   cancel: ["queued canceled", "running running"],
   requeue: ["succeeded queued", "failed queued", "canceled queued"],
+  reschedule: ["queued queued"],
+  tag: [
+    ...(["queued queued", "running running"] as const),
+    ...(["succeeded succeeded", "failed failed", "canceled canceled"] as const),
+  ],
   sweep: ["running queued", "running canceled", "running failed"],
   letter: ["queued queued", "queued failed"],
 };
@@ -89,16 +105,22 @@ export function writeRow({ world, protocol }: Context, job: number, by: Writer, 
   if (by === "takeover" && to === "running") {
     must(!row.cancelWanted, "I1: a canceled job is started again");
   }
-  const { attempts, interruptions } = row;
+  const { attempts, interruptions, ring } = row;
+  if (from !== "absent") assertChange(from, to, changes);
   row.state = to;
   applyChanges(row, changes);
   row.ring = protocol.procedure.ringOf(row);
   if (by !== "requeue") must(row.interruptions >= interruptions, `I9: a recorded interruption is lost (${by})`);
-  if (to === "failed") {
+  if (to === "failed" && from !== "failed") {
     must(
       hopeless || row.attempts >= MAX_ATTEMPTS || row.interruptions > INTERRUPTION_CAP,
       `I9: failed after ${row.attempts} failures and ${row.interruptions} interruptions`,
     );
+  }
+  if (by === "reschedule") {
+    for (const holders of [world.messages, world.owed]) {
+      for (const holder of holders) if (holder.job === job && holder.ring <= ring) holder.givenUp = true;
+    }
   }
   // I3: the row has the reason for another start.
   if (by === "submit" || by === "requeue" || row.attempts > attempts || row.interruptions > interruptions) {

@@ -31,9 +31,9 @@ export function receiveSteps({ world, protocol }: Context, steps: JobSteps, inde
 
 /** Messages that differ only in their number lead to the same states. */
 function likeness({ rows, workers }: Context["world"], message: Message): string {
-  const { seq, job, ring, fresh, interruptions, deliveries } = message;
+  const { seq, job, ring, fresh, interruptions, deliveries, givenUp } = message;
   const named = rows[job]!.seq === seq || workers.some((worker) => worker.seq === seq);
-  return [job, ring, fresh, interruptions, deliveries, named ? seq : 0].join();
+  return [job, ring, fresh, interruptions, deliveries, givenUp, named ? seq : 0].join();
 }
 
 function freshClaim({ rows, workers, late }: Context["world"]): number {

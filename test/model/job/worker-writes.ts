@@ -4,6 +4,7 @@
 import type { JobChanges } from "../../../runtime/core/ports/job-store.ts";
 import type { AttemptResult, DeliveredBell, TakeOver } from "../../../runtime/core/job/protocol.ts";
 import { must } from "../search.ts";
+import { messageOf } from "./broker.ts";
 import type { Context } from "./context.ts";
 import { claimOf, jobOf, LATER, MAX_ATTEMPTS, QUEUE, realInterruptions, writeRow } from "./rows.ts";
 import type { LateWrite, Result } from "./world.ts";
@@ -27,6 +28,8 @@ export function landClaim(context: Context, write: WorkerWrite): void {
   const row = world.rows[write.job]!;
   const claim = claimOf(write.claim, write.seq);
   if (row.state === "queued") {
+    const bell = messageOf(world, write.seq);
+    must(bell?.givenUp !== true, "I10: the job is started by the bell of a time that was given up");
     writeRow(context, write.job, "claim", { to: "running", changes: { claim, runAt: undefined } });
     return;
   }

@@ -94,6 +94,8 @@ export interface Message {
   scheduled: boolean;
   /** It is in the dead-letter queue. */
   dead: boolean;
+  /** Not part of the system: it was sent for a time that a reschedule has given up. */
+  givenUp: boolean;
 }
 
 /** A bell that the API has yet to send. */
@@ -101,6 +103,9 @@ export interface OwedBell {
   job: number;
   ring: number;
   fresh: boolean;
+  givenUp: boolean;
+  /** Without R37: the bell was sent, and the row is still to be written. */
+  owesRow: boolean;
 }
 
 /** A write that its sender has given up and that may still be applied, if its ETag matches. */
@@ -136,6 +141,8 @@ export const FAULTS = [
   "outage",
   "cancel",
   "requeue",
+  "reschedule",
+  "tag",
   "lost send",
   "needless sweep",
   "window over",

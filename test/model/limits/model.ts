@@ -57,7 +57,7 @@ export function limitModel(bounds: LimitBounds, given: Partial<LimitRules> = {})
         index < begun ? { ...IDLE, phase: "run", job: index, ring: 1 } : { ...IDLE },
       ),
       budget: {
-        ...{ crash: 0, "lock expiry": 0, "lost answer": 0, cancel: 0, requeue: 0, retry: 0 },
+        ...{ crash: 0, "lock expiry": 0, "lost answer": 0, cancel: 0, requeue: 0, reschedule: 0, retry: 0 },
         ...{ "lost message": 0, "needless ring": 0, "larger limit": 0, "smaller limit": 0 },
         ...faults,
       },
@@ -111,6 +111,17 @@ function jobSteps(state: LimitState, steps: Steps<LimitState>, job: number, rule
       steps,
       "needless ring",
     )(`the sweeper sends a bell for ${name}`, (next) => send(next, job, row.ring, null));
+  }
+  if (row.state === "queued") {
+    // The caller's API then wakes those that wait, and may die before that.
+    paid(
+      state,
+      steps,
+      "reschedule",
+    )(`a caller reschedules ${name}`, (next) => {
+      writeRow(next, job, "queued", row.ring + 1);
+      sendBell(next, job);
+    });
   }
   if (hasEnded(row)) {
     paid(

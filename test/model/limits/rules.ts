@@ -62,6 +62,7 @@ export type LimitFault =
   | "lost answer"
   | "cancel"
   | "requeue"
+  | "reschedule"
   | "retry"
   | "lost message"
   | "needless ring"

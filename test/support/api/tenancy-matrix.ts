@@ -119,6 +119,9 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
   ],
   cancelJob: [thing("submit", async (place) => post(`/v1/jobs/${await place.queuedJob()}/cancel`))],
   requeueJob: [thing("submit", async (place) => post(`/v1/jobs/${await place.failedJob()}/requeue`))],
+  rescheduleJob: [
+    thing("submit", async (place) => post(`/v1/jobs/${await place.queuedJob()}/reschedule`, { delayMs: 3_600_000 })),
+  ],
   requeueJobs: [
     {
       ...thing("submit", async (place) => post("/v1/jobs/requeue", { jobIds: [await place.failedJob()] })),

@@ -1,6 +1,11 @@
 /** The rules of the checker for batches: one completion per generation, without running jobs, and reopened before any start. */
 import { describe, expect, it } from "vitest";
-import { doubleCompletions, illegalBatchChanges, lostBatches } from "../../chaos/engine/check-batches.ts";
+import {
+  doubleCompletions,
+  illegalBatchChanges,
+  lostBatches,
+  needlessReopenings,
+} from "../../chaos/engine/check-batches.ts";
 import { staleWrites } from "../../chaos/engine/check-jobs.ts";
 import { type History, replay } from "../../chaos/engine/replay.ts";
 import type { RowWrite, WireRecord } from "../../chaos/engine/storage-wire.ts";
@@ -82,6 +87,19 @@ describe("checking batches", () => {
     ["skips a generation", [...FIRST, reopened(3)]],
   ])("the checker reports a batch that %s", (_what, steps) => {
     expect(illegalBatchChanges(historyOf(...steps))).toHaveLength(1);
+  });
+
+  it("the checker reports a batch that was opened again without a job", () => {
+    expect(needlessReopenings(historyOf(...FIRST, reopened(2)))).toEqual([
+      `${BATCH}: generation 2 was opened without a job`,
+    ]);
+    expect(needlessReopenings(historyOf(...FIRST, ...SECOND))).toEqual([]);
+    // Its job was canceled before the requeue came to the batch.
+    const canceled = ["jobs", { state: "canceled" }] as const;
+    const owed = ["jobs", { state: "queued", ring: 2, reopen: true }] as const;
+    expect(needlessReopenings(historyOf(...FIRST.slice(0, -1), owed, canceled, complete(1), reopened(2)))).toEqual([]);
+    // Its job was inserted while the batch was being completed.
+    expect(needlessReopenings(historyOf(created, closed, queued, complete(1), reopened(2)))).toEqual([]);
   });
 
   it("the checker reports a write of a batch with an outdated version or without one", () => {

@@ -113,6 +113,13 @@ describe("the checker", () => {
     expect(complaints(verdictOn(GOOD))).toEqual([]);
   });
 
+  it("the checker accepts notes of waiting jobs among the rows of jobs", () => {
+    const note = { table: "jobs", partition: "~waiting", row: "jobs-default-low.chaos.b", cells: { since: "" } };
+    const written = { ...note, kind: "merge", ifMatch: undefined, etag: "n1" } as const;
+    const records = [...recordsOf(GOOD), { at: 0, status: 204, landed: true, writes: [written] }];
+    expect(complaints(judge(replay(records), SUCCEEDED))).toEqual([]);
+  });
+
   it("the checker accepts a refused write", () => {
     const late: Step = { cells: { state: "failed" }, ifMatch: "e2", landed: false };
     expect(complaints(verdictOn([...GOOD, late]))).toEqual([]);
@@ -344,5 +351,36 @@ describe("checking requeued jobs", () => {
     expect(complaints(verdictOn(GOOD, { commands: [command("requeue", [3, 4], "requeued")] }))).toEqual([
       "brokenAnswers",
     ]);
+  });
+});
+
+describe("checking rescheduled jobs", () => {
+  const at = (step: number): string => new Date(step * STEP_MS).toISOString();
+  const delayed: Step = { ...insert, cells: { ...insert.cells, runAt: at(9) } };
+  const move: Step = { cells: { state: "queued", ring: 2, runAt: at(1.5) } };
+  const MOVED = [delayed, move, claim, takeover, success];
+  const asked = { ...command("reschedule", [0.5, 1], "rescheduled"), runAt: 1.5 * STEP_MS };
+
+  it("the checker accepts a requested reschedule to an earlier time", () => {
+    expect(complaints(verdictOn(MOVED, { ...found("e5"), commands: [asked] }))).toEqual([]);
+  });
+
+  it("the checker reports a reschedule without a request", () => {
+    expect(verdictOn(MOVED, found("e5")).illegalTransitions).toEqual([`${JOB}: it was rescheduled without a request`]);
+  });
+
+  it("the checker reports a start before the time of the job, such as by the bell of the time before", () => {
+    const later = { ...move, cells: { ...move.cells, runAt: at(4) } };
+    const commands = [{ ...asked, runAt: 4 * STEP_MS }];
+    const verdict = verdictOn([delayed, later, claim, takeover, success], { ...found("e5"), commands });
+    expect(verdict.illegalTransitions).toEqual([`${JOB}: it was started 20000 ms before its time`]);
+  });
+
+  it("the checker reports a reschedule that skips a ring, and one that was confirmed and not made", () => {
+    const skips = { ...move, cells: { ...move.cells, ring: 3 } };
+    const verdict = verdictOn([delayed, skips, claim, takeover, success], { ...found("e5"), commands: [asked] });
+    expect(complaints(verdict)).toEqual(["illegalTransitions"]);
+    const other = { ...asked, runAt: 3 * STEP_MS };
+    expect(complaints(verdictOn(MOVED, { ...found("e5"), commands: [other] }))).toEqual(["brokenAnswers"]);
   });
 });

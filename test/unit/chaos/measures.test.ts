@@ -9,7 +9,8 @@ import { seededRandom } from "../../support/seeded-random.ts";
 
 const row = (fields: Partial<JobRow>): JobRow => ({
   ...{ state: "queued", ring: 1, attempts: 0, interruptions: 0, executions: 0, claimId: "", claimWorker: "" },
-  ...{ cancelWanted: false, reopen: false, etag: "" },
+  ...{ cancelWanted: false, reopen: false, runAt: undefined, etag: "" },
+  ...{ tenantName: "t", jobType: "Quick", pool: "default", priority: "normal", concurrencyKey: "" },
   ...fields,
 });
 
@@ -73,7 +74,7 @@ describe("the measures of a run", () => {
 });
 
 describe("the schedule of a run", () => {
-  const options = { killCount: 20, workers: ["worker-1", "worker-2"], lockMs: 5_000 };
+  const options = { killCount: 20, workers: ["worker-1", "worker-2"], lockMs: 5_000, withPauses: true };
 
   it("the schedule of a run depends only on its seed", () => {
     expect(scheduleOf(seededRandom(7), options)).toEqual(scheduleOf(seededRandom(7), options));
@@ -122,7 +123,7 @@ describe("the intents of callers", () => {
   it("the intents of callers have every kind, for jobs in every state", () => {
     const intents = intentsOf(seededRandom(1), 200).map(({ intent }) => intent);
     expect(new Set(intents.map(({ kind }) => kind))).toEqual(
-      new Set(["cancel", "requeue", "requeue-many", "requeue-batch"]),
+      new Set(["cancel", "requeue", "requeue-many", "requeue-batch", "reschedule"]),
     );
     const aims = intents.flatMap((intent) => ("aim" in intent ? [intent.aim] : []));
     expect(new Set(aims)).toEqual(new Set(["queued", "delayed", "running", "succeeded", "failed", "canceled"]));

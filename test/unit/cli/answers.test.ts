@@ -120,6 +120,17 @@ describe("one job", () => {
   });
 });
 
+describe("reschedule", () => {
+  it("sends the time as an instant or a delay, and says what became of it", async () => {
+    const runAt = "2030-01-31T08:00:00.000Z";
+    answers["POST /v1/jobs/demo.b.00.j/reschedule"] = { status: 200, body: { ...JOB, state: "queued", runAt } };
+    const { stdout } = await jobyard(["reschedule", "demo.b.00.j", "--at", "2030-01-31T09:00:00+01:00"]);
+    expect(stdout).toMatch(/^queued, not before 2030-01-31/);
+    expect((await jobyard(["reschedule", "demo.b.00.j"])).stderr).toContain("Use --at or --delay");
+    expect((await jobyard(["reschedule", "demo.b.00.j", "--delay", "0", "--at", runAt])).stderr).toContain("exclude");
+  });
+});
+
 describe("numbers", () => {
   it("have the right singular and plural", async () => {
     const counts = { queued: 0, running: 0, succeeded: 1, failed: 0, canceled: 0, total: 1 };

@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
+import { TIMER_DIGITS, timerBatchId } from "../../../runtime/core/job/ids.ts";
 import type { Job } from "../../../runtime/core/job/job.ts";
 import type { JobStore, JobUpdate } from "../../../runtime/core/ports/job-store.ts";
 import { isTerminal } from "../../../runtime/core/job/states.ts";
 import type { CancelIntent } from "../../../runtime/core/job/worker-record.ts";
 import { cancelJob } from "../../../runtime/lifecycle/cancel-job.ts";
 import { requeueJobs } from "../../../runtime/lifecycle/requeue-job.ts";
-import { jobOf } from "../../support/builders.ts";
+import { rescheduleJobs } from "../../../runtime/lifecycle/reschedule-job.ts";
+import { batchOf, jobOf } from "../../support/builders.ts";
 import { inEveryOrder, type Scene } from "../../support/faults/interleave.ts";
 import { createMemoryStore } from "../../support/stores/held-jobs.ts";
 import { silentEvents } from "../../support/silent.ts";
@@ -14,9 +16,9 @@ import { silentEvents } from "../../support/silent.ts";
 type Gate = () => Promise<void>;
 
 /** One job, everybody who acts on it, and what they did in order. */
-function createWorld(fields: Partial<Job> = {}) {
+function createWorld(fields: Partial<Job> = {}, batch = batchOf()) {
   const store = createMemoryStore();
-  const job = store.put(jobOf(fields)).value;
+  const job = store.put(jobOf(fields, batch)).value;
   const { jobId } = job;
   const intents: CancelIntent[] = [];
   const did: string[] = [];
@@ -68,6 +70,24 @@ function createWorld(fields: Partial<Job> = {}) {
             did.push(...bells.map(({ messageId }) => messageId.replace(jobId, "bell")));
           },
         }),
+      reschedule: async (runAt = LATER) =>
+        rescheduleJobs([await stored()], runAt, {
+          jobs,
+          events: silentEvents,
+          async placeUnique() {
+            await gate();
+            did.push("place");
+            return true;
+          },
+          async placeLeft() {
+            await gate();
+            did.push("wake");
+          },
+          async sendBells(_queue, bells) {
+            await gate();
+            did.push(...bells.map(({ messageId }) => messageId.replace(jobId, "bell")));
+          },
+        }),
       claim: () =>
         act(({ state }) =>
           state === "queued"
@@ -81,6 +101,7 @@ function createWorld(fields: Partial<Job> = {}) {
   return { store, intents, did, connect, row: () => store.row(jobId) };
 }
 
+const LATER = new Date("2030-01-31T08:00:00Z");
 const CLAIM = {
   id: "claim-1",
   workerId: "worker-1",
@@ -194,6 +215,88 @@ describe("requeue", () => {
         };
       },
       { breaks: 20 },
+    );
+    expect(orders).toBeGreaterThan(50);
+  });
+});
+
+describe("reschedule", () => {
+  it("a reschedule places the unique key, writes the row, wakes those that wait, then sends the bell", async () => {
+    const world = createWorld();
+    const [result] = await world.connect().reschedule();
+    expect(result?.outcome).toBe("rescheduled");
+    expect(world.did).toEqual(["place", "queued → queued", "wake", "bell:2"]);
+    expect(world.row()).toMatchObject({ state: "queued", ring: 2, runAt: LATER });
+  });
+
+  it("a reschedule repeated after a crash before the bell writes nothing and sends the bell", async () => {
+    const world = createWorld({ ring: 2, runAt: LATER });
+    const [result] = await world.connect().reschedule();
+    expect(result?.outcome).toBe("rescheduled");
+    expect(world.did).toEqual(["wake", "bell:2"]);
+  });
+
+  it("a reschedule whose answer was lost raises the ring once", async () => {
+    const world = createWorld();
+    world.store.fault = () => "lose-answer";
+    expect((await world.connect().reschedule())[0]?.outcome).toBe("rescheduled");
+    expect(world.row()).toMatchObject({ ring: 2, runAt: LATER });
+  });
+
+  it("a reschedule leaves alone what runs, has ended, or belongs to a timer", async () => {
+    for (const state of ["running", "succeeded", "failed", "canceled"] as const) {
+      const world = createWorld({ state });
+      expect((await world.connect().reschedule())[0]?.outcome).toBe("not-queued");
+      expect(world.did).toEqual([]);
+    }
+    const timer = createWorld({}, batchOf({ batchId: timerBatchId("acme", "0".repeat(TIMER_DIGITS)) }));
+    expect((await timer.connect().reschedule())[0]?.outcome).toBe("of-timer");
+  });
+
+  it("a reschedule of a job whose unique key another one has taken does not start it", async () => {
+    const store = createMemoryStore();
+    const row = store.put(jobOf({ uniqueKey: "a" }));
+    const rung: string[] = [];
+    const { jobId } = row.value;
+    const [result] = await rescheduleJobs([row], LATER, {
+      jobs: store,
+      events: silentEvents,
+      async placeUnique({ etag }) {
+        await store.update({ jobId, etag, from: "queued", to: "canceled", changes: {} });
+        return false;
+      },
+      sendBells(_queue, bells) {
+        rung.push(...bells.map(({ messageId }) => messageId));
+        return Promise.resolve();
+      },
+    });
+    expect(result).toMatchObject({ outcome: "not-queued", job: { state: "canceled" } });
+    expect(rung).toEqual([]);
+  });
+
+  it("a reschedule beside a claim and a cancel moves the job before its start or not at all, in every order", async () => {
+    const orders = await inEveryOrder(
+      (): Scene => {
+        const world = createWorld();
+        let outcome: string | undefined;
+        return {
+          actors: [
+            async (gate) => {
+              outcome = (await world.connect(gate).reschedule())[0]?.outcome;
+            },
+            (gate) => world.connect(gate).claim(),
+            (gate) => world.connect(gate).cancel(),
+          ],
+          end() {
+            const at = world.did.indexOf("queued → queued");
+            const ended = world.did.findIndex((step) => step === "queued → running" || step === "queued → canceled");
+            expect(outcome).toBe(at === -1 ? "not-queued" : "rescheduled");
+            if (at >= 0 && ended >= 0) expect(at).toBeLessThan(ended);
+            expect(world.did.includes("bell:2")).toBe(at >= 0);
+          },
+        };
+      },
+      { breaks: 6 },
     );
     expect(orders).toBeGreaterThan(50);
   });

@@ -18,7 +18,7 @@ describe("a rule switched off", async () => {
 
   it.each(RULES_OFF)("$name: yields the counterexample that docs/protocol.md names", ({ name, run }) => {
     const { violation } = run();
-    const [broken] = /^(?:I\d|overlap|stalled)/.exec(violation?.text ?? "") ?? [];
+    const [broken] = /^(?:I\d+|overlap|stalled)/.exec(violation?.text ?? "") ?? [];
     expect(broken).toBeDefined();
     expect(violation?.trace.length).toBeGreaterThan(0);
     expect(document).toContain(`- **${name.replace(/^\w+: /, "")}** → ${broken}.`);

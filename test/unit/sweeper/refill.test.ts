@@ -9,10 +9,11 @@ import type { Batch, Job } from "../../../runtime/core/job/job.ts";
 import { subjectOf } from "../../../runtime/core/job/message.ts";
 import { outgoingBell } from "../../../runtime/core/ports/job-queue.ts";
 import type { Stored } from "../../../runtime/core/ports/stored.ts";
+import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { createQueueLoads } from "../../../runtime/lifecycle/queue-loads.ts";
 import { createRefill } from "../../../runtime/sweeper/refill.ts";
 import { batchOf, jobOf, workerOf } from "../../support/builders.ts";
-import { silentLog, silentUnreadable } from "../../support/silent.ts";
+import { silentEvents, silentLog, silentUnreadable } from "../../support/silent.ts";
 import { startMemoryQueue } from "../../support/stores/memory-queue.ts";
 import { createMemoryStores } from "../../support/stores/memory-stores.ts";
 
@@ -36,11 +37,12 @@ async function setUp(slots = 4) {
   const board = { current: () => pauses };
   const loads = createQueueLoads({ ...stores, queue, silentAfterMs: 60_000, now, monotonicNow });
   const shared = { ...stores, queue, loads, pauses: board, monotonicNow, now, log: silentLog };
+  const completion = createBatchCompletion({ ...stores, events: silentEvents, now });
   const outbox = createBellOutbox({ queue, log: silentLog });
   const newRefill = () =>
     createRefill({
       ...shared,
-      completion: { reopenBatch: () => Promise.resolve() },
+      completion,
       waitsForAnother: () => Promise.resolve(false),
       unreadable: silentUnreadable,
     });
@@ -49,6 +51,7 @@ async function setUp(slots = 4) {
   return {
     ...stores,
     queue,
+    completion,
     newRefill,
     window: createRingWindow({ ...shared, outbox, onParked: () => undefined }),
     blindWindow: createRingWindow({
@@ -184,6 +187,28 @@ describe("the window and the refill", () => {
     }
     expect(done).toContain(late[0]?.value.jobId);
     expect(done.length).toBe(10);
+  });
+
+  it("a complete batch whose note is still there is not opened again, unless one of its jobs is rung for", async () => {
+    const { batch, rows, waiting, batches, completion, round, bells, jobs } = await setUp();
+    const all = await batch("done");
+    const [first] = await rows(all, 1);
+    await batches.update(all.batchId, (await batches.get(all.batchId))!.etag, { state: "closed" });
+    const { jobId } = first!.value;
+    await jobs.update({ jobId, etag: first!.etag, from: "queued", to: "canceled", changes: {} });
+    await completion.afterJobEnded(all.batchId);
+    const generation = async () => (await batches.get(all.batchId))?.value.generation;
+
+    await waiting.note(QUEUE, all.batchId);
+    await round();
+    expect(await generation()).toBe(1);
+
+    // Inserted while the batch was being completed.
+    const [late] = await rows(all, 1);
+    await waiting.note(QUEUE, all.batchId);
+    await round();
+    expect(await bells()).toEqual([late!.value.jobId]);
+    expect(await generation()).toBe(2);
   });
 
   it("bells are sent when the queue cannot be looked at", async () => {

@@ -128,8 +128,8 @@ export function createActionStep(deps: ActionStepDeps): RunStep {
     }
     if (now().getTime() - action.startedAt.getTime() < SETTLES_MS) return false;
     const { tenantName, filter, kind, counts, position: after } = action;
-    const states = statesFor(kind);
-    const search: JobFilter = { ...filter, tenantName, ...(filter.state === undefined && states && { states }) };
+    const state = filter.state ?? statesFor(kind);
+    const search: JobFilter = { ...filter, tenantName, ...(state && { state }) };
     const { items, position } = await findJobs(search, { pageSize: STEP, after });
     const meant = items.filter(({ value }) => isMeant(action, value));
     const outcomes = action.dryRun ? [] : await apply(action, meant);

@@ -58,6 +58,7 @@ import { batchOperations } from "./batch-routes.ts";
 import { createDeadLetterBrowser } from "../dead-letter-browser.ts";
 import { deadLetterOperations } from "./dead-letter-routes.ts";
 import { createFindJobs } from "../find/find-jobs.ts";
+import { createReadOverview } from "../find/read-overview.ts";
 import { eventOperations } from "./event-routes.ts";
 import { findOperations } from "./find-routes.ts";
 import { identityOperations } from "./identity-routes.ts";
@@ -184,6 +185,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
   const submitMany = givingBackMany(createSubmitMany(submitDeps), quotas);
   const runTimer = createRunTimer({ ...shared, reservations, writer });
   const findJobs = createFindJobs({ ...shared, indexer: deps.indexer });
+  const readOverview = createReadOverview({ ...shared, indexer: deps.indexer });
   const { registration: timerRegistration, wakeScheduler } = timers;
   const settingCommands = createSettingCommands({ ...shared, log });
 
@@ -191,7 +193,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...submitOperations({ ...shared, submitJob, submitMany, findBatch }),
     ...jobOperations(shared),
     ...jobOutputOperations({ ...shared, followLogEveryMs: deps.followLogEveryMs }),
-    ...findOperations({ findJobs }),
+    ...findOperations({ findJobs, readOverview }),
     ...actionOperations(shared),
     ...batchOperations({ ...shared, findBatch, commands: createBatchCommands(shared) }),
     ...deadLetterOperations(createDeadLetterBrowser(shared)),

@@ -21,8 +21,9 @@ export const PRIORITY: OptionSpec = {
   choices: PRIORITIES,
 };
 
-/** Which jobs of a tenant; the state has an option of its own. */
+/** Which jobs of a tenant. */
 export const FILTER: readonly OptionSpec[] = [
+  { flags: "-s, --state <states...>", text: "only jobs in this state, or in one of these", choices: JOB_STATES },
   { flags: "--type <jobType>", text: "only jobs of this type" },
   { flags: "--tag <tag>", text: "only jobs with this tag" },
   { flags: "--since <time>", text: "submitted then or later: an instant, or a span before now such as 2h" },
@@ -44,11 +45,12 @@ const ARTIFACTS: CommandSpec = {
     },
     {
       name: "download",
-      summary: "Download all or some files of the latest attempt. Existing files are not overwritten.",
+      summary: "Download all or some files of the latest attempt, or all as one ZIP. Existing files are not overwritten.",
       examples: [
         "artifacts download <jobId>                  # into ./<jobId>",
         "artifacts download <jobId> --to out",
         "artifacts download <jobId> report/2030.pdf",
+        "artifacts download <jobId> --zip            # into ./<jobId>.zip",
       ],
       arguments: [JOB, { name: "[paths...]", text: "only these files" }],
       options: [
@@ -57,6 +59,7 @@ const ARTIFACTS: CommandSpec = {
           flags: "--to <directory>",
           text: "target folder (default: a new folder with the job's id)",
         },
+        { flags: "--zip [file]", text: "all files as one ZIP (default: the job's id with .zip)" },
       ],
       load: async () => (await import("../commands/artifacts.ts")).downloadArtifacts,
     },
@@ -122,6 +125,7 @@ export const JOBS: readonly CommandSpec[] = [
     examples: [
       "jobs --state failed --type Thumbnails --since 2h",
       "jobs --tenant demo --tag customer:4711",
+      "jobs --state queued running",
       "jobs --delayed",
       "jobs <batchId> --state failed",
       "jobs <jobId>",
@@ -130,7 +134,6 @@ export const JOBS: readonly CommandSpec[] = [
     arguments: [{ name: "[id]", text: "a batch or a job (default: all jobs of a tenant, newest first)" }],
     options: [
       ...REMOTE,
-      { flags: "-s, --state <state>", text: "only jobs in this state", choices: JOB_STATES },
       ...FILTER,
       TENANT,
       limit(1_000_000, 50),

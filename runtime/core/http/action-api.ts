@@ -1,8 +1,8 @@
 /** Actions in requests and answers of the web API. */
 import * as z from "zod";
 import { ACTION_KINDS, ACTION_STATES, type JobAction } from "../job/action.ts";
-import { jobFilterFields, tags, tenantJobsParams } from "./requests.ts";
-import { jobStateSchema, type Frozen } from "./views.ts";
+import { jobFilterFields, jobStatesSchema, tags, tenantJobsParams } from "./requests.ts";
+import type { Frozen } from "./views.ts";
 
 export const actionParams = tenantJobsParams.extend({
   actionId: z.string().meta({ description: "The action.", examples: ["acme.0000000000aaaaaaaa"] }),
@@ -33,7 +33,7 @@ export const actionViewSchema = z
     tenantName: z.string(),
     kind,
     filter: z.object({
-      state: jobStateSchema.optional(),
+      state: jobStatesSchema.optional(),
       delayed: z.literal(true).optional(),
       jobType: z.string().optional(),
       tag: z.string().optional(),
@@ -66,7 +66,7 @@ export function actionView(action: JobAction): ActionView {
   return {
     ...{ actionId, tenantName, kind, dryRun, state, cancelWanted, counts },
     filter: {
-      ...(words.state && { state: words.state }),
+      ...(words.state && { state: typeof words.state === "string" ? words.state : [...words.state] }),
       ...(words.delayed && { delayed: true as const }),
       ...(words.jobType !== undefined && { jobType: words.jobType }),
       ...(words.tag !== undefined && { tag: words.tag }),

@@ -234,6 +234,10 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     200: async () => get(`/v1/jobs/${(await jobWithFiles()).jobId}/artifacts/report.txt`),
     404: async () => get(`/v1/jobs/${(await jobWithFiles()).jobId}/artifacts/other.txt`),
   },
+  getArtifactsZip: {
+    200: async () => get(`/v1/jobs/${(await jobWithFiles()).jobId}/artifacts.zip`),
+    404: async () => get(`/v1/jobs/${(await newJob()).jobId}/artifacts.zip`),
+  },
   getLog: {
     200: async () => get(`/v1/jobs/${(await jobWithFiles()).jobId}/log`),
     404: async () => get(`/v1/jobs/${(await newJob()).jobId}/log`),
@@ -258,6 +262,10 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
       await api.post("/v1/jobs", { ...jobRequestOf(tenantName), tags: ["contract"] });
       return get(`/v1/tenants/${tenantName}/jobs?state=queued&tag=contract&pageSize=1`);
     },
+  },
+  getOverview: {
+    200: () => get(`/v1/tenants/${freshTenant()}/overview`),
+    404: () => get("/v1/tenants/foreign/overview"),
   },
   startAction: {
     202: () => post(`/v1/tenants/${freshTenant()}/actions`, { kind: "tag", filter: { jobType: "Echo" }, tags: ["a"] }),

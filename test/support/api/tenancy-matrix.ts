@@ -84,6 +84,7 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
       return get(`/v1/tenants/${place.tenantName}/jobs`);
     }),
   ],
+  getOverview: [tenant("read", ({ tenantName }) => get(`/v1/tenants/${tenantName}/overview`))],
   resubmitJob: [
     thing("submit", async (place) => post(`/v1/jobs/${await place.failedJob()}/resubmit`, { publishLater: true })),
   ],
@@ -107,6 +108,7 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
   ],
   listArtifacts: [thing("read", async (place) => get(`/v1/jobs/${await place.jobWithFiles()}/artifacts`))],
   getArtifact: [thing("read", async (place) => get(`/v1/jobs/${await place.jobWithFiles()}/artifacts/report.txt`))],
+  getArtifactsZip: [thing("read", async (place) => get(`/v1/jobs/${await place.jobWithFiles()}/artifacts.zip`))],
   getLog: [
     thing("read", async (place) => get(`/v1/jobs/${await place.jobWithFiles()}/log`)),
     thing("read", async (place) => get(`/v1/jobs/${await place.jobWithFiles()}/log?follow=true`)),

@@ -1,0 +1,39 @@
+/** What a tenant's jobs are doing, in numbers. */
+import * as z from "zod";
+import { OVERVIEW_ENTRIES_MAX_COUNT } from "../limits.ts";
+import type { Frozen } from "./views.ts";
+
+const count = z.int().min(0);
+const instant = z.iso.datetime();
+
+const countedSchema = z
+  .object({
+    count,
+    isMore: z.boolean().meta({ description: `There are more: ${OVERVIEW_ENTRIES_MAX_COUNT} are counted at most.` }),
+  })
+  .meta({ id: "CountedJobs" });
+
+export const overviewSchema = z
+  .object({
+    tenantName: z.string(),
+    waiting: countedSchema.meta({ description: "Queued jobs that may start." }),
+    delayed: countedSchema.meta({ description: "Queued jobs whose time has not come." }),
+    running: countedSchema,
+    failed: countedSchema.meta({ description: "Jobs that failed for good and were not requeued since." }),
+    oldestWaitingAt: instant.optional().meta({
+      description: "Since when the job that waits longest may start. Absent: none waits, or not all were counted.",
+    }),
+    course: z
+      .object({
+        since: instant.meta({ description: "Six hours ago. Later if more jobs ended than are counted." }),
+        spanMs: z.number().min(1),
+        spans: z.array(z.object({ succeeded: count, failed: count })).meta({ description: "Oldest first, without gaps." }),
+      })
+      .meta({ id: "JobCourse", description: "How the jobs of the last hours ended, by the time of their submit." }),
+  })
+  .meta({
+    id: "Overview",
+    description: "From the index: what a worker has changed is counted after one to two seconds.",
+  });
+
+export type OverviewView = Frozen<z.infer<typeof overviewSchema>>;

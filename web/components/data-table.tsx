@@ -50,7 +50,20 @@ const GHOST_ROWS = 8;
 const BEYOND = 12;
 
 export function DataTable<T>(props: DataTableProps<T>) {
-  const { label, columns, rows, keyOf, nameOf = keyOf, hrefOf, currentKey, selection, onEnd, empty, news, foot } = props;
+  const {
+    label,
+    columns,
+    rows,
+    keyOf,
+    nameOf = keyOf,
+    hrefOf,
+    currentKey,
+    selection,
+    onEnd,
+    empty,
+    news,
+    foot,
+  } = props;
   const body = useRef<HTMLTableSectionElement>(null);
   const [, navigate] = useLocation();
   const [margin, setMargin] = useState(0);

@@ -11,7 +11,7 @@ const RUNNING_EVERY_MS = 1_500;
 export function useActions(tenantName: string | undefined): LongList<ActionView> {
   const { monitoring } = useClient();
   const queries = useQueryClient();
-  const list = useLongList({
+  const list = useLongList<ActionView>({
     queryKey: ["actions", tenantName],
     enabled: tenantName !== undefined,
     everyMs: (actions) => (runningOf(actions).length > 0 ? RUNNING_EVERY_MS : false),
@@ -53,8 +53,9 @@ export function useCount(tenantName: string) {
   const followed = useQuery({
     queryKey: ["action", actionId],
     enabled: actionId !== "",
-    refetchInterval: ({ state: { data } }) => (data === undefined || data.state === "running" ? RUNNING_EVERY_MS : false),
     queryFn: ({ signal }) => monitoring.getAction(tenantName, actionId, { signal }),
+    refetchInterval: ({ state: { data } }) =>
+      data === undefined || data.state === "running" ? RUNNING_EVERY_MS : false,
   });
   const error = started.error ?? followed.error;
   return {

@@ -21,7 +21,7 @@ export interface FailureGroup {
 export function groupFailures(jobs: readonly JobView[]): readonly FailureGroup[] {
   return [...Map.groupBy(jobs, keyOf)]
     .map(([key, members]) => groupOf(key, members))
-    .sort((a, b) => b.jobs.length - a.jobs.length || (a.lastAt < b.lastAt ? 1 : -1));
+    .sort((a, b) => b.jobs.length - a.jobs.length || Date.parse(b.lastAt) - Date.parse(a.lastAt));
 }
 
 /** `new`: none of the earlier jobs failed so. `back`: some did, and then none for as long as the page looks back. */
@@ -58,8 +58,10 @@ function groupOf(key: string, members: readonly JobView[]): FailureGroup {
 const failedAt = ({ failure, endedAt, submittedAt }: JobView): string => failure?.failedAt ?? endedAt ?? submittedAt;
 
 /** Of the author's own code; else the first there is. Node's own frames and Jobyard's are left out of a stack. */
-function topFrame(stack: string | undefined): string | undefined {
-  const frames = stack?.split("\n").map((frame) => frame.trim().replace(/^at (?:async )?/, "")) ?? [];
-  const own = frames.find((frame) => !frame.includes("node_modules/") && !frame.includes("<anonymous>"));
-  return own ?? frames.find((frame) => frame !== "");
+function topFrame(stack = ""): string | undefined {
+  const frames = stack
+    .split("\n")
+    .map((frame) => frame.trim().replace(/^at (?:async )?/, ""))
+    .filter((frame) => frame !== "");
+  return frames.find((frame) => !frame.includes("node_modules/") && !frame.includes("<anonymous>")) ?? frames[0];
 }

@@ -37,7 +37,9 @@ export function usePauseActions() {
 }
 
 /** A view has the fields of its kind. */
-export function subjectOf(view: Pick<PauseView, "kind" | "tenantName" | "jobType" | "pool" | "priority">): PauseSubject {
+export function subjectOf(
+  view: Pick<PauseView, "kind" | "tenantName" | "jobType" | "pool" | "priority">,
+): PauseSubject {
   const { kind, tenantName = "", jobType = "", pool = "", priority } = view;
   switch (kind) {
     case "tenant":

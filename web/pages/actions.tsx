@@ -50,16 +50,14 @@ const COLUMNS: readonly Column<ActionView>[] = [
       </>
     ),
   },
-  ...(["matched", "done", "refused", "failed"] as const).map(
-    (id): Column<ActionView> => ({
-      id,
-      title: { matched: "Jobs", done: "Done", refused: "Refused", failed: "Failed" }[id],
-      width: "84px",
-      isNumber: true,
-      ...(id === "matched" || id === "done" ? {} : { hide: "medium" as const }),
-      cell: ({ counts, dryRun }) => (dryRun && id !== "matched" ? "" : numberText(counts[id])),
-    }),
-  ),
+  ...(["matched", "done", "refused", "failed"] as const).map((id): Column<ActionView> => ({
+    id,
+    title: { matched: "Jobs", done: "Done", refused: "Refused", failed: "Failed" }[id],
+    width: "84px",
+    isNumber: true,
+    ...(id === "matched" || id === "done" ? {} : { hide: "medium" as const }),
+    cell: ({ counts, dryRun }) => (dryRun && id !== "matched" ? "" : numberText(counts[id])),
+  })),
   {
     id: "started",
     title: "Started",
@@ -93,8 +91,8 @@ export function Page() {
               title="No actions yet"
               cli={`jobyard actions start requeue --tenant ${shellWord(tenantName ?? "demo")} --state failed --since 24h`}
             >
-              An action cancels, requeues or tags all jobs that fit a filter. Choose a filter in the list of jobs, and then
-              all that match. In a terminal, this counts them first:
+              An action cancels, requeues or tags all jobs that fit a filter. Choose a filter in the list of jobs, and
+              then all that match. In a terminal, this counts them first:
             </Empty>
           }
         />

@@ -99,11 +99,16 @@ function noveltiesOf(earlier: FailedJobs | undefined, since: string): NoveltyIn 
   const now = Date.now();
   const spanMs = now - (instantOf(since, now)?.getTime() ?? now);
   const title = SPANS.find(([span]) => span === since)?.[1] ?? since;
-  const among = earlier.isPart ? `the ${numberText(earlier.jobs.length)} jobs that failed before` : "the jobs before that are kept";
+  const among = earlier.isPart
+    ? `the ${numberText(earlier.jobs.length)} jobs that failed before`
+    : "the jobs before that are kept";
   return (group) => {
     const novelty = noveltyOf(group, groups, spanMs);
     if (novelty === undefined) return undefined;
-    const why = novelty === "new" ? `None of ${among} failed so.` : `Jobs failed so before, and then none for ${title} or longer.`;
+    const why =
+      novelty === "new"
+        ? `None of ${among} failed so.`
+        : `Jobs failed so before, and then none for ${title} or longer.`;
     return { novelty, why };
   };
 }

@@ -87,7 +87,12 @@ export function Page() {
               : `${failed.data.length === NAMED_MAX ? `${NAMED_MAX} or more` : failed.data.length} of the last 24 h`
           }
         />
-        <Card title="Delayed" href={to("delayed")} value={data && countText(data.delayed)} detail="wait for their time" />
+        <Card
+          title="Delayed"
+          href={to("delayed")}
+          value={data && countText(data.delayed)}
+          detail="wait for their time"
+        />
         <Card
           title="Timers"
           href={href("/timers", { tenant: tenantName })}
@@ -120,7 +125,9 @@ export function Page() {
             {failed.data?.length === 0 && late?.length === 0 ? <p className="muted">Nothing does.</p> : null}
           </div>
         </Panel>
-        <Panel title={running.data?.length === NAMED_MAX ? `Running longest of the newest ${NAMED_MAX}` : "Running longest"}>
+        <Panel
+          title={running.data?.length === NAMED_MAX ? `Running longest of the newest ${NAMED_MAX}` : "Running longest"}
+        >
           <div className="lines">
             {running.data
               ?.toSorted((a, b) => ((a.startedAt ?? "") < (b.startedAt ?? "") ? -1 : 1))
@@ -192,7 +199,9 @@ function Paused({ tenantName }: { readonly tenantName: string }) {
       </span>
       <Link
         className="link"
-        href={isTenants ? href("/access", { tenant: tenantName, tab: "limits" }) : href("/workers", { tenant: tenantName })}
+        href={
+          isTenants ? href("/access", { tenant: tenantName, tab: "limits" }) : href("/workers", { tenant: tenantName })
+        }
       >
         {isTenants ? "Limits" : "Workers and pools"}
       </Link>

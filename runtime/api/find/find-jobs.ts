@@ -125,9 +125,13 @@ export async function ownChanges(indexer: Pick<JobIndexer, "flush">): Promise<vo
 const lastChangeOf = ({ submittedAt, startedAt, endedAt }: Job): Date => endedAt ?? startedAt ?? submittedAt;
 
 /** Throws InvalidRequestError for delayed jobs in other states than `queued`. */
-export function assertDelayed({ delayed, state = "queued" }: Pick<JobFilter, "delayed" | "state">, target: string): void {
+export function assertDelayed(
+  { delayed, state = "queued" }: Pick<JobFilter, "delayed" | "state">,
+  target: string,
+): void {
   const others = [state].flat().filter((one) => one !== "queued");
-  if (delayed && others.length > 0) throw invalidField(target, `must not be given together with state ${others.join(", ")}`);
+  if (delayed && others.length > 0)
+    throw invalidField(target, `must not be given together with state ${others.join(", ")}`);
 }
 
 /** As other lists, with tokens that are checked. Throws InvalidRequestError. */

@@ -44,7 +44,9 @@ export function createReadOverview({ index, indexer, now, monotonicNow }: Overvi
       read("succeeded", since),
     ]);
     const waiting = queued.filter(({ runAt }) => runAt === undefined || runAt <= at);
-    const oldest = isAll(queued) ? waiting.map(({ jobId, runAt }) => runAt ?? jobTime(jobId)).toSorted(byTime)[0] : undefined;
+    const oldest = isAll(queued)
+      ? waiting.map(({ jobId, runAt }) => runAt ?? jobTime(jobId)).toSorted(byTime)[0]
+      : undefined;
     return {
       tenantName,
       waiting: { count: waiting.length, isMore: !isAll(queued) },

@@ -45,7 +45,8 @@ const ARTIFACTS: CommandSpec = {
     },
     {
       name: "download",
-      summary: "Download all or some files of the latest attempt, or all as one ZIP. Existing files are not overwritten.",
+      summary:
+        "Download all or some files of the latest attempt, or all as one ZIP. Existing files are not overwritten.",
       examples: [
         "artifacts download <jobId>                  # into ./<jobId>",
         "artifacts download <jobId> --to out",
@@ -132,12 +133,7 @@ export const JOBS: readonly CommandSpec[] = [
       "jobs <batchId> --limit 100000 --json | jq -r '.items[].jobId'",
     ],
     arguments: [{ name: "[id]", text: "a batch or a job (default: all jobs of a tenant, newest first)" }],
-    options: [
-      ...REMOTE,
-      ...FILTER,
-      TENANT,
-      limit(1_000_000, 50),
-    ],
+    options: [...REMOTE, ...FILTER, TENANT, limit(1_000_000, 50)],
     load: async () => (await import("../commands/jobs.ts")).jobs,
   },
   {

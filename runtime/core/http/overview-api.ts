@@ -16,10 +16,10 @@ const countedSchema = z
 export const overviewSchema = z
   .object({
     tenantName: z.string(),
-    waiting: countedSchema.meta({ description: "Queued jobs that may start." }),
-    delayed: countedSchema.meta({ description: "Queued jobs whose time has not come." }),
+    waiting: countedSchema,
+    delayed: countedSchema,
     running: countedSchema,
-    failed: countedSchema.meta({ description: "Jobs that failed for good and were not requeued since." }),
+    failed: countedSchema,
     oldestWaitingAt: instant.optional().meta({
       description: "Since when the job that waits longest may start. Absent: none waits, or not all were counted.",
     }),
@@ -27,13 +27,16 @@ export const overviewSchema = z
       .object({
         since: instant.meta({ description: "Six hours ago. Later if more jobs ended than are counted." }),
         spanMs: z.number().min(1),
-        spans: z.array(z.object({ succeeded: count, failed: count })).meta({ description: "Oldest first, without gaps." }),
+        spans: z
+          .array(z.object({ succeeded: count, failed: count }))
+          .meta({ description: "Oldest first, without gaps." }),
       })
       .meta({ id: "JobCourse", description: "How the jobs of the last hours ended, by the time of their submit." }),
   })
   .meta({
     id: "Overview",
-    description: "From the index: what a worker has changed is counted after one to two seconds.",
+    description:
+      "Waiting are queued jobs that may start, delayed those whose time has not come. From the index: what a worker has changed is counted after one to two seconds.",
   });
 
 export type OverviewView = Frozen<z.infer<typeof overviewSchema>>;

@@ -141,7 +141,8 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
   it("pauses a job type, seen on Overview, and a pool; sets quotas, retention and weights", async () => {
     const { page } = ada;
     const dialog = page.getByRole("dialog");
-    const held = async () => (await admin.pauses.list()).map(({ kind, jobType, pool, reason }) => ({ kind, jobType, pool, reason }));
+    const held = async () =>
+      (await admin.pauses.list()).map(({ kind, jobType, pool, reason }) => ({ kind, jobType, pool, reason }));
     const zip = new Uint8Array(testPackage({ jobs: { Held: "return { output: 1 };" } }));
     await dashboard.client.management.publishPackage(TENANT, PACKAGE, zip);
     await ada.goto(`/access?tenant=${TENANT}&tab=limits`);
@@ -166,7 +167,10 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
 
     await page.getByRole("button", { name: "Set quotas" }).click();
     await dialog.getByLabel(/^Jobs in a day/).fill("10.5");
-    await dialog.getByText(/must be a whole number/).first().waitFor();
+    await dialog
+      .getByText(/must be a whole number/)
+      .first()
+      .waitFor();
     await dialog.getByLabel(/^Jobs in a day/).fill("5000");
     await dialog.getByRole("button", { name: "Set", exact: true }).click();
     await page.getByText(/of 5,000$/).waitFor(WAIT);

@@ -234,7 +234,13 @@ describe("the overview of a tenant", () => {
     [waiting, delayed, running, failed].map(({ count, isMore }) => `${count}${isMore ? "+" : ""}`);
 
   it("counts what waits, runs, has failed and is delayed, with what waits longest and how jobs ended", async () => {
-    const [oldest, , running, ...ended] = [await submit(), await submit(), await submit(), await submit(), await submit()];
+    const [oldest, , running, ...ended] = [
+      await submit(),
+      await submit(),
+      await submit(),
+      await submit(),
+      await submit(),
+    ];
     await submit({ runAt: new Date(Date.now() + 3_600_000).toISOString() });
     const [failed, succeeded] = ended as [string, string];
     await api.index.write([move(running!, "running"), move(failed, "failed"), move(succeeded, "succeeded")]);
@@ -275,6 +281,8 @@ describe("the overview of a tenant", () => {
     const reached = times[OVERVIEW_ENTRIES_MAX_COUNT - 1]!;
     expect(Date.parse(seen.course.since)).toBe(Math.max(reached, Date.parse(seen.course.since)));
     const all = seen.course.spans.reduce((sum, span) => sum + span.failed, 0);
-    expect(all).toBe(times.slice(0, OVERVIEW_ENTRIES_MAX_COUNT).filter((time) => time >= Date.parse(seen.course.since)).length);
+    expect(all).toBe(
+      times.slice(0, OVERVIEW_ENTRIES_MAX_COUNT).filter((time) => time >= Date.parse(seen.course.since)).length,
+    );
   });
 });

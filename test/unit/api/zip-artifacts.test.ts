@@ -54,7 +54,7 @@ describe("all artifacts as one ZIP", () => {
     const { artifacts, open, events } = filesOf([64 * MiB, 1]);
     const { stream } = zipArtifacts({ artifacts, open, modifiedAt });
     const reader = stream[Symbol.asyncIterator]();
-    for (let taken = 0; taken < MiB; ) taken += ((await reader.next()).value as Buffer).length;
+    for (let taken = 0; taken < MiB;) taken += ((await reader.next()).value as Buffer).length;
     expect(events.filter((event) => event.startsWith("open"))).toEqual(["open f0.bin"]);
     expect(events.filter((event) => event.startsWith("read")).length).toBeLessThan(8);
     // The reader leaves.
@@ -78,9 +78,9 @@ describe("all artifacts as one ZIP", () => {
     expect(zipNames(["a/b.txt", "ü 😀/.profile", "no-ending", "a.tar.gz"])).toEqual([
       ...["a/b.txt", "ü 😀/.profile", "no-ending", "a.tar.gz"],
     ]);
-    expect(zipNames(["c:run.exe", "c_run.exe", "C_RUN.exe", "a?*<>|\"b", "NUL", "com1.txt", "end. /x", "console"])).toEqual([
-      ...["c_run.exe", "c_run-2.exe", "C_RUN-3.exe", "a_____b", "_NUL", "_com1.txt", "end._/x", "console"],
-    ]);
+    expect(
+      zipNames(["c:run.exe", "c_run.exe", "C_RUN.exe", 'a?*<>|"b', "NUL", "com1.txt", "end. /x", "console"]),
+    ).toEqual([...["c_run.exe", "c_run-2.exe", "C_RUN-3.exe", "a______b", "_NUL", "_com1.txt", "end._/x", "console"]]);
     expect(zipNames([".profile", ".PROFILE"])).toEqual([".profile", ".PROFILE-2"]);
   });
 });

@@ -65,12 +65,29 @@ describe("events of a job", () => {
     ...{ state: "failed", submittedAt: at(0), submittedBy: "ada", endedAt: at(9) },
     failure: { message: "no total" },
     history: [
-      { execution: 1, attempt: 1, workerId: "w-1", startedAt: at(1), endedAt: at(2), outcome: "failed", code: "JobFailed" },
+      {
+        execution: 1,
+        attempt: 1,
+        workerId: "w-1",
+        startedAt: at(1),
+        endedAt: at(2),
+        outcome: "failed",
+        code: "JobFailed",
+      },
       { execution: 2, attempt: 2, workerId: "w-1", startedAt: at(3) },
-      { execution: 3, attempt: 2, workerId: "w-2", startedAt: at(8), endedAt: at(9), outcome: "failed", code: "JobFailed" },
+      {
+        execution: 3,
+        attempt: 2,
+        workerId: "w-2",
+        startedAt: at(8),
+        endedAt: at(9),
+        outcome: "failed",
+        code: "JobFailed",
+      },
     ],
   } as unknown as JobView;
-  const told = (one: JobView) => eventsOf(one).map((event) => `${event.at.slice(14, 16)} ${event.word} ${event.detail}`.trim());
+  const told = (one: JobView) =>
+    eventsOf(one).map((event) => `${event.at.slice(14, 16)} ${event.word} ${event.detail}`.trim());
 
   it("starts, their ends and a worker that was lost are told in order, the failure at the last end only", () => {
     expect(told(job)).toEqual([

@@ -19,7 +19,7 @@ const JOB = { tenantName: "demo", jobType: "Count", jobName: "Count", jobProcess
 
 describe("many jobs from text", () => {
   it("cells get the types of the schema, and columns of the job are no parameters", () => {
-    const text = "jobName,count,ok,list,note,tags,priority\nfirst,3,TRUE,\"[1, 2]\",7,a  b:1,high\n,,,,,,\n,4,,,,,\n";
+    const text = 'jobName,count,ok,list,note,tags,priority\nfirst,3,TRUE,"[1, 2]",7,a  b:1,high\n,,,,,,\n,4,,,,,\n';
     expect(readLines(text, target)).toEqual({
       format: "CSV",
       problems: [],

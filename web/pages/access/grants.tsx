@@ -100,37 +100,37 @@ function PutGrant({ tenantName, grant }: { readonly tenantName: string; readonly
   const [access, setAccess] = useState<TenantAccess>(grant?.access ?? "submit");
   const actions = useAccessActions();
   return (
-      <DialogButton
-        kind={grant === undefined ? "primary" : "quiet"}
-        button={grant === undefined ? "Grant access" : "Change"}
-        title={grant === undefined ? `Grant access to ${tenantName}` : `Access of ${grant.name} to ${tenantName}`}
-        cli={`jobyard grants ${shellWord(tenantName)} --grant ${shellWord(principalId === "" ? "<object id>" : principalId)} --access ${access} --name ${shellWord(name === "" ? "<name>" : name)}`}
-        verb="Grant"
-        problem={principalId === "" || name === "" ? "It needs an object id and a name." : undefined}
-        action={async () => {
-          await actions.grant.mutateAsync({ tenantName, principalId, access, name });
-          return `${name} has the grant "${access}" on ${tenantName}.`;
-        }}
-      >
-        {grant === undefined ? (
-          <TextField
-            label="Object id of the user or of the application's service principal"
-            value={principalId}
-            onChange={(value) => setId(value.trim().toLowerCase())}
-            placeholder="00000000-0000-0000-0000-000000000000"
-          />
-        ) : null}
-        <TextField label="A name for people" value={name} onChange={setName} placeholder="Ada (accounting)" />
-        <fieldset className="choices">
-          <legend>Access; each includes the ones before it</legend>
-          {TENANT_ACCESS.map((one) => (
-            <label key={one} className="row">
-              <input type="radio" name="access" checked={access === one} onChange={() => setAccess(one)} />
-              {one} <span className="muted">{MEANS[one]}</span>
-            </label>
-          ))}
-        </fieldset>
-      </DialogButton>
+    <DialogButton
+      kind={grant === undefined ? "primary" : "quiet"}
+      button={grant === undefined ? "Grant access" : "Change"}
+      title={grant === undefined ? `Grant access to ${tenantName}` : `Access of ${grant.name} to ${tenantName}`}
+      cli={`jobyard grants ${shellWord(tenantName)} --grant ${shellWord(principalId === "" ? "<object id>" : principalId)} --access ${access} --name ${shellWord(name === "" ? "<name>" : name)}`}
+      verb="Grant"
+      problem={principalId === "" || name === "" ? "It needs an object id and a name." : undefined}
+      action={async () => {
+        await actions.grant.mutateAsync({ tenantName, principalId, access, name });
+        return `${name} has the grant "${access}" on ${tenantName}.`;
+      }}
+    >
+      {grant === undefined ? (
+        <TextField
+          label="Object id of the user or of the application's service principal"
+          value={principalId}
+          onChange={(value) => setId(value.trim().toLowerCase())}
+          placeholder="00000000-0000-0000-0000-000000000000"
+        />
+      ) : null}
+      <TextField label="A name for people" value={name} onChange={setName} placeholder="Ada (accounting)" />
+      <fieldset className="choices">
+        <legend>Access; each includes the ones before it</legend>
+        {TENANT_ACCESS.map((one) => (
+          <label key={one} className="row">
+            <input type="radio" name="access" checked={access === one} onChange={() => setAccess(one)} />
+            {one} <span className="muted">{MEANS[one]}</span>
+          </label>
+        ))}
+      </fieldset>
+    </DialogButton>
   );
 }
 

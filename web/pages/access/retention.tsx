@@ -117,7 +117,11 @@ function SetDays({ tenantName, retention, state, refused }: SetProps & { readonl
       onOpen={() => setDays({})}
       cli={`jobyard retention ${shellWord(tenantName)} --outcome ${state} ${PARTS.map(({ field, option }) => `${option} ${textOf(field)}`).join(" ")}`}
       action={async () => {
-        const [rowDays, logDays, fileDays] = PARTS.map(({ field }) => Number(textOf(field))) as [number, number, number];
+        const [rowDays, logDays, fileDays] = PARTS.map(({ field }) => Number(textOf(field))) as [
+          number,
+          number,
+          number,
+        ];
         await set.mutateAsync({ ...bodyOf(retention), [state]: { rowDays, logDays, fileDays } });
         return `The days of ${state} jobs are set.`;
       }}

@@ -74,20 +74,20 @@ function Create() {
   const [name, setName] = useState("");
   const { createTenant } = useAccessActions();
   return (
-      <DialogButton
-        button="Create a tenant"
-        title="Create a tenant"
-        kind="primary"
-        cli={`jobyard tenants --create ${shellWord(name === "" ? "<name>" : name)}`}
-        verb="Create"
-        problem={name === "" ? "Give it a name." : undefined}
-        action={async () => {
-          await createTenant.mutateAsync(name);
-          return `The tenant ${name} exists.`;
-        }}
-      >
-        <TextField label="Name" value={name} onChange={setName} placeholder="acme" />
-      </DialogButton>
+    <DialogButton
+      button="Create a tenant"
+      title="Create a tenant"
+      kind="primary"
+      cli={`jobyard tenants --create ${shellWord(name === "" ? "<name>" : name)}`}
+      verb="Create"
+      problem={name === "" ? "Give it a name." : undefined}
+      action={async () => {
+        await createTenant.mutateAsync(name);
+        return `The tenant ${name} exists.`;
+      }}
+    >
+      <TextField label="Name" value={name} onChange={setName} placeholder="acme" />
+    </DialogButton>
   );
 }
 
@@ -112,8 +112,8 @@ function Weigh({ tenant: { tenantName, weight } }: { readonly tenant: TenantView
     >
       <TextField label="Weight" type="number" value={text} onChange={setText} problem={problem} />
       <p className="muted">
-        While tenants compete, each gets slots in proportion to its weight: three for each one of a tenant with weight 1.
-        What it does not use goes to the others.
+        While tenants compete, each gets slots in proportion to its weight: three for each one of a tenant with weight
+        1. What it does not use goes to the others.
       </p>
     </DialogButton>
   );

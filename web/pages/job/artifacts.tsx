@@ -69,7 +69,8 @@ export function Artifacts({ job }: { readonly job: JobView }) {
           Download all as one ZIP
         </Download>
         <span className="muted">
-          {counted(artifacts.data.length, "file")}, {bytesText(artifacts.data.reduce((sum, { bytes }) => sum + bytes, 0))}
+          {counted(artifacts.data.length, "file")},{" "}
+          {bytesText(artifacts.data.reduce((sum, { bytes }) => sum + bytes, 0))}
         </span>
       </div>
       <CliLine line={`jobyard artifacts download ${shellWord(job.jobId)} --zip`} />

@@ -27,7 +27,7 @@ import { JobLog } from "./log.tsx";
 export interface JobDetailProps {
   readonly jobId: string;
   /** Given: it stands beside a list, and this closes it. */
-  readonly onClose?: () => void;
+  readonly onClose?: (() => void) | undefined;
 }
 
 export function JobDetail({ jobId, onClose }: JobDetailProps) {
@@ -85,11 +85,7 @@ function Head({ job, onClose, children }: HeadProps) {
   const { jobId, jobName, batchId } = job;
   if (onClose === undefined)
     return (
-      <PageHead
-        title={jobName}
-        up={{ href: batchHref(batchId), title: "Batch" }}
-        actions={<JobActions job={job} />}
-      >
+      <PageHead title={jobName} up={{ href: batchHref(batchId), title: "Batch" }} actions={<JobActions job={job} />}>
         {children}
       </PageHead>
     );

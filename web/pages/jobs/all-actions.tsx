@@ -42,7 +42,13 @@ export const AllActions = (props: AllActionsProps) => (
   </>
 );
 
-function StartAction({ tenantName, filter, refused, onStarted, kind }: AllActionsProps & { readonly kind: ActionKind }) {
+function StartAction({
+  tenantName,
+  filter,
+  refused,
+  onStarted,
+  kind,
+}: AllActionsProps & { readonly kind: ActionKind }) {
   const [words, setWords] = useState("");
   const { start } = useActionCommands(tenantName);
   const meant = meantBy(kind, filter);
@@ -79,7 +85,9 @@ function StartAction({ tenantName, filter, refused, onStarted, kind }: AllAction
       <p>
         {statesText(kind, meant)} that fit the filter and were submitted until now {MEANS[kind]}
       </p>
-      {isTagging ? <TextField label="Tags, separated by spaces" value={words} onChange={setWords} placeholder="looked-at" /> : null}
+      {isTagging ? (
+        <TextField label="Tags, separated by spaces" value={words} onChange={setWords} placeholder="looked-at" />
+      ) : null}
       <Count tenantName={tenantName} bodyOf={() => ({ ...body(), ...(isTagging && { tags: ["count"] }) })} />
     </DialogButton>
   );
@@ -88,7 +96,9 @@ function StartAction({ tenantName, filter, refused, onStarted, kind }: AllAction
 /** Only of states in which the kind does something. Undefined: there are none. */
 function meantBy(kind: ActionKind, filter: JobFilter): JobFilter | undefined {
   if (filter.states.length === 0) return filter;
-  const states = filter.states.filter((state) => refusedState(kind, state === "delayed" ? "queued" : state) === undefined);
+  const states = filter.states.filter(
+    (state) => refusedState(kind, state === "delayed" ? "queued" : state) === undefined,
+  );
   return states.length === 0 ? undefined : { ...filter, states };
 }
 

@@ -27,6 +27,7 @@ export interface OverviewDeps {
 export type ReadOverview = (tenantName: string) => Promise<OverviewView>;
 
 const HOUR_MS = 60 * 60_000;
+const SPAN_MS = (OVERVIEW_HOURS * HOUR_MS) / OVERVIEW_SPANS;
 
 export function createReadOverview({ index, indexer, now, monotonicNow }: OverviewDeps): ReadOverview {
   const known = new Map<string, { readonly at: number; readonly overview: Promise<OverviewView> }>();
@@ -34,7 +35,9 @@ export function createReadOverview({ index, indexer, now, monotonicNow }: Overvi
   async function count(tenantName: string): Promise<OverviewView> {
     await ownChanges(indexer);
     const at = now();
-    const since = new Date(at.getTime() - OVERVIEW_HOURS * HOUR_MS);
+    // The same for ten minutes, so that the bars of a chart stand still.
+    const until = new Date(Math.ceil(at.getTime() / SPAN_MS) * SPAN_MS);
+    const since = new Date(until.getTime() - OVERVIEW_SPANS * SPAN_MS);
     const read = (state: JobState, from?: Date): Promise<readonly IndexEntry[]> =>
       index.read({ tenantName, state }, { since: from, limit: OVERVIEW_ENTRIES_MAX_COUNT });
     const [queued, running, failed, succeeded] = await Promise.all([
@@ -54,7 +57,7 @@ export function createReadOverview({ index, indexer, now, monotonicNow }: Overvi
       running: { count: running.length, isMore: !isAll(running) },
       failed: { count: failed.length, isMore: !isAll(failed) },
       ...(oldest && { oldestWaitingAt: oldest.toISOString() }),
-      course: courseOf({ succeeded, failed }, since, at),
+      course: courseOf({ succeeded, failed }, since, until),
     };
   }
 
@@ -76,14 +79,14 @@ const byTime = (a: Date, b: Date): number => a.getTime() - b.getTime();
 function courseOf(
   ended: Readonly<Record<"succeeded" | "failed", readonly IndexEntry[]>>,
   since: Date,
-  at: Date,
+  until: Date,
 ): OverviewView["course"] {
   const reached = Object.values(ended).flatMap((entries) => {
     const last = entries.at(-1);
     return last === undefined || isAll(entries) ? [] : [jobTime(last.jobId).getTime()];
   });
   const from = Math.max(since.getTime(), ...reached);
-  const spanMs = Math.max(1, (at.getTime() - from) / OVERVIEW_SPANS);
+  const spanMs = Math.max(1, (until.getTime() - from) / OVERVIEW_SPANS);
   const spans = Array.from({ length: OVERVIEW_SPANS }, () => ({ succeeded: 0, failed: 0 }));
   for (const state of ["succeeded", "failed"] as const) {
     for (const { jobId } of ended[state]) {

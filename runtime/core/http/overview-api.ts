@@ -25,7 +25,9 @@ export const overviewSchema = z
     }),
     course: z
       .object({
-        since: instant.meta({ description: "Six hours ago. Later if more jobs ended than are counted." }),
+        since: instant.meta({
+          description: "Six hours before the end of the current span. Later if more jobs ended than are counted.",
+        }),
         spanMs: z.number().min(1),
         spans: z
           .array(z.object({ succeeded: count, failed: count }))

@@ -59,6 +59,7 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapIdentityGrants: (grants) => faulty(grants, dependencies),
   wrapQuotas: (quotas) => faulty(quotas, dependencies),
   wrapActions: (actions) => faulty(actions, dependencies),
+  wrapIndex: (index) => faulty(index, dependencies),
   wrapRetentions: (retentions) => faulty(retentions, dependencies),
   wrapAudit: (audit) => ({
     ...audit,

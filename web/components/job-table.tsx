@@ -58,7 +58,11 @@ const withBatchOf = ([state, job, ...others]: readonly Column<JobView>[]) =>
     .map((column) => (column.id === "run" ? { ...column, hide: "small" as const } : column));
 
 /** Beside a job. */
-const NARROW: ReadonlySet<string> = new Set(["state", "job", "submitted"]);
+const NARROW_WIDTHS: Readonly<Record<string, string | undefined>> = {
+  state: "112px",
+  job: undefined,
+  submitted: "92px",
+};
 
 export interface JobTableProps {
   readonly jobs: readonly JobView[] | undefined;
@@ -77,7 +81,11 @@ export interface JobTableProps {
 export function JobTable({ jobs, withBatch = false, current, hrefOf = jobHref, ...rest }: JobTableProps) {
   const columns = useMemo(() => {
     const all = columnsOf(hrefOf);
-    if (current !== undefined) return all.filter(({ id }) => NARROW.has(id));
+    if (current !== undefined)
+      return all.flatMap((column) => {
+        const width = NARROW_WIDTHS[column.id];
+        return column.id in NARROW_WIDTHS ? [{ ...column, ...(width !== undefined && { width }) }] : [];
+      });
     return withBatch ? withBatchOf(all) : all;
   }, [hrefOf, withBatch, current === undefined]);
   return (

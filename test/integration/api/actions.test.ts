@@ -113,6 +113,15 @@ describe("actions on many jobs", () => {
     );
   });
 
+  it("a delayed job that gets a tag is listed as delayed still", async () => {
+    const [delayed] = await submit(1, { delayMs: 3_600_000 });
+    await carriedOut({ kind: "tag", filter: { delayed: true }, tags: ["late"] });
+    await eventually(async () => {
+      const { body } = await api.get(`/v1/tenants/${tenant}/jobs?delayed=true&tag=late`);
+      expect(body.items.map(({ jobId }) => jobId)).toEqual([delayed]);
+    });
+  });
+
   it("requeues what has failed, once each, with a bell", async () => {
     const jobs = await submit(4);
     for (const jobId of jobs.slice(0, 3)) await claimAndEnd(api.jobs, jobId, "failed");

@@ -6,7 +6,7 @@ import { ErrorNote } from "../../components/error-note.tsx";
 import { TextField } from "../../components/field.tsx";
 import { Ghost } from "../../components/ghost.tsx";
 import { Panel } from "../../components/panel.tsx";
-import { Ago, At } from "../../components/times.tsx";
+import { Ago } from "../../components/times.tsx";
 import { bytesText, numberText } from "../../components/time-text.ts";
 import { useLimitActions, useQuotas } from "../../data/limits.ts";
 import { QUOTA_MAX } from "../../../runtime/core/limits.ts";
@@ -50,7 +50,7 @@ function Use({ of: { jobsPerDay, storedBytes } }: { readonly of: QuotaView }) {
           part={jobsPerDay.used / jobsPerDay.limit}
           text={`${numberText(jobsPerDay.used)} of ${numberText(jobsPerDay.limit)}`}
         >
-          until <At at={jobsPerDay.until} />
+          ends <Ago at={jobsPerDay.until} />
         </Used>
       )}
       {storedBytes === undefined ? null : (
@@ -79,12 +79,12 @@ interface UsedProps {
 
 const Used = ({ title, part, text, children }: UsedProps) => (
   <div title={text}>
-    <span>{title}</span>
+    <span className="nowrap">{title}</span>
     <span className="bar x" data-s={part >= 1 ? "failed" : undefined}>
       <i style={{ width: `${Math.min(1, Number.isFinite(part) ? part : 1) * 100}%` }} />
     </span>
-    <b>{text}</b>
-    <span className="muted hide-medium">{children}</span>
+    <b className="nowrap">{text}</b>
+    <span className="muted nowrap hide-medium">{children}</span>
   </div>
 );
 

@@ -38,7 +38,7 @@ const columnsOf = (hrefOf: HrefOf): readonly Column<JobView>[] => [
       </>
     ),
   },
-  { id: "wait", title: "Wait", width: "96px", isNumber: true, hide: "medium", cell: (job) => <Wait job={job} /> },
+  { id: "wait", title: "Wait", width: "112px", isNumber: true, hide: "medium", cell: (job) => <Wait job={job} /> },
   { id: "run", title: "Run", width: "clamp(84px, 12vw, 148px)", isNumber: true, cell: (job) => <Run job={job} /> },
   { id: "try", title: "Attempt", width: "88px", isNumber: true, hide: "small", cell: ({ attempts }) => attempts || "" },
   {
@@ -59,9 +59,9 @@ const withBatchOf = ([state, job, ...others]: readonly Column<JobView>[]) =>
 
 /** Beside a job. */
 const NARROW_WIDTHS: Readonly<Record<string, string | undefined>> = {
-  state: "112px",
+  state: "108px",
   job: undefined,
-  submitted: "92px",
+  submitted: "108px",
 };
 
 export interface JobTableProps {

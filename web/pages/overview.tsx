@@ -244,7 +244,7 @@ function Pools({
           return (
             <div key={pool}>
               <span className="x cut">{pool}</span>
-              <span className="bar" style={{ width: 120 }}>
+              <span className="bar hide-small" style={{ width: 120 }}>
                 <i style={{ width: `${all === 0 ? 0 : (used / all) * 100}%` }} />
               </span>
               <span className="muted">

@@ -45,7 +45,7 @@ const COLUMNS: readonly Column<ActionView>[] = [
     title: "Action",
     cell: (action) => (
       <>
-        <span className="name">{action.dryRun ? `count for ${action.kind}` : action.kind}</span>
+        <span className="name">{action.dryRun ? `count for ${action.kind}` : action.kind}</span>{" "}
         <span className="sub">{filterText(action)}</span>
       </>
     ),

@@ -142,8 +142,8 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))(
       for (const jobId of jobs) await eventually(async () => expect(await starts(jobId)).toBe(2), WAIT);
 
       const delayed = Array.from({ length: 600 }, (_, index) => ({
-        ...{ tenantName: TENANT, jobType: "Fail", jobName: `later ${index}`, jobProcessorPackageName: "test.zip" },
-        ...{ delayMs: 3_600_000, tags: ["later"] },
+        ...{ tenantName: TENANT, jobType: "Count", jobName: `later ${index}`, jobProcessorPackageName: TYPED },
+        ...{ parameters: { count: 1 }, delayMs: 3_600_000, tags: ["later"] },
       }));
       for await (const result of management().submitJobs(delayed)) expect(result).toHaveProperty("jobId");
       await at("/jobs", "&state=delayed&tag=later");

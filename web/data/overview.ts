@@ -19,12 +19,12 @@ export function useOverview(tenantName: string | undefined) {
   });
 }
 
-/** The newest jobs that failed in the last day. */
-export function useLatestFailed(tenantName: string | undefined) {
+/** The newest jobs that failed in the last day. `enabled`: there are any. */
+export function useLatestFailed(tenantName: string | undefined, enabled: boolean) {
   const client = useClient();
   return useQuery({
     queryKey: ["overview", tenantName, "failed"],
-    enabled: tenantName !== undefined,
+    enabled,
     queryFn: ({ signal }) => {
       const since = new Date(Date.now() - FAILED_SINCE_MS);
       return newest(client, tenantName ?? "", { state: "failed", since, signal });
@@ -32,11 +32,11 @@ export function useLatestFailed(tenantName: string | undefined) {
   });
 }
 
-export function useRunning(tenantName: string | undefined) {
+export function useRunning(tenantName: string | undefined, enabled: boolean) {
   const client = useClient();
   return useQuery({
     queryKey: ["overview", tenantName, "running"],
-    enabled: tenantName !== undefined,
+    enabled,
     queryFn: ({ signal }) => newest(client, tenantName ?? "", { state: "running", signal }),
   });
 }

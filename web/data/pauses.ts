@@ -15,10 +15,6 @@ export function usePauses() {
   });
 }
 
-/** Pauses that hold jobs of this tenant. */
-export const holding = (pauses: readonly PauseView[], tenantName: string | undefined): readonly PauseView[] =>
-  pauses.filter((pause) => pause.tenantName === undefined || pause.tenantName === tenantName);
-
 export function usePauseActions() {
   const { pauses } = useClient();
   const queries = useQueryClient();

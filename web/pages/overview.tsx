@@ -20,9 +20,9 @@ import {
   useTimers,
   useWorkers,
 } from "../data/overview.ts";
-import { holding, subjectOf, usePauses } from "../data/pauses.ts";
+import { subjectOf } from "../data/pauses.ts";
 import { useAccess, useTenant } from "../data/session.ts";
-import type { JobView, OverviewView, TimerView, WorkerView } from "../../runtime/client/index.ts";
+import type { JobView, OverviewView, PauseView, TimerView, WorkerView } from "../../runtime/client/index.ts";
 import { jobsHref } from "./jobs/filter.ts";
 import { PauseText } from "./pauses/pause-text.tsx";
 
@@ -33,8 +33,11 @@ const LATE_AFTER_MS = 60_000;
 export function Page() {
   const tenantName = useTenant();
   const overview = useOverview(tenantName);
-  const failed = useLatestFailed(tenantName);
-  const running = useRunning(tenantName);
+  const { data } = overview;
+  const latestFailed = useLatestFailed(tenantName, hasAny(data?.failed));
+  const failed = noneOf(data?.failed) ?? latestFailed.data;
+  const latestRunning = useRunning(tenantName, hasAny(data?.running));
+  const running = noneOf(data?.running) ?? latestRunning.data;
   const timers = useTimers(tenantName);
   const operate = useAccess("operate");
   const workers = useWorkers(operate.allowed);
@@ -45,7 +48,6 @@ export function Page() {
         An administrator gives you a grant on one. Then this page shows its jobs.
       </Empty>
     );
-  const { data } = overview;
   const late = timers.data?.filter((timer) => isLate(timer, now));
   const slots = slotsOf(workers.data);
   const to = (state: JobFilter["states"][number]): string => jobsHref(tenantName, { states: [state] });
@@ -54,7 +56,7 @@ export function Page() {
     <>
       <PageHead title="Overview" />
       <Away />
-      <Paused tenantName={tenantName} />
+      <Paused tenantName={tenantName} pauses={data?.pauses ?? []} />
       {overview.error === null ? null : (
         <ErrorNote error={overview.error} what="The jobs cannot be counted." onRetry={() => void overview.refetch()} />
       )}
@@ -82,9 +84,9 @@ export function Page() {
           href={to("failed")}
           value={data && countText(data.failed)}
           detail={
-            failed.data === undefined
+            failed === undefined
               ? undefined
-              : `${failed.data.length === NAMED_MAX ? `${NAMED_MAX} or more` : failed.data.length} of the last 24 h`
+              : `${failed.length === NAMED_MAX ? `${NAMED_MAX} or more` : failed.length} of the last 24 h`
           }
         />
         <Card
@@ -104,7 +106,7 @@ export function Page() {
         <Course course={data?.course} />
         <Panel title="Needs somebody">
           <div className="lines">
-            {groupsOf(failed.data ?? [])
+            {groupsOf(failed ?? [])
               .slice(0, LISTED_MAX)
               .map(([message, jobs]) => (
                 <Link key={message} href={jobHref(jobs[0]?.jobId ?? "")}>
@@ -122,14 +124,12 @@ export function Page() {
                 <span className="muted">{timer.next === undefined ? "" : <Ago at={timer.next} />}</span>
               </Link>
             ))}
-            {failed.data?.length === 0 && late?.length === 0 ? <p className="muted">Nothing does.</p> : null}
+            {failed?.length === 0 && late?.length === 0 ? <p className="muted">Nothing does.</p> : null}
           </div>
         </Panel>
-        <Panel
-          title={running.data?.length === NAMED_MAX ? `Running longest of the newest ${NAMED_MAX}` : "Running longest"}
-        >
+        <Panel title={running?.length === NAMED_MAX ? `Running longest of the newest ${NAMED_MAX}` : "Running longest"}>
           <div className="lines">
-            {running.data
+            {running
               ?.toSorted((a, b) => ((a.startedAt ?? "") < (b.startedAt ?? "") ? -1 : 1))
               .slice(0, LISTED_MAX)
               .map((job) => (
@@ -141,7 +141,7 @@ export function Page() {
                   <span className="muted">{job.startedAt === undefined ? "" : <Span from={job.startedAt} />}</span>
                 </Link>
               ))}
-            {running.data?.length === 0 ? <p className="muted">No job runs now.</p> : null}
+            {running?.length === 0 ? <p className="muted">No job runs now.</p> : null}
           </div>
         </Panel>
         <Pools workers={workers.data} refused={operate.reason} />
@@ -150,7 +150,13 @@ export function Page() {
   );
 }
 
-const countText = ({ count, isMore }: OverviewView["waiting"]): string => `${numberText(count)}${isMore ? "+" : ""}`;
+type Counted = OverviewView["waiting"];
+const hasAny = (counted: Counted | undefined): boolean => counted !== undefined && counted.count > 0;
+/** What need not be read. Undefined: it is not known yet. */
+const noneOf = (counted: Counted | undefined): readonly JobView[] | undefined =>
+  counted?.count === 0 ? [] : undefined;
+
+const countText = ({ count, isMore }: Counted): string => `${numberText(count)}${isMore ? "+" : ""}`;
 
 /** How the jobs of the last hours ended. */
 function Course({ course }: { readonly course: OverviewView["course"] | undefined }) {
@@ -182,16 +188,14 @@ function paceText(count: number, spanMs: number): string {
 }
 
 /** What starts nothing new, of what holds jobs of the tenant. */
-function Paused({ tenantName }: { readonly tenantName: string }) {
-  const { data = [] } = usePauses();
-  const held = holding(data, tenantName);
-  if (held.length === 0) return null;
-  const isTenants = held.some((pause) => pause.tenantName !== undefined);
+function Paused({ tenantName, pauses }: { readonly tenantName: string; readonly pauses: readonly PauseView[] }) {
+  if (pauses.length === 0) return null;
+  const isTenants = pauses.some((pause) => pause.tenantName !== undefined);
   return (
     <div className="banner" role="status">
       <b>Paused</b>
       <span className="x">
-        {held.map((pause) => (
+        {pauses.map((pause) => (
           <span key={JSON.stringify(subjectOf(pause))} className="paused">
             <PauseText pause={pause} />
           </span>

@@ -24,15 +24,17 @@ export interface OverviewDeps {
 }
 
 /** Throws UnavailableError. */
-export type ReadOverview = (tenantName: string) => Promise<OverviewView>;
+export type ReadOverview = (tenantName: string) => Promise<Counted>;
+
+type Counted = Omit<OverviewView, "pauses">;
 
 const HOUR_MS = 60 * 60_000;
 const SPAN_MS = (OVERVIEW_HOURS * HOUR_MS) / OVERVIEW_SPANS;
 
 export function createReadOverview({ index, indexer, now, monotonicNow }: OverviewDeps): ReadOverview {
-  const known = new Map<string, { readonly at: number; readonly overview: Promise<OverviewView> }>();
+  const known = new Map<string, { readonly at: number; readonly overview: Promise<Counted> }>();
 
-  async function count(tenantName: string): Promise<OverviewView> {
+  async function count(tenantName: string): Promise<Counted> {
     await ownChanges(indexer);
     const at = now();
     // The same for ten minutes, so that the bars of a chart stand still.

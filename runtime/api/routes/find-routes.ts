@@ -1,8 +1,10 @@
 /** Finds and counts jobs of a tenant across its batches. */
 import { NotFoundError } from "../../core/errors.ts";
 import { overviewSchema } from "../../core/http/overview-api.ts";
+import { pauseView, tenantOfPause } from "../../core/http/pause-api.ts";
 import { findJobsSchema, tenantJobsParams } from "../../core/http/requests.ts";
 import { jobView, jobViewSchema, pageSchema, pageView } from "../../core/http/views.ts";
+import type { PauseBoard } from "../../lifecycle/pause-board.ts";
 import { assertDelayed, type FindJobs, findPage } from "../find/find-jobs.ts";
 import type { ReadOverview } from "../find/read-overview.ts";
 import { operation, type Operation } from "../http/operation.ts";
@@ -10,6 +12,7 @@ import { operation, type Operation } from "../http/operation.ts";
 export interface FindOperationDeps {
   readonly findJobs: FindJobs;
   readonly readOverview: ReadOverview;
+  readonly pauseBoard: Pick<PauseBoard, "current">;
 }
 
 export const findOperations = (deps: FindOperationDeps): readonly Operation[] => [findJobs(deps), getOverview(deps)];
@@ -43,7 +46,7 @@ const findJobs = ({ findJobs }: FindOperationDeps) =>
     },
   });
 
-const getOverview = ({ readOverview }: FindOperationDeps) =>
+const getOverview = ({ readOverview, pauseBoard }: FindOperationDeps) =>
   operation({
     id: "getOverview",
     method: "get",
@@ -61,6 +64,11 @@ const getOverview = ({ readOverview }: FindOperationDeps) =>
       if (!caller.mayUse(tenantName)) {
         throw new NotFoundError("TenantNotFound", `There is no tenant ${tenantName} for this caller.`);
       }
-      return { status: 200, body: await readOverview(tenantName) };
+      const overview = await readOverview(tenantName);
+      const pauses = pauseBoard.current().pauses.filter(({ subject }) => {
+        const of = tenantOfPause(subject);
+        return of === undefined || of === tenantName;
+      });
+      return { status: 200, body: { ...overview, ...(pauses.length > 0 && { pauses: pauses.map(pauseView) }) } };
     },
   });

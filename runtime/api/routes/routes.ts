@@ -193,7 +193,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...submitOperations({ ...shared, submitJob, submitMany, findBatch }),
     ...jobOperations(shared),
     ...jobOutputOperations({ ...shared, followLogEveryMs: deps.followLogEveryMs }),
-    ...findOperations({ findJobs, readOverview }),
+    ...findOperations({ ...shared, findJobs, readOverview }),
     ...actionOperations(shared),
     ...batchOperations({ ...shared, findBatch, commands: createBatchCommands(shared) }),
     ...deadLetterOperations(createDeadLetterBrowser(shared)),

@@ -1,6 +1,7 @@
 /** What a tenant's jobs are doing, in numbers. */
 import * as z from "zod";
 import { OVERVIEW_ENTRIES_MAX_COUNT } from "../limits.ts";
+import { pauseViewSchema } from "./pause-api.ts";
 import type { Frozen } from "./views.ts";
 
 const count = z.int().min(0);
@@ -23,6 +24,10 @@ export const overviewSchema = z
     oldestWaitingAt: instant.optional().meta({
       description: "Since when the job that waits longest may start. Absent: none waits, or not all were counted.",
     }),
+    pauses: z
+      .array(pauseViewSchema)
+      .optional()
+      .meta({ description: "What holds jobs of the tenant: pauses of its own, of pools and queues. Absent: nothing." }),
     course: z
       .object({
         since: instant.meta({

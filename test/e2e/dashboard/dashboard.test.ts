@@ -62,7 +62,8 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard (needs chromi
 
     const before = requests.length;
     await page.clock.runFor(60_000);
-    expect(requests.slice(before).length).toBeLessThanOrEqual(IDLE_REQUESTS_MAX);
+    const asked = requests.slice(before);
+    expect(asked.length, asked.join(", ")).toBeLessThanOrEqual(IDLE_REQUESTS_MAX);
 
     // The access token ends after an hour.
     await page.clock.fastForward(HOUR_MS);

@@ -71,6 +71,7 @@ export const ROUTES: readonly PageRoute[] = [
     nav: { icon: "events", key: "v", isLess: true },
     Page: page(() => import("./pages/events.tsx")),
   },
+  { path: "/actions", title: "Actions", Page: page(() => import("./pages/actions.tsx")) },
   { path: "/batches/:batchId", title: "Batch", Page: page(() => import("./pages/batch.tsx")) },
   { path: "/jobs/:jobId", title: "Job", Page: page(() => import("./pages/job.tsx")) },
   {

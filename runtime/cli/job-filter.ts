@@ -4,7 +4,7 @@ import { UsageError } from "./exit-codes.ts";
 import { instantIn } from "./input.ts";
 
 export interface FilterOptions {
-  readonly state?: JobState;
+  readonly state?: readonly JobState[];
   readonly type?: string;
   readonly tag?: string;
   readonly since?: string;
@@ -17,7 +17,7 @@ export function filterOf(
   { state, type, tag, since, until, delayed }: FilterOptions,
   now = new Date(),
 ): JobFilterFields {
-  if (delayed && state !== undefined && state !== "queued")
+  if (delayed && state?.some((one) => one !== "queued"))
     throw new UsageError("--delayed jobs are queued: leave out --state.");
   return {
     state,

@@ -59,6 +59,7 @@ export type {
 export type { AuditEntryView } from "../core/http/audit-api.ts";
 export type { ActionView, StartActionBody } from "../core/http/action-api.ts";
 export type { ErasureView } from "../core/http/erasure-api.ts";
+export type { OverviewView } from "../core/http/overview-api.ts";
 export type { IdentityGrantView, PutIdentityGrantBody } from "../core/http/identity-api.ts";
 export type {
   PackageJobView,

@@ -1,5 +1,5 @@
 /** Reads a list of any length, page by page. */
-import type { CallOptions, Transport } from "./transport.ts";
+import type { CallOptions, Request, Transport } from "./transport.ts";
 
 export interface PageOptions extends CallOptions {
   /** Items in one response. Default 100. */
@@ -20,7 +20,7 @@ export interface Listing<T> extends AsyncIterable<T> {
 export function listing<T>(
   transport: Pick<Transport, "json">,
   path: string,
-  query: Readonly<Record<string, string | boolean | undefined>>,
+  query: NonNullable<Request["query"]>,
   { pageSize, signal }: PageOptions,
 ): Listing<T> {
   async function* pages(from?: string): AsyncGenerator<PageView<T>> {

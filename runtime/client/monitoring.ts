@@ -7,6 +7,7 @@ import type { IdentityGrantView } from "../core/http/identity-api.ts";
 import type { PackageJobView, PackageVersionView, PackageView } from "../core/http/package-api.ts";
 import type { RetentionView } from "../core/http/retention-api.ts";
 import type { SettingView } from "../core/http/setting-api.ts";
+import type { OverviewView } from "../core/http/overview-api.ts";
 import type { JobFilterFields } from "../core/http/requests.ts";
 import type { GrantView, MeView, TenantView } from "../core/http/tenant-api.ts";
 import type { ArtifactView, BatchView, DeadLetterView, JobView } from "../core/http/views.ts";
@@ -69,12 +70,16 @@ export interface Monitoring {
   exportJobs(tenantName: string, options?: ExportOptions): AsyncGenerator<JobView>;
   /** The same as lines of text: JSON, or CSV with a header. */
   exportLines(tenantName: string, options?: ExportLinesOptions): AsyncGenerator<string>;
+  /** How many of a tenant's jobs wait, run and have failed, and how those of the last hours ended; some seconds late. */
+  getOverview(tenantName: string, options?: CallOptions): Promise<OverviewView>;
   /** Newest first. */
   getActions(tenantName: string, options?: PageOptions): Listing<ActionView>;
   getAction(tenantName: string, actionId: string, options?: CallOptions): Promise<ActionView>;
   /** Of the latest attempt. */
   getArtifacts(jobId: string, options?: CallOptions): Promise<readonly ArtifactView[]>;
   openArtifact(jobId: string, artifactPath: string, options?: CallOptions): Promise<OpenedArtifact>;
+  /** All of them as one ZIP. */
+  openArtifactsZip(jobId: string, options?: CallOptions): Promise<OpenedArtifact>;
   /** The text written so far; empty if there is none. */
   getLog(jobId: string, options?: ReadLogOptions): Promise<string>;
   /** The log as it grows, across retries, until the job has ended. Reconnects after a break. */
@@ -123,6 +128,16 @@ export function createMonitoring(transport: Transport): Monitoring {
   const items = async <T>(from: string, options?: CallOptions): Promise<readonly T[]> =>
     (await get<{ readonly items: readonly T[] }>(from, options)).items;
 
+  async function openFile(from: string, { signal }: CallOptions = {}): Promise<OpenedArtifact> {
+    const { headers, body } = await transport.stream({ path: from, signal });
+    const length = headers.get("content-length");
+    return {
+      contentType: headers.get("content-type") ?? "application/octet-stream",
+      bytes: length === null ? undefined : Number(length),
+      stream: body ?? new Blob([]).stream(),
+    };
+  }
+
   const getJob = (jobId: string, options?: CallOptions): Promise<JobView> => get(path`/v1/jobs/${jobId}`, options);
 
   const audit = (from: string, { since, actor, operation, ...options }: ListAuditOptions): Listing<AuditEntryView> =>
@@ -147,22 +162,15 @@ export function createMonitoring(transport: Transport): Monitoring {
       for await (const line of exportLines(transport, tenantName, options)) yield JSON.parse(line) as JobView;
     },
     exportLines: (tenantName, options = {}) => exportLines(transport, tenantName, options),
+    getOverview: (tenantName, options) => get(path`/v1/tenants/${tenantName}/overview`, options),
     getActions: (tenantName, options = {}) => listing(transport, path`/v1/tenants/${tenantName}/actions`, {}, options),
     getAction: (tenantName, actionId, options) => get(path`/v1/tenants/${tenantName}/actions/${actionId}`, options),
     getArtifacts: (jobId, options) => items(path`/v1/jobs/${jobId}/artifacts`, options),
-    async openArtifact(jobId, artifactPath, { signal } = {}) {
+    openArtifact(jobId, artifactPath, options) {
       const below = artifactPath.split("/").map(encodeURIComponent).join("/");
-      const { headers, body } = await transport.stream({
-        path: `${path`/v1/jobs/${jobId}/artifacts/`}${below}`,
-        signal,
-      });
-      const length = headers.get("content-length");
-      return {
-        contentType: headers.get("content-type") ?? "application/octet-stream",
-        bytes: length === null ? undefined : Number(length),
-        stream: body ?? new Blob([]).stream(),
-      };
+      return openFile(`${path`/v1/jobs/${jobId}/artifacts/`}${below}`, options);
     },
+    openArtifactsZip: (jobId, options) => openFile(path`/v1/jobs/${jobId}/artifacts.zip`, options),
     getLog: (jobId, options = {}) => readLog(transport, jobId, options),
     followLog: (jobId, options = {}) => followLog(transport, { jobId, getJob }, options),
     getPackages: (tenantName, options = {}) =>

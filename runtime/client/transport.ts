@@ -21,11 +21,14 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+type QueryValue = string | number | boolean | undefined;
+
 export interface Request extends CallOptions {
   readonly method?: "GET" | "POST" | "PUT" | "DELETE";
   /** Relative to the service's address, as `path` returns it. */
   readonly path: string;
-  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  /** A list is sent as one parameter for each of its values. */
+  readonly query?: Readonly<Record<string, QueryValue | readonly QueryValue[]>>;
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly json?: unknown;
@@ -165,7 +168,8 @@ const prepare = (request: Request): Prepared => ({
 
 function urlOf(baseUrl: string, { path: below, query = {} }: Request): string {
   const parameters = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value));
+  for (const [name, values] of Object.entries(query))
+    for (const value of [values].flat()) if (value !== undefined) parameters.append(name, String(value));
   const text = parameters.toString();
   return `${baseUrl}${below}${text === "" ? "" : `?${text}`}`;
 }

@@ -137,6 +137,13 @@ export const DEAD_LETTERS_MAX_LOOKED_AT = 5_000;
 export const DEAD_LETTERS_MAX_LOCKED = 1_000;
 /** Jobs that one call of a tenant's list looks at: some ten requests to the index, and a read of each row. */
 export const FIND_ENTRIES_MAX_COUNT = 1_000;
+/** Jobs of one state that the overview of a tenant counts: five requests to the index. More are told as "or more". */
+export const OVERVIEW_ENTRIES_MAX_COUNT = 5_000;
+/** How far back the overview's course goes, and its parts. */
+export const OVERVIEW_HOURS = 6;
+export const OVERVIEW_SPANS = 36;
+/** An overview counts for so long: many open pages of a tenant cost one. */
+export const OVERVIEW_KNOWN_FOR_MS = 2_000;
 export const PAGE_SIZE_MAX = 1_000;
 export const PAGE_SIZE_DEFAULT = 100;
 /** A continuation token is an encoded table key. A longer one was not made by us. */

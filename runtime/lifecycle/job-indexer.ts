@@ -174,7 +174,14 @@ export function indexedJobs(jobs: JobStore, { note }: Pick<JobIndexer, "note">):
       if (isNoteworthy && isMade(result, update)) {
         const moved = { jobId, from, to, runAt: changes.runAt };
         if ("tags" in changes && facts !== undefined) {
-          note({ ...moved, facts: { jobType: facts.jobType, tags: changes.tags }, tagsBefore: facts.tags ?? [] });
+          // Its entry is replaced, and a delayed job stays delayed.
+          const runAt = "runAt" in changes ? changes.runAt : facts.runAt;
+          note({
+            ...moved,
+            runAt,
+            facts: { jobType: facts.jobType, tags: changes.tags },
+            tagsBefore: facts.tags ?? [],
+          });
         } else note({ ...moved, ...(facts && { facts: factsOf(facts) }) });
       }
       return result;

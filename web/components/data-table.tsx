@@ -32,6 +32,8 @@ export interface DataTableProps<T> {
   /** A name for the row's checkbox. */
   readonly nameOf?: (row: T) => string;
   readonly hrefOf?: (row: T) => string;
+  /** The row whose detail is beside the table. */
+  readonly currentKey?: string | undefined;
   readonly selection?: Selection;
   /** Called when the end comes near. */
   readonly onEnd?: (() => void) | undefined;
@@ -48,7 +50,20 @@ const GHOST_ROWS = 8;
 const BEYOND = 12;
 
 export function DataTable<T>(props: DataTableProps<T>) {
-  const { label, columns, rows, keyOf, nameOf = keyOf, hrefOf, selection, onEnd, empty, news, foot } = props;
+  const {
+    label,
+    columns,
+    rows,
+    keyOf,
+    nameOf = keyOf,
+    hrefOf,
+    currentKey,
+    selection,
+    onEnd,
+    empty,
+    news,
+    foot,
+  } = props;
   const body = useRef<HTMLTableSectionElement>(null);
   const [, navigate] = useLocation();
   const [margin, setMargin] = useState(0);
@@ -152,6 +167,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
                 tabIndex={index === first?.index ? 0 : -1}
                 aria-rowindex={index + 1}
                 aria-selected={isSelected}
+                aria-current={key === currentKey || undefined}
                 onKeyDown={(event) => onKeyDown(event, row)}
               >
                 {selection === undefined ? null : (

@@ -12,9 +12,12 @@ export interface TextFieldProps extends FieldProps {
   readonly problem?: string | undefined;
   readonly type?: string;
   readonly about?: string;
+  /** Values to choose from; others can be typed. */
+  readonly choices?: readonly string[];
 }
 
-export function TextField({ label, value, onChange, placeholder, problem, type = "text", about }: TextFieldProps) {
+export function TextField({ label, value, onChange, type = "text", choices = [], ...texts }: TextFieldProps) {
+  const { placeholder, problem, about } = texts;
   const id = useId();
   return (
     <div className="field">
@@ -25,10 +28,20 @@ export function TextField({ label, value, onChange, placeholder, problem, type =
         type={type}
         value={value}
         placeholder={placeholder}
+        list={choices.length === 0 ? undefined : `${id}-choices`}
+        autoComplete="off"
+        spellCheck={false}
         aria-invalid={problem !== undefined}
         aria-describedby={`${id}-about ${id}-says`}
         onChange={({ target }) => onChange(target.value)}
       />
+      {choices.length === 0 ? null : (
+        <datalist id={`${id}-choices`}>
+          {choices.map((choice) => (
+            <option key={choice} value={choice} />
+          ))}
+        </datalist>
+      )}
       <span id={`${id}-about`} className="muted small">
         {about}
       </span>

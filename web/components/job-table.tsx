@@ -1,5 +1,5 @@
 /** Jobs in a table. The same wherever jobs are listed. */
-import type { ReactNode } from "react";
+import { useMemo, type ReactNode } from "react";
 import { Link } from "wouter";
 import type { JobView } from "../../runtime/client/index.ts";
 import { batchHref, jobHref } from "./address.ts";
@@ -7,6 +7,9 @@ import { useNow } from "./clock.ts";
 import { DataTable, type Column, type Selection } from "./data-table.tsx";
 import { shownState, StateMark } from "./state-mark.tsx";
 import { Ago, Span } from "./times.tsx";
+
+/** Where a job's name leads: its page, or the same list with the job beside it. */
+type HrefOf = (jobId: string) => string;
 
 /** For lists across batches. */
 const BATCH: Column<JobView> = {
@@ -21,21 +24,21 @@ const BATCH: Column<JobView> = {
   ),
 };
 
-const COLUMNS: readonly Column<JobView>[] = [
+const columnsOf = (hrefOf: HrefOf): readonly Column<JobView>[] => [
   { id: "state", title: "State", width: "132px", cell: (job) => <State job={job} /> },
   {
     id: "job",
     title: "Job",
     cell: ({ jobId, jobName, jobType }) => (
       <>
-        <Link className="name" href={jobHref(jobId)}>
+        <Link className="name" href={hrefOf(jobId)}>
           {jobName}
         </Link>
         <span className="sub">{jobType}</span>
       </>
     ),
   },
-  { id: "wait", title: "Wait", width: "96px", isNumber: true, hide: "medium", cell: (job) => <Wait job={job} /> },
+  { id: "wait", title: "Wait", width: "112px", isNumber: true, hide: "medium", cell: (job) => <Wait job={job} /> },
   { id: "run", title: "Run", width: "clamp(84px, 12vw, 148px)", isNumber: true, cell: (job) => <Run job={job} /> },
   { id: "try", title: "Attempt", width: "88px", isNumber: true, hide: "small", cell: ({ attempts }) => attempts || "" },
   {
@@ -49,9 +52,17 @@ const COLUMNS: readonly Column<JobView>[] = [
 ];
 
 /** On a phone the checkboxes take the place of the run. */
-const WITH_BATCH = [...COLUMNS.slice(0, 2), BATCH, ...COLUMNS.slice(2)].map((column) =>
-  column.id === "run" ? { ...column, hide: "small" as const } : column,
-);
+const withBatchOf = ([state, job, ...others]: readonly Column<JobView>[]) =>
+  [state, job, BATCH, ...others]
+    .filter((column) => column !== undefined)
+    .map((column) => (column.id === "run" ? { ...column, hide: "small" as const } : column));
+
+/** Beside a job. */
+const NARROW_WIDTHS: Readonly<Record<string, string | undefined>> = {
+  state: "108px",
+  job: undefined,
+  submitted: "108px",
+};
 
 export interface JobTableProps {
   readonly jobs: readonly JobView[] | undefined;
@@ -61,19 +72,35 @@ export interface JobTableProps {
   readonly news?: { readonly count: number; readonly onShow: () => void };
   readonly foot?: ReactNode;
   readonly withBatch?: boolean;
+  /** The job that is shown beside the table. */
+  readonly current?: string | undefined;
+  /** Default: to the job's page. */
+  readonly hrefOf?: HrefOf;
 }
 
-export const JobTable = ({ jobs, withBatch = false, ...rest }: JobTableProps) => (
-  <DataTable
-    {...rest}
-    label="Jobs"
-    columns={withBatch ? WITH_BATCH : COLUMNS}
-    rows={jobs}
-    keyOf={({ jobId }) => jobId}
-    nameOf={({ jobName }) => jobName}
-    hrefOf={({ jobId }) => jobHref(jobId)}
-  />
-);
+export function JobTable({ jobs, withBatch = false, current, hrefOf = jobHref, ...rest }: JobTableProps) {
+  const columns = useMemo(() => {
+    const all = columnsOf(hrefOf);
+    if (current !== undefined)
+      return all.flatMap((column) => {
+        const width = NARROW_WIDTHS[column.id];
+        return column.id in NARROW_WIDTHS ? [{ ...column, ...(width !== undefined && { width }) }] : [];
+      });
+    return withBatch ? withBatchOf(all) : all;
+  }, [hrefOf, withBatch, current === undefined]);
+  return (
+    <DataTable
+      {...rest}
+      label="Jobs"
+      columns={columns}
+      rows={jobs}
+      keyOf={({ jobId }) => jobId}
+      nameOf={({ jobName }) => jobName}
+      currentKey={current}
+      hrefOf={({ jobId }) => hrefOf(jobId)}
+    />
+  );
+}
 
 const State = ({ job }: { readonly job: JobView }) => <StateMark state={shownState(job, useNow())} />;
 

@@ -1,6 +1,6 @@
 /** Jobs across batches, and what can be done with many at once. */
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import type { FindJobsOptions, JobServiceClient, JobState, JobView } from "../../runtime/client/index.ts";
+import type { JobFilterFields, JobServiceClient, JobState, JobView } from "../../runtime/client/index.ts";
 import { REQUEUE_MAX_JOBS } from "../../runtime/core/limits.ts";
 import { instantOf } from "../components/address.ts";
 import { useLongList, type LongList } from "./listing.ts";
@@ -8,7 +8,8 @@ import { useClient } from "./session.ts";
 
 /** As in the address. */
 export interface JobFilter {
-  readonly state?: JobState | "delayed" | undefined;
+  /** Empty: in any. `delayed` stands alone. */
+  readonly states: readonly (JobState | "delayed")[];
   readonly jobType?: string | undefined;
   readonly tag?: string | undefined;
   readonly batchId?: string | undefined;
@@ -17,11 +18,17 @@ export interface JobFilter {
   readonly until?: string | undefined;
 }
 
-function optionsOf({ state, since, until, ...filter }: JobFilter): FindJobsOptions {
+/** The states that a filter names. Undefined: all, or those that are delayed. */
+const statesOf = ({ states }: JobFilter): readonly JobState[] | undefined => {
+  const named = states.filter((state) => state !== "delayed");
+  return named.length === 0 ? undefined : named;
+};
+
+export function optionsOf({ states, since, until, ...filter }: JobFilter): JobFilterFields {
   const now = Date.now();
   return {
     ...filter,
-    ...(state === "delayed" ? { delayed: true } : { state }),
+    ...(states.includes("delayed") ? { delayed: true } : { state: statesOf({ states }) }),
     since: instantOf(since, now),
     until: instantOf(until, now),
   };

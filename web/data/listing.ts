@@ -18,6 +18,12 @@ export interface LongListOptions<T> {
   readonly list: (options: { readonly signal: AbortSignal; readonly pageSize: number }) => Listing<T>;
   readonly enabled?: boolean;
   readonly pageSize?: number;
+  /** How often it is read again, by what it holds. Default: only when something says so. */
+  readonly everyMs?: (items: readonly T[]) => number | false;
+}
+
+interface Pages<T> {
+  readonly pages: readonly PageView<T>[];
 }
 
 const PAGE_SIZE = 100;
@@ -29,10 +35,15 @@ export function useLongList<T>({
   list,
   enabled = true,
   pageSize = PAGE_SIZE,
+  everyMs,
 }: LongListOptions<T>): LongList<T> {
   const query = useInfiniteQuery({
     queryKey,
     enabled,
+    ...(everyMs && {
+      refetchInterval: ({ state: { data } }: { state: { data: Pages<T> | undefined } }) =>
+        everyMs(data?.pages.flatMap(({ items }) => items) ?? []),
+    }),
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ pageParam, signal }) => {
       let last: PageView<T> = { items: [] };

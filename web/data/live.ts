@@ -178,7 +178,9 @@ function createTouch(queries: QueryClient): Touch {
       sums.call();
       later();
     },
-    all: () => void queries.invalidateQueries({ predicate: ({ queryKey: [kind] }) => kind !== "log" }),
+    // Logs go on by themselves, and tenants come and go seldom.
+    all: () =>
+      void queries.invalidateQueries({ predicate: ({ queryKey: [kind] }) => kind !== "log" && kind !== "tenants" }),
     later,
     end() {
       clearTimeout(gathering);

@@ -1,63 +1,53 @@
-/** The sums of a tenant that the first page shows, over its newest batches. */
+/** What the first page shows of a tenant: its numbers, and the jobs that need somebody. */
 import { useQuery } from "@tanstack/react-query";
-import type { BatchView, JobServiceClient, JobView } from "../../runtime/client/index.ts";
-import { addCounts, NO_COUNTS, type StateCounts } from "../../runtime/core/job/states.ts";
+import type { FindJobsOptions, JobServiceClient, JobView } from "../../runtime/client/index.ts";
 import { useClient } from "./session.ts";
 
-/** Batches whose counts are summed, newest first. Each costs one request. */
-const BATCHES_MAX = 12;
-/** Jobs of these batches that the charts and lists are made of. */
-const JOBS_PER_BATCH_MAX = 200;
-
-export interface Overview {
-  readonly counts: StateCounts;
-  readonly batchCount: number;
-  /** Whether the tenant has more batches than were read. */
-  readonly isPart: boolean;
-  /** Of the batches that were read, the jobs that were read. */
-  readonly jobs: readonly JobView[];
-}
+/** A start makes no event in a deployed stack. */
+const OVERVIEW_EVERY_MS = 60_000;
+/** Jobs that are read to name what fails, and what runs longest. */
+export const NAMED_MAX = 100;
+const FAILED_SINCE_MS = 24 * 60 * 60_000;
 
 export function useOverview(tenantName: string | undefined) {
-  const client = useClient();
+  const { monitoring } = useClient();
   return useQuery({
     queryKey: ["overview", tenantName],
     enabled: tenantName !== undefined,
-    queryFn: ({ signal }) => readOverview(client, tenantName ?? "", signal),
+    refetchInterval: OVERVIEW_EVERY_MS,
+    queryFn: ({ signal }) => monitoring.getOverview(tenantName ?? "", { signal }),
   });
 }
 
-async function readOverview(
-  { monitoring }: JobServiceClient,
-  tenantName: string,
-  signal: AbortSignal,
-): Promise<Overview> {
-  let newest: readonly BatchView[] = [];
-  let isPart = false;
-  for await (const page of monitoring.getBatches(tenantName, { pageSize: BATCHES_MAX, signal }).pages()) {
-    newest = page.items;
-    isPart = page.continuationToken !== undefined;
-    break;
-  }
-  const read = await Promise.all(
-    newest.map(async ({ batchId }) => {
-      const [batch, jobs] = await Promise.all([
-        monitoring.getBatch(batchId, { signal }),
-        firstPage(monitoring.getJobsFromBatch(batchId, { pageSize: JOBS_PER_BATCH_MAX, signal }).pages()),
-      ]);
-      return { counts: batch.counts ?? NO_COUNTS, jobs };
-    }),
-  );
-  return {
-    counts: read.reduce<StateCounts>((sum, { counts }) => addCounts(sum, counts), NO_COUNTS),
-    batchCount: newest.length,
-    isPart,
-    jobs: read.flatMap(({ jobs }) => jobs),
-  };
+/** The newest jobs that failed in the last day. `enabled`: there are any. */
+export function useLatestFailed(tenantName: string | undefined, enabled: boolean) {
+  const client = useClient();
+  return useQuery({
+    queryKey: ["overview", tenantName, "failed"],
+    enabled,
+    queryFn: ({ signal }) => {
+      const since = new Date(Date.now() - FAILED_SINCE_MS);
+      return newest(client, tenantName ?? "", { state: "failed", since, signal });
+    },
+  });
 }
 
-async function firstPage<T>(pages: AsyncIterable<{ readonly items: readonly T[] }>): Promise<readonly T[]> {
-  for await (const { items } of pages) return items;
+export function useRunning(tenantName: string | undefined, enabled: boolean) {
+  const client = useClient();
+  return useQuery({
+    queryKey: ["overview", tenantName, "running"],
+    enabled,
+    queryFn: ({ signal }) => newest(client, tenantName ?? "", { state: "running", signal }),
+  });
+}
+
+async function newest(
+  { monitoring }: JobServiceClient,
+  tenantName: string,
+  options: FindJobsOptions,
+): Promise<readonly JobView[]> {
+  for await (const { items } of monitoring.findJobs(tenantName, { ...options, pageSize: NAMED_MAX }).pages())
+    return items;
   return [];
 }
 

@@ -4,6 +4,7 @@ import { Tabs } from "../components/tabs.tsx";
 import { useAccess, useTenant } from "../data/session.ts";
 import { Audit } from "./access/audit.tsx";
 import { Grants } from "./access/grants.tsx";
+import { Limits } from "./access/limits.tsx";
 import { Identities, PackageSettings } from "./access/settings.tsx";
 import { Tenants } from "./access/tenants.tsx";
 
@@ -18,9 +19,10 @@ export function Page() {
       </PageHead>
       <Tabs
         label="Of this tenant"
-        first={operate === undefined ? "grants" : "settings"}
+        first={operate === undefined ? "grants" : "limits"}
         tabs={[
           { id: "grants", title: "Grants", content: () => <Grants tenantName={tenantName} refused={operate} /> },
+          { id: "limits", title: "Limits", content: () => <Limits tenantName={tenantName} /> },
           {
             id: "settings",
             title: "Settings and secrets",

@@ -1,7 +1,7 @@
 /** One batch: its exact counts, how fast it goes, its failures by message, its jobs. */
 import { Link } from "wouter";
 import { href, jobHref, useParam, type PageProps } from "../components/address.ts";
-import { ConfirmButton } from "../components/confirm.tsx";
+import { DialogButton } from "../components/action-dialog.tsx";
 import { Id, shellWord } from "../components/copy.tsx";
 import { CountsBar } from "../components/counts-bar.tsx";
 import { Empty } from "../components/empty.tsx";
@@ -105,15 +105,15 @@ function Actions({ batch }: { readonly batch: BatchView }) {
   const failed = counts?.failed ?? 0;
   return (
     <>
-      <ConfirmButton
+      <DialogButton
         verb="Requeue the failed"
         cli={`jobyard requeue ${shellWord(batchId)}`}
         refused={reason ?? (failed === 0 ? "No job of this batch has failed." : undefined)}
         action={async () => `${counted(await requeueFailed.mutateAsync(batchId), "job")} will run again.`}
       >
         {counted(failed, "failed job")} will run again, with the attempts counted from zero.
-      </ConfirmButton>
-      <ConfirmButton
+      </DialogButton>
+      <DialogButton
         verb="Close"
         cli={`jobyard batches ${shellWord(batchId)} --close`}
         refused={reason ?? (state === "open" ? undefined : `The batch is ${state}.`)}
@@ -123,8 +123,8 @@ function Actions({ batch }: { readonly batch: BatchView }) {
         }}
       >
         The batch accepts no more jobs. It is complete when its last job has ended.
-      </ConfirmButton>
-      <ConfirmButton
+      </DialogButton>
+      <DialogButton
         verb="Cancel"
         kind="danger"
         isDangerous
@@ -136,7 +136,7 @@ function Actions({ batch }: { readonly batch: BatchView }) {
         }}
       >
         {counted(open, "job")} that have not ended will be canceled. Running jobs get a grace period.
-      </ConfirmButton>
+      </DialogButton>
     </>
   );
 }

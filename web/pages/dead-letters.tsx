@@ -2,7 +2,7 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { jobHref, useParam } from "../components/address.ts";
-import { ConfirmButton } from "../components/confirm.tsx";
+import { DialogButton } from "../components/action-dialog.tsx";
 import { shellWord } from "../components/copy.tsx";
 import { DataTable, type Column } from "../components/data-table.tsx";
 import { Empty } from "../components/empty.tsx";
@@ -195,7 +195,7 @@ function Requeue({ letter: { jobId = "" } }: { readonly letter: DeadLetterView }
   const { requeue } = useManyJobs();
   const { reason } = useAccess("submit", useTenant());
   return (
-    <ConfirmButton
+    <DialogButton
       verb="Requeue"
       kind="quiet"
       refused={reason}
@@ -203,7 +203,7 @@ function Requeue({ letter: { jobId = "" } }: { readonly letter: DeadLetterView }
       action={async () => doneText(await requeue.mutateAsync([jobId]), "will run again")}
     >
       The job runs again with the same parameters and the current version of its package. Its dead letter is removed.
-    </ConfirmButton>
+    </DialogButton>
   );
 }
 
@@ -213,7 +213,7 @@ function Remove({ letter }: { readonly letter: DeadLetterView }) {
   const system = useAccess("operate");
   const { reason } = letter.jobId === undefined ? system : tenant;
   return (
-    <ConfirmButton
+    <DialogButton
       verb="Remove"
       kind="quiet"
       isDangerous
@@ -227,6 +227,6 @@ function Remove({ letter }: { readonly letter: DeadLetterView }) {
       {letter.jobId === undefined
         ? "The message is gone for good. Whoever sent it is not told."
         : "Only the message is removed. The job stays as it is and can still be requeued."}
-    </ConfirmButton>
+    </DialogButton>
   );
 }

@@ -1,7 +1,8 @@
 /** What fails: failed jobs grouped by code, type and the top frame of the author's code. */
+import { useMemo } from "react";
 import { Link } from "wouter";
-import { href, jobHref, useParam } from "../components/address.ts";
-import { ConfirmButton } from "../components/confirm.tsx";
+import { href, instantOf, jobHref, useParam } from "../components/address.ts";
+import { DialogButton } from "../components/action-dialog.tsx";
 import { shellWord } from "../components/copy.tsx";
 import { DataTable, type Column } from "../components/data-table.tsx";
 import { Empty } from "../components/empty.tsx";
@@ -10,7 +11,8 @@ import { Chip } from "../components/filter-field.tsx";
 import { PageHead } from "../components/page-head.tsx";
 import { Ago } from "../components/times.tsx";
 import { counted, numberText } from "../components/time-text.ts";
-import { FAILED_MAX, groupFailures, useFailedJobs, type FailureGroup } from "../data/errors.ts";
+import { FAILED_MAX, useEarlierFailed, useFailedJobs, type FailedJobs } from "../data/errors.ts";
+import { groupFailures, noveltyOf, type FailureGroup, type Novelty } from "../data/failure-groups.ts";
 import { useManyJobs } from "../data/found-jobs.ts";
 import { useAccess, useTenant } from "../data/session.ts";
 import { doneText, requeueLine } from "./jobs/selected-actions.tsx";
@@ -28,8 +30,10 @@ export function Page() {
   const [sinceParam, setSince] = useParam("since");
   const since = SPANS.find(([span]) => span === sinceParam)?.[0] ?? DEFAULT_SPAN;
   const { data, error, refetch } = useFailedJobs(tenantName, since);
-  const groups = data && groupFailures(data.jobs);
-  const columns = columnsOf(tenantName, since);
+  const earlier = useEarlierFailed(tenantName, since).data;
+  const groups = useMemo(() => data && groupFailures(data.jobs), [data]);
+  const noveltyIn = useMemo(() => noveltiesOf(earlier, since), [earlier, since]);
+  const columns = columnsOf(tenantName, since, noveltyIn);
   const title = SPANS.find(([span]) => span === since)?.[1] ?? since;
   return (
     <>
@@ -82,16 +86,50 @@ export function Page() {
   );
 }
 
-const columnsOf = (tenantName: string | undefined, since: string): readonly Column<FailureGroup>[] => [
+interface Said {
+  readonly novelty: Novelty;
+  readonly why: string;
+}
+type NoveltyIn = (group: FailureGroup) => Said | undefined;
+
+/** Undefined until the earlier jobs are read. */
+function noveltiesOf(earlier: FailedJobs | undefined, since: string): NoveltyIn {
+  if (earlier === undefined) return () => undefined;
+  const groups = groupFailures(earlier.jobs);
+  const now = Date.now();
+  const spanMs = now - (instantOf(since, now)?.getTime() ?? now);
+  const title = SPANS.find(([span]) => span === since)?.[1] ?? since;
+  const among = earlier.isPart
+    ? `the ${numberText(earlier.jobs.length)} jobs that failed before`
+    : "the jobs before that are kept";
+  return (group) => {
+    const novelty = noveltyOf(group, groups, spanMs);
+    if (novelty === undefined) return undefined;
+    const why =
+      novelty === "new"
+        ? `None of ${among} failed so.`
+        : `Jobs failed so before, and then none for ${title} or longer.`;
+    return { novelty, why };
+  };
+}
+
+const WORDS: Readonly<Record<Novelty, string>> = { new: "new", back: "back again" };
+
+const columnsOf = (
+  tenantName: string | undefined,
+  since: string,
+  noveltyIn: NoveltyIn,
+): readonly Column<FailureGroup>[] => [
   {
     id: "error",
     title: "Error",
-    cell: ({ latest, code }) => (
+    cell: (group) => (
       <>
-        <Link className="name" href={jobHref(latest.jobId)} title={latest.failure?.message}>
-          {latest.failure?.message ?? code}
+        <Novel said={noveltyIn(group)} />
+        <Link className="name" href={jobHref(group.latest.jobId)} title={group.latest.failure?.message}>
+          {group.latest.failure?.message ?? group.code}
         </Link>
-        {code === "JobFailed" ? null : <code className="sub">{code}</code>}
+        {group.code === "JobFailed" ? null : <code className="sub">{group.code}</code>}
       </>
     ),
   },
@@ -145,12 +183,19 @@ const columnsOf = (tenantName: string | undefined, since: string): readonly Colu
   { id: "act", title: "Act", width: "116px", cell: (group) => <Requeue group={group} /> },
 ];
 
+const Novel = ({ said }: { readonly said: Said | undefined }) =>
+  said === undefined ? null : (
+    <span className="mark" data-novelty={said.novelty} title={said.why}>
+      {WORDS[said.novelty]}
+    </span>
+  );
+
 function Requeue({ group: { jobs, code, jobType } }: { readonly group: FailureGroup }) {
   const { requeue } = useManyJobs();
   const { reason } = useAccess("submit", useTenant());
   const jobIds = jobs.map(({ jobId }) => jobId);
   return (
-    <ConfirmButton
+    <DialogButton
       verb="Requeue"
       kind="quiet"
       refused={reason}
@@ -159,6 +204,6 @@ function Requeue({ group: { jobs, code, jobType } }: { readonly group: FailureGr
     >
       {counted(jobs.length, "failed job")} of type {jobType} ({code}) will run again, with the same parameters and the
       current version of the package.
-    </ConfirmButton>
+    </DialogButton>
   );
 }

@@ -1,22 +1,31 @@
 /** The tenant at a glance: each number leads to the list behind it. */
 import { Link } from "wouter";
 import { href, jobHref } from "../components/address.ts";
-import { BarChart, type ChartBar } from "../components/chart.tsx";
+import { BarChart } from "../components/chart.tsx";
 import { useNow } from "../components/clock.ts";
 import { Empty } from "../components/empty.tsx";
 import { ErrorNote } from "../components/error-note.tsx";
 import { PageHead } from "../components/page-head.tsx";
 import { Card, Panel } from "../components/panel.tsx";
-import { shownState, StateMark } from "../components/state-mark.tsx";
+import { StateMark } from "../components/state-mark.tsx";
 import { Ago, Span } from "../components/times.tsx";
-import { counted, numberText, relativeText } from "../components/time-text.ts";
-import { useOverview, useReadiness, useTimers, useWorkers, type Overview } from "../data/overview.ts";
+import { clockText, counted, numberText, relativeText } from "../components/time-text.ts";
+import type { JobFilter } from "../data/found-jobs.ts";
+import {
+  NAMED_MAX,
+  useLatestFailed,
+  useOverview,
+  useReadiness,
+  useRunning,
+  useTimers,
+  useWorkers,
+} from "../data/overview.ts";
+import { subjectOf } from "../data/pauses.ts";
 import { useAccess, useTenant } from "../data/session.ts";
-import type { JobView, TimerView, WorkerView } from "../../runtime/client/index.ts";
+import type { JobView, OverviewView, PauseView, TimerView, WorkerView } from "../../runtime/client/index.ts";
+import { jobsHref } from "./jobs/filter.ts";
+import { PauseText } from "./pauses/pause-text.tsx";
 
-const HOUR_MS = 3_600_000;
-/** The chart: six hours in bars of ten minutes. */
-const [CHART_HOURS, BAR_MS] = [6, 600_000];
 const LISTED_MAX = 6;
 /** A tick that is later than this is worth a look. */
 const LATE_AFTER_MS = 60_000;
@@ -24,6 +33,11 @@ const LATE_AFTER_MS = 60_000;
 export function Page() {
   const tenantName = useTenant();
   const overview = useOverview(tenantName);
+  const { data } = overview;
+  const latestFailed = useLatestFailed(tenantName, hasAny(data?.failed));
+  const failed = noneOf(data?.failed) ?? latestFailed.data;
+  const latestRunning = useRunning(tenantName, hasAny(data?.running));
+  const running = noneOf(data?.running) ?? latestRunning.data;
   const timers = useTimers(tenantName);
   const operate = useAccess("operate");
   const workers = useWorkers(operate.allowed);
@@ -35,53 +49,51 @@ export function Page() {
       </Empty>
     );
   const late = timers.data?.filter((timer) => isLate(timer, now));
-  const waiting = overview.data?.jobs.filter((job) => shownState(job, now) === "queued");
-  const delayed = overview.data?.jobs.filter((job) => shownState(job, now) === "delayed");
-  const failed = overview.data?.jobs.filter(({ state }) => state === "failed");
-  const running = overview.data?.jobs.filter(({ state }) => state === "running");
-  const oldest = waiting?.map((job) => job.runAt ?? job.submittedAt).sort()[0];
   const slots = slotsOf(workers.data);
-  const to = (state: string): string => href("/batches", { tenant: tenantName, state });
+  const to = (state: JobFilter["states"][number]): string => jobsHref(tenantName, { states: [state] });
+  const oldest = data?.oldestWaitingAt;
   return (
     <>
-      <PageHead title="Overview">
-        {overview.data?.isPart === true ? (
-          <span className="muted">newest {overview.data.batchCount} batches</span>
-        ) : null}
-      </PageHead>
+      <PageHead title="Overview" />
       <Away />
+      <Paused tenantName={tenantName} pauses={data?.pauses ?? []} />
       {overview.error === null ? null : (
-        <ErrorNote error={overview.error} what="The jobs cannot be read." onRetry={() => void overview.refetch()} />
+        <ErrorNote error={overview.error} what="The jobs cannot be counted." onRetry={() => void overview.refetch()} />
       )}
       <div className="cards">
         <Card
           title="Waiting"
           href={to("queued")}
-          value={overview.data && numberText(overview.data.counts.queued - (delayed?.length ?? 0))}
-          detail={oldest === undefined ? "none waits" : `oldest ${relativeText(Date.parse(oldest), now)}`}
+          value={data && countText(data.waiting)}
+          detail={
+            oldest !== undefined
+              ? `oldest ${relativeText(Date.parse(oldest), now)}`
+              : data?.waiting.count === 0
+                ? "none waits"
+                : undefined
+          }
         />
         <Card
           title="Running"
           href={to("running")}
-          value={overview.data && numberText(overview.data.counts.running)}
+          value={data && countText(data.running)}
           detail={slots === undefined ? undefined : `${slots.used} of ${counted(slots.all, "slot")} of all tenants`}
         />
         <Card
           title="Failed"
           href={to("failed")}
-          value={overview.data && numberText(overview.data.counts.failed)}
-          detail={failed === undefined ? undefined : counted(groupsOf(failed).length, "kind")}
+          value={data && countText(data.failed)}
+          detail={
+            failed === undefined
+              ? undefined
+              : `${failed.length === NAMED_MAX ? `${NAMED_MAX} or more` : failed.length} of the last 24 h`
+          }
         />
         <Card
           title="Delayed"
-          href={to("queued")}
-          value={delayed && numberText(delayed.length)}
-          detail={nextOf(delayed, now)}
-        />
-        <Card
-          title="Ended in the last hour"
-          href={to("succeeded")}
-          value={overview.data && numberText(endedSince(overview.data, now - HOUR_MS))}
+          href={to("delayed")}
+          value={data && countText(data.delayed)}
+          detail="wait for their time"
         />
         <Card
           title="Timers"
@@ -91,9 +103,7 @@ export function Page() {
         />
       </div>
       <div className="two">
-        <Panel title={`Ended in the last ${CHART_HOURS} hours`}>
-          <BarChart label="Jobs ended" bars={barsOf(overview.data?.jobs ?? [], now)} />
-        </Panel>
+        <Course course={data?.course} />
         <Panel title="Needs somebody">
           <div className="lines">
             {groupsOf(failed ?? [])
@@ -117,7 +127,7 @@ export function Page() {
             {failed?.length === 0 && late?.length === 0 ? <p className="muted">Nothing does.</p> : null}
           </div>
         </Panel>
-        <Panel title="Running longest">
+        <Panel title={running?.length === NAMED_MAX ? `Running longest of the newest ${NAMED_MAX}` : "Running longest"}>
           <div className="lines">
             {running
               ?.toSorted((a, b) => ((a.startedAt ?? "") < (b.startedAt ?? "") ? -1 : 1))
@@ -137,6 +147,69 @@ export function Page() {
         <Pools workers={workers.data} refused={operate.reason} />
       </div>
     </>
+  );
+}
+
+type Counted = OverviewView["waiting"];
+const hasAny = (counted: Counted | undefined): boolean => counted !== undefined && counted.count > 0;
+/** What need not be read. Undefined: it is not known yet. */
+const noneOf = (counted: Counted | undefined): readonly JobView[] | undefined =>
+  counted?.count === 0 ? [] : undefined;
+
+const countText = ({ count, isMore }: Counted): string => `${numberText(count)}${isMore ? "+" : ""}`;
+
+/** How the jobs of the last hours ended. */
+function Course({ course }: { readonly course: OverviewView["course"] | undefined }) {
+  const bars = course?.spans.map((span, index) => ({ at: Date.parse(course.since) + index * course.spanMs, ...span }));
+  const sum = (state: "succeeded" | "failed"): number => (bars ?? []).reduce((all, bar) => all + bar[state], 0);
+  const [succeeded, failed] = [sum("succeeded"), sum("failed")];
+  return (
+    <Panel title="The last hours, by the time of the submit">
+      <BarChart label="Jobs that ended" bars={bars ?? []} />
+      {course === undefined ? null : (
+        <p className="muted small">
+          Of the jobs submitted since {clockText(Date.parse(course.since))}, {numberText(succeeded)} have succeeded and{" "}
+          {numberText(failed)} failed: {paceText(succeeded + failed, course.spanMs * course.spans.length)}.
+        </p>
+      )}
+    </Panel>
+  );
+}
+
+const MINUTE_MS = 60_000;
+
+/** In the unit that gives a number people can read. */
+function paceText(count: number, spanMs: number): string {
+  const perMinute = count / (spanMs / MINUTE_MS);
+  if (perMinute >= 60) return `${numberText(Math.round(perMinute / 6) / 10)} a second`;
+  return perMinute >= 1 || count === 0
+    ? `${numberText(Math.round(perMinute * 10) / 10)} a minute`
+    : `${numberText(Math.round(perMinute * 600) / 10)} an hour`;
+}
+
+/** What starts nothing new, of what holds jobs of the tenant. */
+function Paused({ tenantName, pauses }: { readonly tenantName: string; readonly pauses: readonly PauseView[] }) {
+  if (pauses.length === 0) return null;
+  const isTenants = pauses.some((pause) => pause.tenantName !== undefined);
+  return (
+    <div className="banner" role="status">
+      <b>Paused</b>
+      <span className="x">
+        {pauses.map((pause) => (
+          <span key={JSON.stringify(subjectOf(pause))} className="paused">
+            <PauseText pause={pause} />
+          </span>
+        ))}
+      </span>
+      <Link
+        className="link"
+        href={
+          isTenants ? href("/access", { tenant: tenantName, tab: "limits" }) : href("/workers", { tenant: tenantName })
+        }
+      >
+        {isTenants ? "Limits" : "Workers and pools"}
+      </Link>
+    </div>
   );
 }
 
@@ -175,7 +248,7 @@ function Pools({
           return (
             <div key={pool}>
               <span className="x cut">{pool}</span>
-              <span className="bar" style={{ width: 120 }}>
+              <span className="bar hide-small" style={{ width: 120 }}>
                 <i style={{ width: `${all === 0 ? 0 : (used / all) * 100}%` }} />
               </span>
               <span className="muted">
@@ -206,23 +279,3 @@ const groupsOf = (failed: readonly JobView[]): readonly (readonly [string, reado
   [...Map.groupBy(failed, ({ failure }) => failure?.message ?? "Unknown failure")].sort(
     ([, a], [, b]) => b.length - a.length,
   );
-
-function nextOf(delayed: readonly JobView[] | undefined, now: number): string | undefined {
-  const next = delayed?.flatMap(({ runAt }) => runAt ?? []).sort()[0];
-  return next === undefined ? "none waits for its time" : `next ${relativeText(Date.parse(next), now)}`;
-}
-
-const endedSince = ({ jobs }: Overview, since: number): number =>
-  jobs.filter(({ endedAt, state }) => endedAt !== undefined && state !== "running" && Date.parse(endedAt) >= since)
-    .length;
-
-function barsOf(jobs: readonly JobView[], now: number): readonly ChartBar[] {
-  const count = (CHART_HOURS * HOUR_MS) / BAR_MS;
-  const start = Math.ceil(now / BAR_MS) * BAR_MS - count * BAR_MS;
-  const bars = Array.from({ length: count }, (_, index) => ({ at: start + index * BAR_MS, succeeded: 0, failed: 0 }));
-  for (const { endedAt, state } of jobs) {
-    const bar = endedAt === undefined ? undefined : bars[Math.floor((Date.parse(endedAt) - start) / BAR_MS)];
-    if (bar !== undefined && (state === "succeeded" || state === "failed")) bar[state]++;
-  }
-  return bars;
-}

@@ -1,7 +1,7 @@
 /** One package: its versions, the jobs it can run, its settings; publish, restore, delete. */
 import { useLocation } from "wouter";
 import { href } from "../components/address.ts";
-import { ConfirmButton } from "../components/confirm.tsx";
+import { DialogButton } from "../components/action-dialog.tsx";
 import { CopyButton, shellWord } from "../components/copy.tsx";
 import { Empty } from "../components/empty.tsx";
 import { ErrorNote } from "../components/error-note.tsx";
@@ -78,7 +78,7 @@ function Delete({ name, refused }: { readonly name: PackageName; readonly refuse
   const { remove } = usePackageActions(tenantName);
   const [, navigate] = useLocation();
   return (
-    <ConfirmButton
+    <DialogButton
       verb="Delete"
       kind="danger"
       isDangerous
@@ -91,7 +91,7 @@ function Delete({ name, refused }: { readonly name: PackageName; readonly refuse
       }}
     >
       All versions of {packageName} and its timers are removed. Jobs that name it and have not started will fail.
-    </ConfirmButton>
+    </DialogButton>
   );
 }
 

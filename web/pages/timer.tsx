@@ -1,7 +1,7 @@
 /** One timer: its schedule, what became of its ticks, when it ticks next; pause, resume, run now. */
 import { useLocation } from "wouter";
 import { href, jobHref } from "../components/address.ts";
-import { ConfirmButton } from "../components/confirm.tsx";
+import { DialogButton } from "../components/action-dialog.tsx";
 import { shellWord } from "../components/copy.tsx";
 import { Empty } from "../components/empty.tsx";
 import { ErrorNote } from "../components/error-note.tsx";
@@ -125,7 +125,7 @@ function Actions({ timer }: { readonly timer: TimerView }) {
   return (
     <>
       {timer.enabled ? (
-        <ConfirmButton
+        <DialogButton
           verb="Pause"
           cli={commandOf("pause", timer)}
           refused={manage.reason}
@@ -136,9 +136,9 @@ function Actions({ timer }: { readonly timer: TimerView }) {
         >
           Its ticks start no runs until it is resumed, also with new versions of its package. A run that has started
           goes on.
-        </ConfirmButton>
+        </DialogButton>
       ) : (
-        <ConfirmButton
+        <DialogButton
           verb="Resume"
           cli={commandOf("resume", timer)}
           refused={manage.reason}
@@ -148,9 +148,9 @@ function Actions({ timer }: { readonly timer: TimerView }) {
           }}
         >
           It ticks from now on. Ticks that were due while it was paused are not made up for.
-        </ConfirmButton>
+        </DialogButton>
       )}
-      <ConfirmButton
+      <DialogButton
         verb="Run now"
         kind="primary"
         cli={commandOf("run", timer)}
@@ -162,7 +162,7 @@ function Actions({ timer }: { readonly timer: TimerView }) {
       >
         It runs in addition to its schedule, also while it is paused. If a run goes on, this timer&apos;s overlap
         decides: {timer.overlap}. A timer takes no parameters: its code is told when it was due and why it runs.
-      </ConfirmButton>
+      </DialogButton>
     </>
   );
 }

@@ -2,7 +2,7 @@
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import { batchHref, href } from "../components/address.ts";
-import { ConfirmButton } from "../components/confirm.tsx";
+import { DialogButton } from "../components/action-dialog.tsx";
 import { shellWord } from "../components/copy.tsx";
 import { DataTable, type Column } from "../components/data-table.tsx";
 import { Empty } from "../components/empty.tsx";
@@ -146,7 +146,7 @@ function Actions({ webhook, onTested }: ActionsProps) {
   const cli = (verb: string): string => `jobyard webhooks ${shellWord(tenantName)} --${verb} ${shellWord(webhookName)}`;
   return (
     <>
-      <ConfirmButton
+      <DialogButton
         verb="Delete"
         kind="danger"
         isDangerous
@@ -159,8 +159,8 @@ function Actions({ webhook, onTested }: ActionsProps) {
         }}
       >
         It is told nothing more. Its messages are deleted, waiting ones too.
-      </ConfirmButton>
-      <ConfirmButton
+      </DialogButton>
+      <DialogButton
         verb="Rotate the secret"
         refused={refused}
         cli={cli("rotate")}
@@ -170,8 +170,8 @@ function Actions({ webhook, onTested }: ActionsProps) {
         }}
       >
         A new secret is made and shown once. The old one stays valid for 24 hours.
-      </ConfirmButton>
-      <ConfirmButton
+      </DialogButton>
+      <DialogButton
         verb={enabled ? "Disable" : "Enable"}
         refused={refused}
         cli={cli(enabled ? "disable" : "enable")}
@@ -181,8 +181,8 @@ function Actions({ webhook, onTested }: ActionsProps) {
         }}
       >
         {enabled ? "It is sent nothing but tests until it is enabled." : "It is told again when a batch is complete."}
-      </ConfirmButton>
-      <ConfirmButton
+      </DialogButton>
+      <DialogButton
         verb="Test"
         kind="primary"
         refused={refused}
@@ -194,7 +194,7 @@ function Actions({ webhook, onTested }: ActionsProps) {
         }}
       >
         A signed ping is sent to {url}, once.
-      </ConfirmButton>
+      </DialogButton>
       <SecretDialog secret={secret} onClose={() => setSecret(undefined)} />
     </>
   );

@@ -2,7 +2,7 @@
 import { Link } from "wouter";
 import { jobHref } from "../components/address.ts";
 import { useNow } from "../components/clock.ts";
-import { ConfirmButton } from "../components/confirm.tsx";
+import { DialogButton } from "../components/action-dialog.tsx";
 import { shellWord } from "../components/copy.tsx";
 import { DataTable, type Column } from "../components/data-table.tsx";
 import { Empty } from "../components/empty.tsx";
@@ -19,6 +19,7 @@ import { useAccess, useTenant } from "../data/session.ts";
 import { useDrainWorker, useJobsInState, type SomeJobs } from "../data/workers.ts";
 import { PRIORITIES } from "../../runtime/core/job/priority.ts";
 import type { JobView, WorkerView } from "../../runtime/client/index.ts";
+import { Pauses } from "./pauses/pauses.tsx";
 
 /** Jobs of the tenant that are listed as running. */
 const RUNNING_SHOWN_MAX = 20;
@@ -119,6 +120,13 @@ export function Page() {
       ) : (
         <ErrorNote error={error} what="The workers cannot be shown." onRetry={() => void refetch()} />
       )}
+      <Pauses
+        title="Paused pools and queues"
+        kinds={["pool", "queue"]}
+        tenantName={tenantName ?? ""}
+        pools={poolsOf(data, queued.data)}
+        refused={reason}
+      />
       <div className="two">
         <Panel title={`Waiting in ${tenantName ?? "no tenant"}, by pool and priority`}>
           {queued.error === null ? (
@@ -138,6 +146,10 @@ export function Page() {
     </div>
   );
 }
+
+/** Pools that are known here: those with workers, and those that jobs wait for. */
+const poolsOf = (workers: readonly WorkerView[] | undefined, queued: SomeJobs | undefined): readonly string[] =>
+  [...new Set([...(workers ?? []), ...(queued?.jobs ?? [])].map(({ pool }) => pool))].sort();
 
 /** Jobs that could start now, by pool and priority, and those that wait for their time. */
 function Depths({ queued }: { readonly queued: SomeJobs | undefined }) {
@@ -228,7 +240,7 @@ function Drain({ worker }: { readonly worker: WorkerView }) {
   const drain = useDrainWorker();
   if (state === "stopped") return null;
   return (
-    <ConfirmButton
+    <DialogButton
       verb="Drain"
       kind="quiet"
       isDangerous
@@ -241,6 +253,6 @@ function Drain({ worker }: { readonly worker: WorkerView }) {
     >
       {workerId} takes no more jobs. It gives the {counted(worker.runningCount, "job")} on it time to end, hands back
       the rest without costing them an attempt, and ends. Its supervisor starts it again.
-    </ConfirmButton>
+    </DialogButton>
   );
 }

@@ -156,8 +156,8 @@ export function createActionStep(deps: ActionStepDeps): RunStep {
   async function nextStep(stored: Stored<JobAction>): Promise<true> {
     const { value: action } = stored;
     const { tenantName, filter, kind, counts, position: after } = action;
-    const states = statesFor(kind);
-    const search: JobFilter = { ...filter, tenantName, ...(filter.state === undefined && states && { states }) };
+    const state = filter.state ?? statesFor(kind);
+    const search: JobFilter = { ...filter, tenantName, ...(state && { state }) };
     const { items, position } = await findJobs(search, { pageSize: STEP, after });
     const meant = items.filter(({ value }) => isMeant(action, value));
     const outcomes = action.dryRun ? [] : await apply(action, meant);

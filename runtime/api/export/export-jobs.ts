@@ -5,7 +5,7 @@
 import { ForbiddenError } from "../../core/errors.ts";
 import { CSV_HEADER, csvEnd, csvLine } from "../../core/http/job-csv.ts";
 import { type JobView, jobView } from "../../core/http/views.ts";
-import { type JobFilter, matches } from "../../core/job/job-filter.ts";
+import { type JobFilter, matches, statesOf } from "../../core/job/job-filter.ts";
 import type { Batch } from "../../core/job/job.ts";
 import { EXPORT_PAGE_SIZE } from "../../core/limits.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
@@ -32,9 +32,11 @@ export async function* exportJobs(
   { filter, batch: only, mayRead }: ExportRequest,
   { jobs, batches, now }: ExportJobsDeps,
 ): AsyncGenerator<readonly JobView[]> {
-  const { tenantName, state } = filter;
+  const { tenantName } = filter;
+  const [state, ...others] = statesOf(filter) ?? [];
+  const narrowed = others.length === 0 ? { state } : {};
   for await (const batch of only === undefined ? itemsOf((page) => batches.list(tenantName, page)) : [only]) {
-    for await (const group of pagesOf((page) => jobs.list(batch, { ...page, state }))) {
+    for await (const group of pagesOf((page) => jobs.list(batch, { ...page, ...narrowed }))) {
       if (!(await mayRead())) throw new ForbiddenError("Your access ended before the export did.");
       const fitting = group.filter((job) => matches(job, filter, now()));
       if (fitting.length > 0) yield fitting.map((job) => jobView(job));

@@ -3,7 +3,7 @@
  * so that a page shows no job that does not fit any more. Entries that have been stale for a while are put right.
  */
 import type { Clock } from "../../core/clock.ts";
-import { InvalidRequestError } from "../../core/errors.ts";
+import { InvalidRequestError, invalidField } from "../../core/errors.ts";
 import { newestFirstKey, parseJobId } from "../../core/job/ids.ts";
 import { type IndexSearch, type JobFilter, matches, searchFor } from "../../core/job/job-filter.ts";
 import type { Job } from "../../core/job/job.ts";
@@ -90,14 +90,8 @@ export function createFindJobs({ index, jobs, indexer, now }: FindJobsDeps): Fin
     }
   }
 
-  async function ownChanges(): Promise<void> {
-    const noted = new AbortController();
-    await Promise.race([indexer.flush(), sleep(OWN_CHANGES_MAX_MS, noted.signal)]);
-    noted.abort();
-  }
-
   return async (filter, { pageSize, after }, signal) => {
-    await ownChanges();
+    await ownChanges(indexer);
     const at = now();
     const search = searchFor(filter, at);
     const items: Stored<Job>[] = [];
@@ -121,7 +115,24 @@ export function createFindJobs({ index, jobs, indexer, now }: FindJobsDeps): Fin
   };
 }
 
+/** Waits until what this instance has changed is in the index, but not long. */
+export async function ownChanges(indexer: Pick<JobIndexer, "flush">): Promise<void> {
+  const noted = new AbortController();
+  await Promise.race([indexer.flush(), sleep(OWN_CHANGES_MAX_MS, noted.signal)]);
+  noted.abort();
+}
+
 const lastChangeOf = ({ submittedAt, startedAt, endedAt }: Job): Date => endedAt ?? startedAt ?? submittedAt;
+
+/** Throws InvalidRequestError for delayed jobs in other states than `queued`. */
+export function assertDelayed(
+  { delayed, state = "queued" }: Pick<JobFilter, "delayed" | "state">,
+  target: string,
+): void {
+  const others = [state].flat().filter((one) => one !== "queued");
+  if (delayed && others.length > 0)
+    throw invalidField(target, `must not be given together with state ${others.join(", ")}`);
+}
 
 /** As other lists, with tokens that are checked. Throws InvalidRequestError. */
 export async function findPage(

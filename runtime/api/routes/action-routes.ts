@@ -7,10 +7,12 @@ import { pageSchema, pageView } from "../../core/http/views.ts";
 import { type JobAction, NO_ACTION_COUNTS, refusedState } from "../../core/job/action.ts";
 import type { Clock } from "../../core/clock.ts";
 import { type IdSource, parseBatchId } from "../../core/job/ids.ts";
+import { statesOf } from "../../core/job/job-filter.ts";
 import type { ActionStore } from "../../core/ports/action-store.ts";
 import type { Stored } from "../../core/ports/stored.ts";
 import type { Caller } from "../auth/caller.ts";
 import { operation, type Operation } from "../http/operation.ts";
+import { assertDelayed } from "../find/find-jobs.ts";
 import { jsonBody } from "../http/read-request.ts";
 import { startTimeOf } from "../submit/start-time.ts";
 
@@ -78,11 +80,8 @@ function assertSensible({ kind, filter, tags, runAt, delayMs }: Sensible): void 
   if (Object.values(filter).every((value) => value === undefined)) {
     throw invalidField("filter", "must have at least one field");
   }
-  if (filter.delayed && (filter.state ?? "queued") !== "queued") {
-    throw invalidField("filter.delayed", `must not be given together with state ${filter.state ?? ""}`);
-  }
-  const state = filter.delayed ? "queued" : filter.state;
-  const problem = state === undefined ? undefined : refusedState(kind, state);
+  assertDelayed(filter, "filter.delayed");
+  const problem = statesOf(filter)?.flatMap((state) => refusedState(kind, state) ?? [])[0];
   if (problem !== undefined) throw invalidField("filter.state", problem);
 }
 

@@ -14,6 +14,7 @@ import { entryOf, followLog } from "../events/follow-log.ts";
 import { type Operation, operation } from "../http/operation.ts";
 import { createShares } from "../http/rate-limit.ts";
 import type { Lookup } from "../lookup.ts";
+import { zipArtifacts } from "../zip-artifacts.ts";
 
 export interface JobOutputOperationDeps {
   readonly lookup: Pick<Lookup, "job">;
@@ -25,9 +26,12 @@ export interface JobOutputOperationDeps {
   readonly followLogEveryMs?: number | undefined;
 }
 
+const ZIP_MEDIA_TYPE = "application/zip";
+
 export const jobOutputOperations = (deps: JobOutputOperationDeps): readonly Operation[] => [
   listArtifacts(deps),
   getArtifact(deps),
+  getArtifactsZip(deps),
   getLog(deps),
 ];
 
@@ -70,6 +74,32 @@ const getArtifact = ({ lookup, files }: JobOutputOperationDeps) =>
       const blob = job.claim && (await files.openArtifact(job.jobId, job.claim.id, path));
       if (blob === undefined) throw new NotFoundError("ArtifactNotFound", `The job has no artifact ${path}.`);
       return { status: 200, file: { blob, saveAs: path.slice(path.lastIndexOf("/") + 1) } };
+    },
+  });
+
+const getArtifactsZip = ({ lookup, files }: JobOutputOperationDeps) =>
+  operation({
+    id: "getArtifactsZip",
+    method: "get",
+    path: "/v1/jobs/{jobId}/artifacts.zip",
+    tag: "Jobs",
+    summary: "Download all artifacts of the latest attempt as one ZIP",
+    description:
+      "The files are stored, not compressed. Characters that some systems do not take in names are replaced by `_`.",
+    needs: "read",
+    params: jobParams,
+    responses: { 200: { description: "The ZIP, as an attachment.", file: ZIP_MEDIA_TYPE } },
+    errors: ["JobNotFound", "ArtifactNotFound"],
+    async handle({ caller, params: { jobId }, gone }) {
+      const { value: job } = await lookup.job(caller, jobId);
+      const { claim, startedAt, endedAt = startedAt ?? job.submittedAt } = job;
+      const artifacts = claim === undefined ? [] : await files.listArtifacts(jobId, claim.id);
+      if (claim === undefined || artifacts.length === 0)
+        throw new NotFoundError("ArtifactNotFound", "The job has left no files.");
+      const open = (path: string) => files.openArtifact(jobId, claim.id, path);
+      const { bytes, stream } = zipArtifacts({ artifacts, open, modifiedAt: endedAt });
+      gone.addEventListener("abort", () => stream.destroy());
+      return { status: 200, file: { blob: { bytes, contentType: ZIP_MEDIA_TYPE, stream }, saveAs: `${jobId}.zip` } };
     },
   });
 

@@ -61,6 +61,7 @@ import { batchOperations } from "./batch-routes.ts";
 import { createDeadLetterBrowser } from "../dead-letter-browser.ts";
 import { deadLetterOperations } from "./dead-letter-routes.ts";
 import { createFindJobs } from "../find/find-jobs.ts";
+import { createReadOverview } from "../find/read-overview.ts";
 import { erasureOperations } from "./erasure-routes.ts";
 import { eventOperations } from "./event-routes.ts";
 import { exportOperations } from "./export-routes.ts";
@@ -205,6 +206,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
   const submitMany = givingBackMany(createSubmitMany(submitDeps), quotas);
   const runTimer = createRunTimer({ ...shared, reservations, writer });
   const findJobs = createFindJobs({ ...shared, indexer: deps.indexer });
+  const readOverview = createReadOverview({ ...shared, indexer: deps.indexer });
   const { registration: timerRegistration, wakeScheduler } = timers;
   const settingCommands = createSettingCommands({ ...shared, log });
 
@@ -212,7 +214,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...submitOperations({ ...shared, submitJob, submitMany, findBatch }),
     ...jobOperations({ ...shared, placeUnique: (stored) => unique.place(stored) }),
     ...jobOutputOperations({ ...shared, followLogEveryMs: deps.followLogEveryMs }),
-    ...findOperations({ findJobs }),
+    ...findOperations({ ...shared, findJobs, readOverview }),
     ...exportOperations(shared),
     ...actionOperations(shared),
     ...batchOperations({ ...shared, findBatch, commands: createBatchCommands(shared) }),

@@ -101,8 +101,10 @@ export function actionKeys(actionId: string): RowKeys {
   return { partitionKey: parts.tenantName, rowKey: actionId };
 }
 
+const oneState = z.enum(JOB_STATES);
 const filterSchema = z.object({
-  state: z.enum(JOB_STATES).optional(),
+  // A release that knows only one state cannot read several, and so leaves the action to others.
+  state: z.union([oneState, z.array(oneState).readonly()]).optional(),
   delayed: z.literal(true).optional(),
   jobType: z.string().optional(),
   tag: z.string().optional(),

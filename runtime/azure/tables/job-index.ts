@@ -51,7 +51,7 @@ export function createJobIndex({ storage }: { readonly storage: Pick<StorageClie
 
     async read(place, range, abortSignal) {
       const options = {
-        queryOptions: { filter: filterOf(place, range), select: ["RowKey"] },
+        queryOptions: { filter: filterOf(place, range), select: ["RowKey", "runAt"] },
         ...(abortSignal && { abortSignal }),
       };
       const entries: IndexEntry[] = [];
@@ -59,7 +59,7 @@ export function createJobIndex({ storage }: { readonly storage: Pick<StorageClie
         const pages = table.retrying.listEntities(options).byPage({ maxPageSize: Math.min(range.limit, PAGE_MAX) });
         for await (const rows of pages) {
           for (const row of rows) {
-            entries.push(entryOf(row.rowKey ?? ""));
+            entries.push(entryOf(row.rowKey ?? "", readCells("indexEntry", RUN_AT, row)));
             if (entries.length === range.limit) return entries;
           }
         }
@@ -177,11 +177,12 @@ const INDEX_COLUMNS: Columns<StoredEntry> = {
   runAt: optionalInstant("runAt"),
 };
 
+const RUN_AT: Columns<Pick<StoredEntry, "runAt">> = { runAt: INDEX_COLUMNS.runAt };
+
 /** What a row of the index says. Throws UnreadableError when the row cannot be read. */
 export const storedEntryOf = (row: Row): StoredEntry => readCells("indexEntry", INDEX_COLUMNS, row);
 
-/** The keys say everything that a reader needs. */
-export function entryOf(rowKey: string): IndexEntry {
+export function entryOf(rowKey: string, { runAt }: Pick<StoredEntry, "runAt">): IndexEntry {
   const position = rowKey.slice(rowKey.indexOf(AFTER_TAG) + 1);
-  return { jobId: position.slice(position.indexOf(".") + 1), position };
+  return { jobId: position.slice(position.indexOf(".") + 1), position, ...(runAt && { runAt }) };
 }

@@ -5,7 +5,7 @@ import { copyFile, link, lstat, mkdir, rm } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { isJobServiceError, type JobServiceClient } from "../../client/index.ts";
+import { isJobServiceError, type OpenedArtifact } from "../../client/index.ts";
 import { parseJobId } from "../../core/job/ids.ts";
 import { connect, show, showBytes, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
@@ -14,6 +14,8 @@ import { table } from "../table.ts";
 
 interface DownloadOptions extends RemoteOptions {
   readonly to?: string;
+  /** The file, or true for its usual name. */
+  readonly zip?: string | true;
 }
 
 export async function listArtifacts(options: RemoteOptions, around: Surroundings, jobId: string): Promise<void> {
@@ -35,6 +37,7 @@ export async function downloadArtifacts(
   paths: readonly string[],
 ): Promise<void> {
   const { terminal, signal } = around;
+  if (options.zip !== undefined) return downloadZip(options, around, jobId, paths);
   const client = await connect(options, around);
   const wanted =
     paths.length > 0 ? paths : (await client.monitoring.getArtifacts(jobId, { signal })).map(({ path }) => path);
@@ -43,11 +46,27 @@ export async function downloadArtifacts(
   for (const path of wanted) {
     const file = join(folder, path);
     if (!resolve(file).startsWith(resolve(folder) + sep)) throw new Error(`${path} is outside ${folder}.`);
-    await download(client, jobId, path, file, signal);
+    await download(() => client.monitoring.openArtifact(jobId, path, { signal }), file, signal);
     files.push(file);
     if (!options.json) terminal.out(file);
   }
   if (options.json) terminal.out(jsonResult({ files }, terminal));
+}
+
+/** All files of the job as one ZIP. */
+async function downloadZip(
+  options: DownloadOptions,
+  around: Surroundings,
+  jobId: string,
+  paths: readonly string[],
+): Promise<void> {
+  const { terminal, signal } = around;
+  if (paths.length > 0) throw new UsageError("--zip has all files: leave out the paths.");
+  if (options.to !== undefined) throw new UsageError("--zip names a file: leave out --to.");
+  const file = typeof options.zip === "string" ? options.zip : `${folderOf(jobId)}.zip`;
+  const { monitoring } = await connect(options, around);
+  await download(() => monitoring.openArtifactsZip(jobId, { signal }), file, signal);
+  terminal.out(options.json ? jsonResult({ files: [file] }, terminal) : file);
 }
 
 function folderOf(jobId: string): string {
@@ -58,20 +77,14 @@ function folderOf(jobId: string): string {
 const TRIES = 3;
 
 /** The file appears complete or not at all, and never replaces another. */
-async function download(
-  { monitoring }: JobServiceClient,
-  jobId: string,
-  path: string,
-  file: string,
-  signal: AbortSignal,
-): Promise<void> {
+async function download(open: () => Promise<OpenedArtifact>, file: string, signal: AbortSignal): Promise<void> {
   // Checked before the download. `place` decides.
   if (await isThere(file)) throw new FileExistsError(file);
   // A name that no other file has.
   const half = join(dirname(file), `.${randomUUID()}.part`);
   for (let attempt = 1; ; attempt++) {
     try {
-      const { stream } = await monitoring.openArtifact(jobId, path, { signal });
+      const { stream } = await open();
       await mkdir(dirname(file), { recursive: true });
       await pipeline(Readable.fromWeb(stream), createWriteStream(half, { flags: "wx" }), { signal });
       await place(half, file);

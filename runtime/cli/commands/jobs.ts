@@ -44,8 +44,9 @@ export async function jobs(options: JobsOptions, around: Surroundings, id: strin
   const { limit } = options;
   const page = { pageSize: Math.min(1_000, limit), signal };
   const filter = filterOf(options);
-  const { state, ...others } = filter;
-  const isPlain = Object.values(others).every((value) => value === undefined);
+  const { state: _, ...others } = filter;
+  const [state, ...more] = options.state ?? [];
+  const isPlain = more.length === 0 && Object.values(others).every((value) => value === undefined);
   const found =
     id !== undefined && isPlain
       ? monitoring.getJobsFromBatch(id, { state, ...page })

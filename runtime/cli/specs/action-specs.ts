@@ -1,6 +1,5 @@
 /** Commands on many jobs at once. */
 import { ACTION_KINDS, ACTION_STATES } from "../../core/job/action.ts";
-import { JOB_STATES } from "../../core/job/states.ts";
 import { limit, REMOTE, TENANT, type ArgumentSpec, type CommandSpec } from "../command-spec.ts";
 import { FILTER, START } from "./job-specs.ts";
 
@@ -32,7 +31,6 @@ export const ACTIONS: CommandSpec = {
       options: [
         ...REMOTE,
         TENANT,
-        { flags: "-s, --state <state>", text: "only jobs in this state", choices: JOB_STATES },
         ...FILTER,
         { flags: "-b, --batch <batchId>", text: "only jobs of this batch" },
         { flags: "--tags <tags...>", text: "for tag and untag: the tags to add or remove" },

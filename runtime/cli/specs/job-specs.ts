@@ -28,7 +28,6 @@ export const START: readonly OptionSpec[] = [
   { flags: "--at <instant>", text: "earliest start, such as 2030-01-31T08:00:00Z or …+02:00" },
 ];
 
-const STATE: OptionSpec = { flags: "-s, --state <state>", text: "only jobs in this state", choices: JOB_STATES };
 const CHOICE: readonly OptionSpec[] = [
   { flags: "--type <jobType>", text: "only jobs of this type" },
   { flags: "--tag <tag>", text: "only jobs with this tag" },
@@ -36,8 +35,9 @@ const CHOICE: readonly OptionSpec[] = [
   { flags: "--until <time>", text: "submitted before: an instant, or a span before now such as 30m" },
 ];
 
-/** Which jobs of a tenant; the state has an option of its own. */
+/** Which jobs of a tenant. */
 export const FILTER: readonly OptionSpec[] = [
+  { flags: "-s, --state <states...>", text: "only jobs in this state, or in one of these", choices: JOB_STATES },
   ...CHOICE,
   { flags: "--delayed", text: "only queued jobs that may not start yet" },
 ];
@@ -56,11 +56,13 @@ const ARTIFACTS: CommandSpec = {
     },
     {
       name: "download",
-      summary: "Download all or some files of the latest attempt. Existing files are not overwritten.",
+      summary:
+        "Download all or some files of the latest attempt, or all as one ZIP. Existing files are not overwritten.",
       examples: [
         "artifacts download <jobId>                  # into ./<jobId>",
         "artifacts download <jobId> --to out",
         "artifacts download <jobId> report/2030.pdf",
+        "artifacts download <jobId> --zip            # into ./<jobId>.zip",
       ],
       arguments: [JOB, { name: "[paths...]", text: "only these files" }],
       options: [
@@ -69,6 +71,7 @@ const ARTIFACTS: CommandSpec = {
           flags: "--to <directory>",
           text: "target folder (default: a new folder with the job's id)",
         },
+        { flags: "--zip [file]", text: "all files as one ZIP (default: the job's id with .zip)" },
       ],
       load: async () => (await import("../commands/artifacts.ts")).downloadArtifacts,
     },
@@ -133,13 +136,14 @@ export const JOBS: readonly CommandSpec[] = [
     examples: [
       "jobs --state failed --type Thumbnails --since 2h",
       "jobs --tenant demo --tag customer:4711",
+      "jobs --state queued running",
       "jobs --delayed",
       "jobs <batchId> --state failed",
       "jobs <jobId>",
       "jobs <batchId> --limit 100000 --json | jq -r '.items[].jobId'",
     ],
     arguments: [{ name: "[id]", text: "a batch or a job (default: all jobs of a tenant, newest first)" }],
-    options: [...REMOTE, STATE, ...FILTER, TENANT, limit(1_000_000, 50)],
+    options: [...REMOTE, ...FILTER, TENANT, limit(1_000_000, 50)],
     load: async () => (await import("../commands/jobs.ts")).jobs,
   },
   {
@@ -154,7 +158,7 @@ export const JOBS: readonly CommandSpec[] = [
       ...SERVICE,
       TENANT,
       { flags: "-b, --batch <batchId>", text: "only jobs of this batch" },
-      STATE,
+      { flags: "-s, --state <state>", text: "only jobs in this state", choices: JOB_STATES },
       ...CHOICE,
       { flags: "--format <format>", text: "the form of a line", choices: EXPORT_FORMATS, default: "ndjson" },
       { flags: "-o, --output <file>", text: "a new file, which is there when the export is whole (default: print)" },

@@ -1,8 +1,16 @@
 /** Actions in requests and answers of the web API. */
 import * as z from "zod";
 import { ACTION_KINDS, ACTION_STATES, type JobAction } from "../job/action.ts";
-import { jobFilterFields, NOT_BOTH, startFields, startsOnce, tags, tenantJobsParams } from "./requests.ts";
-import { jobStateSchema, type Frozen } from "./views.ts";
+import {
+  jobFilterFields,
+  jobStatesSchema,
+  NOT_BOTH,
+  startFields,
+  startsOnce,
+  tags,
+  tenantJobsParams,
+} from "./requests.ts";
+import type { Frozen } from "./views.ts";
 
 export const actionParams = tenantJobsParams.extend({
   actionId: z.string().meta({ description: "The action.", examples: ["acme.0000000000aaaaaaaa"] }),
@@ -35,7 +43,7 @@ export const actionViewSchema = z
     tenantName: z.string(),
     kind,
     filter: z.object({
-      state: jobStateSchema.optional(),
+      state: jobStatesSchema.optional(),
       delayed: z.literal(true).optional(),
       jobType: z.string().optional(),
       tag: z.string().optional(),
@@ -61,7 +69,7 @@ export const actionViewSchema = z
   .meta({ id: "Action", description: "One command on many jobs, carried out in the background." });
 
 export type ActionView = Frozen<z.infer<typeof actionViewSchema>>;
-export type StartActionBody = z.input<typeof startActionSchema>;
+export type StartActionBody = Frozen<z.input<typeof startActionSchema>>;
 
 export function actionView(action: JobAction): ActionView {
   const { actionId, tenantName, kind, filter, tags, runAt, dryRun, state, cancelWanted, counts } = action;
@@ -69,7 +77,7 @@ export function actionView(action: JobAction): ActionView {
   return {
     ...{ actionId, tenantName, kind, dryRun, state, cancelWanted, counts },
     filter: {
-      ...(words.state && { state: words.state }),
+      ...(words.state && { state: typeof words.state === "string" ? words.state : [...words.state] }),
       ...(words.delayed && { delayed: true as const }),
       ...(words.jobType !== undefined && { jobType: words.jobType }),
       ...(words.tag !== undefined && { tag: words.tag }),

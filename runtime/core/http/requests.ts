@@ -3,7 +3,7 @@ import * as z from "zod";
 import { DEFAULT_POOL } from "../deployment/topology.ts";
 import { ON_CONFLICT } from "../job/unique.ts";
 import { POOL_NAME_PATTERN, TENANT_NAME_PATTERN, parseBatchId } from "../job/ids.ts";
-import type { JobState } from "../job/states.ts";
+import { JOB_STATES, type JobState } from "../job/states.ts";
 import { retryOverridesSchema } from "../job/retry.ts";
 import {
   CLIENT_JOB_ID_MAX_LENGTH,
@@ -300,9 +300,16 @@ export const listJobsSchema = z.strictObject({
   ...pageFields,
 });
 
+const STATES_MESSAGE = `must be one or several of ${JOB_STATES.join(", ")}`;
+
+/** One state, or several. */
+export const jobStatesSchema = z.union([jobStateSchema, z.array(jobStateSchema).min(1).max(JOB_STATES.length)], {
+  error: STATES_MESSAGE,
+});
+
 /** The filter of a tenant's lists and actions. */
 export const jobFilterFields = {
-  state: jobStateSchema.optional().meta({ description: "Only jobs in this state." }),
+  state: jobStatesSchema.optional().meta({ description: "Only jobs in this state, or in one of these." }),
   jobType: displayName.optional().meta({ description: "Only jobs of this type." }),
   tag: tag.optional().meta({ description: "Only jobs with this tag." }),
   batchId: batchId.optional().meta({ description: "Only jobs of this batch." }),
@@ -346,7 +353,8 @@ export type JobSubmission = Written<z.input<typeof jobRequestSchema>>;
 export type SubmitJobBody = Written<z.input<typeof submitJobSchema>>;
 /** The filter of a tenant's lists and actions, as a program writes it. */
 export interface JobFilterFields {
-  readonly state?: JobState | undefined;
+  /** One state, or several. */
+  readonly state?: JobState | readonly JobState[] | undefined;
   /** Only queued jobs that may not start yet. */
   readonly delayed?: boolean | undefined;
   readonly jobType?: string | undefined;

@@ -7,9 +7,8 @@ import { JOB_STATES, type JobState } from "./states.ts";
 /** All that is given must hold. */
 export interface JobFilter {
   readonly tenantName: string;
-  readonly state?: JobState | undefined;
-  /** In one of these. Not together with `state`. */
-  readonly states?: readonly JobState[] | undefined;
+  /** In this state, or in one of these. */
+  readonly state?: JobState | readonly JobState[] | undefined;
   /** Queued, and not to be started before a later time. */
   readonly delayed?: true | undefined;
   readonly jobType?: string | undefined;
@@ -36,9 +35,10 @@ export function matches(job: Job, filter: JobFilter, now: Date): boolean {
   );
 }
 
-function statesOf({ delayed, state, states }: JobFilter): readonly JobState[] | undefined {
-  const one = delayed ? "queued" : state;
-  return one === undefined ? states : [one];
+/** The states that a filter names. Undefined: all. */
+export function statesOf({ delayed, state }: Pick<JobFilter, "delayed" | "state">): readonly JobState[] | undefined {
+  const named = delayed ? "queued" : state;
+  return typeof named === "string" ? [named] : named;
 }
 
 export interface IndexSearch {

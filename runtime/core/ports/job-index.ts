@@ -46,6 +46,8 @@ export interface IndexEntry {
   readonly jobId: string;
   /** Larger for older jobs, and the same in every place. */
   readonly position: string;
+  /** Of a queued job that has a time: when it may start. */
+  readonly runAt?: Date | undefined;
 }
 
 export interface JobIndex {

@@ -45,8 +45,8 @@ export interface JobUpdate {
   readonly from: JobState;
   readonly to: JobState;
   readonly changes: JobChanges;
-  /** What the index notes of it, if the writer knows the job. */
-  readonly facts?: IndexFacts | undefined;
+  /** What the index notes of it, if the writer knows the job. A change of tags names its time too. */
+  readonly facts?: (IndexFacts & { readonly runAt?: Date | undefined }) | undefined;
 }
 
 /** The part of a row that the index has too. */

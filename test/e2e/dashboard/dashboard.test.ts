@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ADMIN_APPLICATION } from "../../../runtime/local/identity/principals.ts";
 import { eventually } from "../../support/eventually.ts";
+import { unzip } from "../../support/packages/unzip.ts";
 import { hasProgram } from "../../support/processes/has-program.ts";
 import { CHROMIUM, startDashboard, TENANT, violationsOf, type Dashboard } from "./dashboard.ts";
 
@@ -61,7 +62,8 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard (needs chromi
 
     const before = requests.length;
     await page.clock.runFor(60_000);
-    expect(requests.slice(before).length).toBeLessThanOrEqual(IDLE_REQUESTS_MAX);
+    const asked = requests.slice(before);
+    expect(asked.length, asked.join(", ")).toBeLessThanOrEqual(IDLE_REQUESTS_MAX);
 
     // The access token ends after an hour.
     await page.clock.fastForward(HOUR_MS);
@@ -135,6 +137,12 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard (needs chromi
       if (tab === "log") await page.getByText("red").waitFor();
       if (tab.startsWith("artifacts")) await page.getByText(HOSTILE.slice(0, 30)).waitFor();
     }
+    await opened.goto(`/jobs/${jobId}?tab=artifacts`);
+    const downloading = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Download all as one ZIP" }).click();
+    const zip = await unzip(await (await downloading).path());
+    expect([...zip.keys()].sort()).toEqual(["_img src=x onerror=alert(3)_.txt", "page.html"]);
+    expect(zip.get("page.html")?.toString()).toBe(HOSTILE);
     await page.setViewportSize({ width: 360, height: 740 });
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360);
     expect(errors).toEqual([]);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Listing } from "../../../runtime/client/index.ts";
 import { eventually } from "../../support/eventually.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { hasProgram } from "../../support/processes/has-program.ts";
@@ -44,6 +45,10 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))(
       }, WAIT);
       return jobId;
     };
+    const firstPage = async <T>(list: Listing<T>): Promise<readonly T[]> => {
+      for await (const { items } of list.pages()) return items;
+      return [];
+    };
     const starts = async (jobId: string): Promise<number> =>
       (await dashboard.client.monitoring.getJob(jobId)).history.length;
     const at = (path: string, more = ""): Promise<void> => admin.goto(`${path}?tenant=${TENANT}${more}`);
@@ -85,6 +90,78 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))(
       await page.getByText("No job fits this filter").waitFor(WAIT);
       await at("/jobs", `&batch=${batchId}`);
       await page.getByRole("link", { name: "of a batch" }).waitFor(WAIT);
+    });
+
+    it("shows a job beside the list where there is room, with its events", async () => {
+      const { page } = admin;
+      await at("/jobs", "&type=Fail&tag=dry");
+      await page.getByRole("link", { name: "second" }).click(WAIT);
+      const beside = page.getByRole("complementary", { name: "Job" });
+      await beside.getByRole("heading", { name: "second" }).waitFor(WAIT);
+      await beside.getByRole("tab", { name: "Events" }).click();
+      await beside.getByText(/^start 1, attempt 1, on /).waitFor();
+      expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(1280);
+      for (const theme of ["light", "dark"] as const) expect(await violationsOf(page, theme)).toEqual([]);
+      await page.keyboard.press("Escape");
+      await beside.waitFor({ state: "detached" });
+      await page.setViewportSize({ width: 1000, height: 900 });
+      await page.getByRole("link", { name: "second" }).click();
+      await page.waitForURL(/\/jobs\/demo\./);
+      await page.setViewportSize({ width: 1280, height: 900 });
+    });
+
+    it("tags and requeues all jobs that match, in several states, as actions with counts; a running one can be stopped", async () => {
+      const { page } = admin;
+      const jobs = [await failed("one of many", "sand", ["many"]), await failed("two of many", "sand", ["many"])];
+      const dialog = page.getByRole("dialog");
+      const actions = page.getByRole("region", { name: "Actions" });
+      const all = async (verb: string): Promise<void> => {
+        await page.getByRole("button", { name: "Select all that match" }).click();
+        await page.getByRole("button", { name: verb, exact: true }).click();
+      };
+      await at("/jobs", "&state=failed&tag=many");
+      await page.getByRole("link", { name: "one of many" }).waitFor(WAIT);
+      await page.getByRole("button", { name: "canceled", exact: true }).click();
+      await page.waitForURL(/state=failed%2Ccanceled/);
+      await page.getByRole("link", { name: "two of many" }).waitFor(WAIT);
+
+      await all("Tag all");
+      await dialog.getByLabel("Tags, separated by spaces").fill("seen");
+      await dialog.getByText("--tags seen --tenant demo --tag many --state failed canceled").waitFor();
+      await dialog.getByRole("button", { name: "Count them" }).click();
+      await dialog.getByText("2 jobs fit now.").waitFor(WAIT);
+      expect(await violationsOf(page, "light")).toEqual([]);
+      await dialog.getByRole("button", { name: "Tag all", exact: true }).click();
+      await actions.getByText("2 jobs fit, 2 done").waitFor(WAIT);
+      for (const jobId of jobs)
+        expect((await dashboard.client.monitoring.getJob(jobId)).tags).toEqual(["many", "seen"]);
+
+      await at("/jobs", "&state=failed&tag=seen");
+      await all("Requeue all");
+      await dialog.getByRole("button", { name: "Requeue all", exact: true }).click();
+      for (const jobId of jobs) await eventually(async () => expect(await starts(jobId)).toBe(2), WAIT);
+
+      const delayed = Array.from({ length: 600 }, (_, index) => ({
+        ...{ tenantName: TENANT, jobType: "Count", jobName: `later ${index}`, jobProcessorPackageName: TYPED },
+        ...{ parameters: { count: 1 }, delayMs: 3_600_000, tags: ["later"] },
+      }));
+      for await (const result of management().submitJobs(delayed)) expect(result).toHaveProperty("jobId");
+      await at("/jobs", "&state=delayed&tag=later");
+      await page.getByRole("link", { name: "later 599" }).waitFor(WAIT);
+      await all("Cancel all");
+      await dialog.getByRole("button", { name: "Cancel all", exact: true }).click();
+      await actions.getByRole("button", { name: "Stop" }).click(WAIT);
+      await dialog.getByText(/^jobyard actions stop demo\./).waitFor();
+      await dialog.getByRole("button", { name: "Stop" }).click();
+      await actions.getByText(/stopped$/).waitFor(WAIT);
+      const [latest] = await firstPage(dashboard.client.monitoring.getActions(TENANT));
+      expect(latest).toMatchObject({ kind: "cancel", state: "canceled", filter: { delayed: true, tag: "later" } });
+      expect(latest?.counts.matched).toBeLessThan(600);
+
+      await actions.getByRole("link", { name: "All actions" }).first().click();
+      await page.getByRole("row", { name: /^stopped cancel/ }).waitFor(WAIT);
+      await page.getByRole("row", { name: /done tag failed, canceled · tag many · → seen/ }).waitFor();
+      for (const theme of ["light", "dark"] as const) expect(await violationsOf(page, theme)).toEqual([]);
     });
 
     it("gathers new jobs until the reader asks for them", async () => {
@@ -152,6 +229,7 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))(
       await at("/errors");
       const row = page.getByRole("row", { name: /no fire/ });
       await row.waitFor(WAIT);
+      await row.getByText("new", { exact: true }).waitFor(WAIT);
       await eventually(async () => expect(await page.getByText(/failed jobs?, 1 kind/).count()).toBe(1), WAIT);
       await row.getByRole("button", { name: "Requeue" }).click();
       await page.getByRole("dialog").getByRole("button", { name: "Requeue" }).click();

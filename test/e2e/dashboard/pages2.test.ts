@@ -138,6 +138,74 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     await expectAccessible(ada);
   });
 
+  it("pauses a job type, seen on Overview, and a pool; sets quotas, retention and weights", async () => {
+    const { page } = ada;
+    const dialog = page.getByRole("dialog");
+    const held = async () =>
+      (await admin.pauses.list()).map(({ kind, jobType, pool, reason }) => ({ kind, jobType, pool, reason }));
+    const zip = new Uint8Array(testPackage({ jobs: { Held: "return { output: 1 };" } }));
+    await dashboard.client.management.publishPackage(TENANT, PACKAGE, zip);
+    await ada.goto(`/access?tenant=${TENANT}&tab=limits`);
+    await page.getByRole("button", { name: "Pause…" }).click(WAIT);
+    await dialog.getByLabel("Job type").fill("Held");
+    await dialog.getByLabel("Reason, for people").fill("It is being mended.");
+    await dialog.getByText(`jobyard pause --tenant ${TENANT} --type Held --reason 'It is being mended.'`).waitFor();
+    expect(await violationsOf(page, "light")).toEqual([]);
+    await dialog.getByRole("button", { name: "Pause", exact: true }).click();
+    await page.getByText("It is being mended.").waitFor(WAIT);
+    expect(await held()).toEqual([{ kind: "type", jobType: "Held", reason: "It is being mended." }]);
+    const jobId = await dashboard.submit("Held");
+    await ada.goto(`/?tenant=${TENANT}`);
+    await page.getByRole("status").getByText("job type Held of demo").waitFor(WAIT);
+    await page.getByRole("link", { name: /^Waiting 1/ }).waitFor(WAIT);
+    await expectAccessible(ada);
+    expect(await dashboard.client.monitoring.getJob(jobId)).toMatchObject({ state: "queued" });
+    await page.getByRole("link", { name: "Limits" }).click();
+    await confirm(ada, "Resume");
+    expect(await held()).toEqual([]);
+    expect((await dashboard.client.waitForJob(jobId)).state).toBe("succeeded");
+
+    await page.getByRole("button", { name: "Set quotas" }).click();
+    await dialog.getByLabel(/^Jobs in a day/).fill("10.5");
+    await dialog
+      .getByText(/must be a whole number/)
+      .first()
+      .waitFor();
+    await dialog.getByLabel(/^Jobs in a day/).fill("5000");
+    await dialog.getByRole("button", { name: "Set", exact: true }).click();
+    await page.getByText(/of 5,000$/).waitFor(WAIT);
+    expect(await admin.monitoring.getQuotas(TENANT)).toMatchObject({ jobsPerDay: { limit: 5_000 } });
+    await page.getByRole("button", { name: "Days of failed jobs" }).click();
+    await dialog.getByLabel(/^Log, days/).fill("3");
+    await dialog.getByText(`jobyard retention ${TENANT} --outcome failed --jobs 90 --logs 3 --files 90`).waitFor();
+    await dialog.getByRole("button", { name: "Set", exact: true }).click();
+    await page.getByText("3 days", { exact: true }).waitFor(WAIT);
+    const { failed, succeeded } = await admin.monitoring.getRetention(TENANT);
+    expect([failed.logDays, succeeded.logDays]).toEqual([3, 30]);
+    await expectAccessible(ada);
+    await confirm(ada, "Use the defaults");
+    await page.getByText("These are the system's defaults.").waitFor(WAIT);
+
+    await page.getByRole("tab", { name: "Tenants", exact: true }).click();
+    await page.getByRole("row", { name: /^demo/ }).getByRole("button", { name: "Weigh" }).click(WAIT);
+    await dialog.getByLabel("Weight").fill("3");
+    await dialog.getByRole("button", { name: "Set the weight" }).click();
+    await dialog.waitFor({ state: "detached" });
+    expect(await allOf(admin.monitoring.getTenants())).toContainEqual(
+      expect.objectContaining({ tenantName: TENANT, weight: 3 }),
+    );
+
+    await ada.goto(`/workers?tenant=${TENANT}`);
+    await page.getByRole("button", { name: "Pause…" }).click(WAIT);
+    await dialog.getByLabel("What").selectOption("queue");
+    await dialog.getByLabel("Pool").fill("default");
+    await dialog.getByRole("button", { name: "Pause", exact: true }).click();
+    await page.getByText("queue default/low").waitFor(WAIT);
+    expect(await held()).toMatchObject([{ kind: "queue", pool: "default" }]);
+    await confirm(ada, "Resume");
+    expect(await held()).toEqual([]);
+  });
+
   it("registers a webhook, shows its secret once, and what the receiver answered", async () => {
     const { page } = ada;
     await ada.goto(`/webhooks?tenant=${TENANT}`);
@@ -192,6 +260,9 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
 
     const rita = await dashboard.openAs("Rita Reader", `/access?tenant=${TENANT}&tab=grants`);
     await rita.page.getByText(/This needs the app role/).waitFor(WAIT);
+    await rita.page.getByRole("tab", { name: "Limits" }).click();
+    await rita.page.getByRole("button", { name: /^Pause…\s*\. This needs the grant "manage"/ }).waitFor(WAIT);
+    await rita.page.getByRole("button", { name: /^Set quotas\s*\. This needs the app role/ }).waitFor(WAIT);
     await rita.goto(`/timers/${TIMED}/weekly?tenant=${TENANT}`);
     await rita.page.getByRole("button", { name: /^Pause\s*\. This needs the grant "manage"/ }).waitFor(WAIT);
     await rita.goto(`/webhooks?tenant=${TENANT}`);

@@ -111,6 +111,32 @@ describe("actions on many jobs", () => {
     expect(await statesOf(jobs)).toEqual(["queued"]);
   });
 
+  it("means jobs in several states, and no others", async () => {
+    const [queued, failed, canceled] = (await submit(3)) as [string, string, string];
+    await claimAndEnd(api.jobs, failed, "failed");
+    await api.post(`/v1/jobs/${canceled}/cancel`);
+    await api.index.write([
+      { jobId: failed, facts: { jobType: "Echo" }, from: "queued", to: "failed", runAt: undefined },
+    ]);
+    const tagging = { kind: "tag", filter: { state: ["failed", "canceled"] }, tags: ["seen"] };
+    const done = await carriedOut(tagging);
+    expect(done).toMatchObject({ filter: { state: ["failed", "canceled"] }, counts: { matched: 2, done: 2 } });
+    const tagsOf = async (jobId: string) => (await api.jobs.get(jobId))?.value.tags;
+    expect(await Promise.all([queued, failed, canceled].map(tagsOf))).toEqual([undefined, ["seen"], ["seen"]]);
+    expect((await start({ kind: "requeue", filter: { state: ["failed", "running"] } })).body.error.message).toContain(
+      "filter.state",
+    );
+  });
+
+  it("a delayed job that gets a tag is listed as delayed still", async () => {
+    const [delayed] = await submit(1, { delayMs: 3_600_000 });
+    await carriedOut({ kind: "tag", filter: { delayed: true }, tags: ["late"] });
+    await eventually(async () => {
+      const { body } = await api.get(`/v1/tenants/${tenant}/jobs?delayed=true&tag=late`);
+      expect(body.items.map(({ jobId }) => jobId)).toEqual([delayed]);
+    });
+  });
+
   it("requeues what has failed, once each, with a bell", async () => {
     const jobs = await submit(4);
     for (const jobId of jobs.slice(0, 3)) await claimAndEnd(api.jobs, jobId, "failed");

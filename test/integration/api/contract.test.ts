@@ -60,6 +60,7 @@ const api = await startTestApi(faulty(letters.queue, dependencies), {
   wrapIdentityGrants: (grants) => faulty(grants, dependencies),
   wrapQuotas: (quotas) => faulty(quotas, dependencies),
   wrapActions: (actions) => faulty(actions, dependencies),
+  wrapIndex: (index) => faulty(index, dependencies),
   wrapRetentions: (retentions) => faulty(retentions, dependencies),
   wrapErasures: (erasures) => faulty(erasures, dependencies),
   wrapAudit: (audit) => ({
@@ -243,6 +244,10 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     200: async () => get(`/v1/jobs/${(await jobWithFiles()).jobId}/artifacts/report.txt`),
     404: async () => get(`/v1/jobs/${(await jobWithFiles()).jobId}/artifacts/other.txt`),
   },
+  getArtifactsZip: {
+    200: async () => get(`/v1/jobs/${(await jobWithFiles()).jobId}/artifacts.zip`),
+    404: async () => get(`/v1/jobs/${(await newJob()).jobId}/artifacts.zip`),
+  },
   getLog: {
     200: async () => get(`/v1/jobs/${(await jobWithFiles()).jobId}/log`),
     404: async () => get(`/v1/jobs/${(await newJob()).jobId}/log`),
@@ -279,6 +284,10 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
       return get(`/v1/tenants/${parseBatchId(batchId)!.tenantName}/export?batchId=${batchId}`);
     },
     404: () => get("/v1/tenants/foreign/export"),
+  },
+  getOverview: {
+    200: () => get(`/v1/tenants/${freshTenant()}/overview`),
+    404: () => get("/v1/tenants/foreign/overview"),
   },
   startAction: {
     202: () => post(`/v1/tenants/${freshTenant()}/actions`, { kind: "tag", filter: { jobType: "Echo" }, tags: ["a"] }),

@@ -1,7 +1,18 @@
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { randomBytes } from "node:crypto";
-import { newestFirstKey } from "../../../runtime/core/job/ids.ts";
-import { FIND_ENTRIES_MAX_COUNT, TAG_MAX_LENGTH, TAGS_MAX_COUNT } from "../../../runtime/core/limits.ts";
+import { createReadOverview } from "../../../runtime/api/find/read-overview.ts";
+import type { OverviewView } from "../../../runtime/core/http/overview-api.ts";
+import { createIdSource, jobTime, newestFirstKey } from "../../../runtime/core/job/ids.ts";
+import {
+  FIND_ENTRIES_MAX_COUNT,
+  OVERVIEW_ENTRIES_MAX_COUNT,
+  OVERVIEW_HOURS,
+  OVERVIEW_KNOWN_FOR_MS,
+  OVERVIEW_SPANS,
+  TAG_MAX_LENGTH,
+  TAGS_MAX_COUNT,
+} from "../../../runtime/core/limits.ts";
+import type { IndexMove } from "../../../runtime/core/ports/job-index.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { jobRequestOf } from "../../support/api/submit-requests.ts";
 import { startTestApi } from "../../support/api/test-api.ts";
@@ -116,6 +127,10 @@ describe("finding jobs", () => {
     for (const [state, jobId] of Object.entries({ canceled: queued, queued: delayed, running, failed })) {
       expect([state, await find(`?state=${state}`)]).toEqual([state, [jobId]]);
     }
+    expect(await find("?state=failed&state=running")).toEqual([failed, running]);
+    const { status, body } = await page("?state=failed&state=lost");
+    expect([status, body.error.message]).toEqual([400, expect.stringContaining("state: must be one or several of")]);
+    expect((await page("?delayed=true&state=queued&state=failed")).status).toBe(400);
     expect(await find("?delayed=true")).toEqual([delayed]);
     expect(await find("?jobType=Other")).toEqual([failed]);
     expect(await find("?jobType=Other&state=queued")).toEqual([]);
@@ -203,5 +218,69 @@ describe("finding jobs", () => {
     const { body } = await api.get(`/v1/jobs/${other.jobId}`);
     expect(body).toMatchObject({ originJobId: same.jobId, tags: ["nightly", "a"], parameters: null, state: "queued" });
     expect(body.batchId).not.toBe(batchId);
+  });
+});
+
+describe("the overview of a tenant", () => {
+  const overview = async (): Promise<OverviewView> => {
+    const { status, body } = await api.get(`/v1/tenants/${tenant}/overview`);
+    expect([status, body.error]).toEqual([200, undefined]);
+    return body as unknown as OverviewView;
+  };
+  const move = (jobId: string, to: IndexMove["to"], from: IndexMove["from"] = "queued"): IndexMove => ({
+    ...{ jobId, facts: { jobType: "Echo" }, from, to, runAt: undefined },
+  });
+  const counts = ({ waiting, delayed, running, failed }: OverviewView) =>
+    [waiting, delayed, running, failed].map(({ count, isMore }) => `${count}${isMore ? "+" : ""}`);
+
+  it("counts what waits, runs, has failed and is delayed, with what waits longest and how jobs ended", async () => {
+    const [oldest, , running, ...ended] = [
+      await submit(),
+      await submit(),
+      await submit(),
+      await submit(),
+      await submit(),
+    ];
+    await submit({ runAt: new Date(Date.now() + 3_600_000).toISOString() });
+    const [failed, succeeded] = ended as [string, string];
+    await api.index.write([move(running!, "running"), move(failed, "failed"), move(succeeded, "succeeded")]);
+    const seen = await overview();
+    expect(counts(seen)).toEqual(["2", "1", "1", "1"]);
+    expect(seen.oldestWaitingAt).toBe(jobTime(oldest!).toISOString());
+    const { course } = seen;
+    expect(course.spans).toHaveLength(OVERVIEW_SPANS);
+    expect(course.spans.at(-1)).toEqual({ succeeded: 1, failed: 1 });
+    expect(course.spanMs * OVERVIEW_SPANS).toBeCloseTo(OVERVIEW_HOURS * 3_600_000);
+  });
+
+  it("answers many callers with one count, and counts anew soon after", async () => {
+    const { read } = api.index;
+    let reads = 0;
+    const counting = createReadOverview({
+      index: { read: (...args) => ((reads += 1), read(...args)) },
+      indexer: { flush: () => Promise.resolve() },
+      now: () => now(),
+      monotonicNow: () => clock,
+    });
+    let clock = 0;
+    await Promise.all(Array.from({ length: 50 }, () => counting(tenant)));
+    expect(reads).toBe(4);
+    clock += OVERVIEW_KNOWN_FOR_MS;
+    await counting(tenant);
+    expect(reads).toBe(8);
+  });
+
+  it("counts up to its limit and says that there are more; the course then begins where all are known", async () => {
+    const batchId = await newBatch();
+    let at = Date.now();
+    const source = createIdSource({ now: () => new Date((at -= 10)), random32: () => 7 });
+    const ids = Array.from({ length: OVERVIEW_ENTRIES_MAX_COUNT + 5 }, () => source.jobId(batchId, 1));
+    await api.index.write(ids.map((jobId) => move(jobId, "failed", undefined)));
+    const seen = await overview();
+    expect(counts(seen)).toEqual(["0", "0", "0", `${OVERVIEW_ENTRIES_MAX_COUNT}+`]);
+    expect(seen.oldestWaitingAt).toBeUndefined();
+    const { since, spans } = seen.course;
+    expect(since).toBe(jobTime(ids[OVERVIEW_ENTRIES_MAX_COUNT - 1]!).toISOString());
+    expect(spans.reduce((sum, span) => sum + span.failed, 0)).toBe(OVERVIEW_ENTRIES_MAX_COUNT);
   });
 });

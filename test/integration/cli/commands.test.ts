@@ -8,6 +8,7 @@ import { LAUNCHER, runCli, type CliOptions, type CliResult } from "../../support
 import { eventually } from "../../support/eventually.ts";
 import { hasProgram } from "../../support/processes/has-program.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
+import { unzip } from "../../support/packages/unzip.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { openTerminal } from "../../support/processes/tmux.ts";
@@ -329,6 +330,16 @@ describe("artifacts", { tags: "attack/names" }, () => {
     expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining(".bashrc already exists") as string });
     expect(await readFile(join(desk.path, ".bashrc"), "utf8")).toBe("mine");
     expect(await readdir(join(desk.path, jobId))).toEqual([".bashrc", "sub"]);
+
+    const file = join(desk.path, "all.zip");
+    const asZip = ["artifacts", "download", jobId, "--zip", file];
+    expect(await jobyard(asZip)).toMatchObject({ code: 0, stdout: `${file}\n` });
+    const zip = await unzip(file);
+    expect([...zip].map(([path, content]) => [path, content.toString()]).sort()).toEqual([
+      [".bashrc", "from the job"],
+      ["sub/a.txt", "from the job"],
+    ]);
+    expect((await jobyard(asZip)).code).toBe(1);
   });
 
   it("do not follow an existing link, and leave no partial file", async () => {

@@ -90,6 +90,7 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
       get(`/v1/tenants/${place.tenantName}/export?format=csv&batchId=${await place.batch()}`),
     ),
   ],
+  getOverview: [tenant("read", ({ tenantName }) => get(`/v1/tenants/${tenantName}/overview`))],
   resubmitJob: [
     thing("submit", async (place) => post(`/v1/jobs/${await place.failedJob()}/resubmit`, { publishLater: true })),
   ],
@@ -113,6 +114,7 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
   ],
   listArtifacts: [thing("read", async (place) => get(`/v1/jobs/${await place.jobWithFiles()}/artifacts`))],
   getArtifact: [thing("read", async (place) => get(`/v1/jobs/${await place.jobWithFiles()}/artifacts/report.txt`))],
+  getArtifactsZip: [thing("read", async (place) => get(`/v1/jobs/${await place.jobWithFiles()}/artifacts.zip`))],
   getLog: [
     thing("read", async (place) => get(`/v1/jobs/${await place.jobWithFiles()}/log`)),
     thing("read", async (place) => get(`/v1/jobs/${await place.jobWithFiles()}/log?follow=true`)),

@@ -37,6 +37,7 @@ import { DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
 import type { LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { startPauseBoard } from "../../../runtime/lifecycle/pause-board.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
+import type { JobIndex } from "../../../runtime/core/ports/job-index.ts";
 import { createJobIndexer, indexedJobs } from "../../../runtime/lifecycle/job-indexer.ts";
 import { composeShares, composeTimers } from "../../../runtime/main/compose-api.ts";
 import { createContract, type Contract, type ContractDocument } from "./contract.ts";
@@ -123,6 +124,8 @@ export interface TestApiOptions {
   readonly wrapQuotas?: (quotas: QuotaStore) => QuotaStore;
   readonly wrapAudit?: (audit: AuditStore) => AuditStore;
   readonly wrapActions?: (actions: ActionStore) => ActionStore;
+  /** Of what lists and overviews read. */
+  readonly wrapIndex?: (index: JobIndex) => JobIndex;
   readonly wrapRetentions?: (retentions: RetentionStore) => RetentionStore;
   readonly wrapErasures?: (erasures: ErasureStore) => ErasureStore;
   /** Default: nothing is sent, and every test arrives. */
@@ -177,6 +180,7 @@ export async function startTestApi(
     wrapQuotas = (inner) => inner,
     wrapAudit = (inner) => inner,
     wrapActions = (inner) => inner,
+    wrapIndex = (inner) => inner,
     wrapRetentions = (inner) => inner,
     wrapErasures = (inner) => inner,
     postWebhook = () => Promise.resolve({ answerCode: 200, answer: "thanks" }),
@@ -224,6 +228,7 @@ export async function startTestApi(
     identityGrants: wrapIdentityGrants(kept.identityGrants),
     audit: wrapAudit(kept.audit),
     actions: wrapActions(kept.actions),
+    index: wrapIndex(index),
     retentions: wrapRetentions(kept.retentions),
     erasures: wrapErasures(kept.erasures),
     quotas: wrapQuotas(kept.quotas),

@@ -31,7 +31,7 @@ export function createMemoryIndex(table = new MemoryTable()): JobIndex {
         if (tag !== undefined && !isTagged(cells, tag)) return false;
         return startsAfter === undefined || (stored.runAt !== undefined && stored.runAt > startsAfter);
       });
-      return found.slice(0, limit).map(({ rowKey }) => entryOf(rowKey));
+      return found.slice(0, limit).map(({ rowKey, cells }) => entryOf(rowKey, storedEntryOf(cells)));
     },
     async remove(jobs) {
       await Promise.all(jobs.flatMap(({ jobId, tags }) => allKeysOf(jobId, tags)).map((keys) => table.remove(keys)));

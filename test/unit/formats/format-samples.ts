@@ -250,7 +250,15 @@ const auditRow = (entry: AuditEntry) => ({ ...auditRows.auditKeys(entry), ...aud
 const actionOf = (kind: ActionKind): JobAction => ({
   ...{ actionId: BATCH_ID, tenantName: "acme", kind, tags: ["a"], dryRun: true },
   ...(kind === "reschedule" && { runAt: AT }),
-  filter: { state: "failed", delayed: true, jobType: "Echo", tag: "b", batchId: BATCH_ID, since: AT, until: AT },
+  filter: {
+    state: kind === "tag" ? ["failed", "canceled"] : "failed",
+    delayed: true,
+    jobType: "Echo",
+    tag: "b",
+    batchId: BATCH_ID,
+    since: AT,
+    until: AT,
+  },
   state: ACTION_STATES[ACTION_KINDS.indexOf(kind)] ?? "done",
   counts: { matched: 4, done: 1, refused: 1, failed: 1 },
   ...{ position: JOB_ID, cancelWanted: true, startedAt: AT, startedBy: "ada", endedAt: AT },

@@ -1,14 +1,12 @@
 /** Grants of a tenant: who may act for it, and how far. */
 import { useState } from "react";
-import { ActionButton } from "../../components/action-button.tsx";
-import { ConfirmButton } from "../../components/confirm.tsx";
+import { DialogButton } from "../../components/action-dialog.tsx";
 import { Id, shellWord } from "../../components/copy.tsx";
 import { DataTable, type Column } from "../../components/data-table.tsx";
 import { Empty } from "../../components/empty.tsx";
 import { ErrorNote } from "../../components/error-note.tsx";
-import { FormDialog, TextField } from "../../components/form-dialog.tsx";
+import { TextField } from "../../components/field.tsx";
 import { Ago } from "../../components/times.tsx";
-import { useToast } from "../../components/toast.tsx";
 import { useAccessActions, useGrants } from "../../data/access.ts";
 import { TENANT_ACCESS, type TenantAccess } from "../../../runtime/core/http/access.ts";
 import type { GrantView } from "../../../runtime/client/index.ts";
@@ -97,56 +95,49 @@ const COLUMNS: readonly Column<GrantView>[] = [
 ];
 
 function PutGrant({ tenantName, grant }: { readonly tenantName: string; readonly grant: GrantView | undefined }) {
-  const [isOpen, setOpen] = useState(false);
   const [principalId, setId] = useState(grant?.principalId ?? "");
   const [name, setName] = useState(grant?.name ?? "");
   const [access, setAccess] = useState<TenantAccess>(grant?.access ?? "submit");
-  const toast = useToast();
   const actions = useAccessActions();
   return (
-    <>
-      <ActionButton kind={grant === undefined ? "primary" : "quiet"} onPress={() => setOpen(true)}>
-        {grant === undefined ? "Grant access" : "Change"}
-      </ActionButton>
-      <FormDialog
-        title={grant === undefined ? `Grant access to ${tenantName}` : `Access of ${grant.name} to ${tenantName}`}
-        isOpen={isOpen}
-        onClose={() => setOpen(false)}
-        cli={`jobyard grants ${shellWord(tenantName)} --grant ${shellWord(principalId === "" ? "<object id>" : principalId)} --access ${access} --name ${shellWord(name === "" ? "<name>" : name)}`}
-        verb="Grant"
-        refused={principalId === "" || name === "" ? "It needs an object id and a name." : undefined}
-        action={async () => {
-          await actions.grant.mutateAsync({ tenantName, principalId, access, name });
-          toast.show({ kind: "good", text: `${name} has the grant "${access}" on ${tenantName}.` });
-        }}
-      >
-        {grant === undefined ? (
-          <TextField
-            label="Object id of the user or of the application's service principal"
-            value={principalId}
-            onChange={(value) => setId(value.trim().toLowerCase())}
-            placeholder="00000000-0000-0000-0000-000000000000"
-          />
-        ) : null}
-        <TextField label="A name for people" value={name} onChange={setName} placeholder="Ada (accounting)" />
-        <fieldset className="choices">
-          <legend>Access; each includes the ones before it</legend>
-          {TENANT_ACCESS.map((one) => (
-            <label key={one} className="row">
-              <input type="radio" name="access" checked={access === one} onChange={() => setAccess(one)} />
-              {one} <span className="muted">{MEANS[one]}</span>
-            </label>
-          ))}
-        </fieldset>
-      </FormDialog>
-    </>
+    <DialogButton
+      kind={grant === undefined ? "primary" : "quiet"}
+      button={grant === undefined ? "Grant access" : "Change"}
+      title={grant === undefined ? `Grant access to ${tenantName}` : `Access of ${grant.name} to ${tenantName}`}
+      cli={`jobyard grants ${shellWord(tenantName)} --grant ${shellWord(principalId === "" ? "<object id>" : principalId)} --access ${access} --name ${shellWord(name === "" ? "<name>" : name)}`}
+      verb="Grant"
+      problem={principalId === "" || name === "" ? "It needs an object id and a name." : undefined}
+      action={async () => {
+        await actions.grant.mutateAsync({ tenantName, principalId, access, name });
+        return `${name} has the grant "${access}" on ${tenantName}.`;
+      }}
+    >
+      {grant === undefined ? (
+        <TextField
+          label="Object id of the user or of the application's service principal"
+          value={principalId}
+          onChange={(value) => setId(value.trim().toLowerCase())}
+          placeholder="00000000-0000-0000-0000-000000000000"
+        />
+      ) : null}
+      <TextField label="A name for people" value={name} onChange={setName} placeholder="Ada (accounting)" />
+      <fieldset className="choices">
+        <legend>Access; each includes the ones before it</legend>
+        {TENANT_ACCESS.map((one) => (
+          <label key={one} className="row">
+            <input type="radio" name="access" checked={access === one} onChange={() => setAccess(one)} />
+            {one} <span className="muted">{MEANS[one]}</span>
+          </label>
+        ))}
+      </fieldset>
+    </DialogButton>
   );
 }
 
 function Revoke({ grant: { tenantName, principalId, name } }: { readonly grant: GrantView }) {
   const { revoke } = useAccessActions();
   return (
-    <ConfirmButton
+    <DialogButton
       verb="Revoke"
       kind="quiet"
       isDangerous
@@ -157,6 +148,6 @@ function Revoke({ grant: { tenantName, principalId, name } }: { readonly grant: 
       }}
     >
       {name} can no longer act for {tenantName}. It takes effect within 30 seconds.
-    </ConfirmButton>
+    </DialogButton>
   );
 }

@@ -1,18 +1,19 @@
 /** All tenants, for administrators: create and delete. */
 import { useState } from "react";
 import { Link } from "wouter";
-import { ActionButton } from "../../components/action-button.tsx";
 import { href } from "../../components/address.ts";
-import { ConfirmButton } from "../../components/confirm.tsx";
+import { DialogButton } from "../../components/action-dialog.tsx";
 import { shellWord } from "../../components/copy.tsx";
 import { DataTable, type Column } from "../../components/data-table.tsx";
 import { Empty } from "../../components/empty.tsx";
 import { ErrorNote } from "../../components/error-note.tsx";
-import { FormDialog, TextField } from "../../components/form-dialog.tsx";
+import { TextField } from "../../components/field.tsx";
 import { Ago } from "../../components/times.tsx";
-import { useToast } from "../../components/toast.tsx";
 import { useAccessActions, useTenantList } from "../../data/access.ts";
+import { useLimitActions } from "../../data/limits.ts";
+import { WEIGHT_MAX } from "../../../runtime/core/limits.ts";
 import type { TenantView } from "../../../runtime/client/index.ts";
+import { numberProblem } from "./number-problem.ts";
 
 const COLUMNS: readonly Column<TenantView>[] = [
   {
@@ -26,12 +27,18 @@ const COLUMNS: readonly Column<TenantView>[] = [
   },
   { id: "by", title: "Created by", width: "30%", hide: "small", cell: ({ createdBy }) => createdBy },
   { id: "at", title: "Created", width: "110px", isNumber: true, cell: ({ createdAt }) => <Ago at={createdAt} /> },
+  { id: "weight", title: "Weight", width: "84px", isNumber: true, hide: "small", cell: ({ weight }) => weight },
   {
     id: "act",
     title: "Actions",
-    width: "96px",
+    width: "164px",
     isNumber: true,
-    cell: ({ tenantName }) => <Delete tenantName={tenantName} />,
+    cell: (tenant) => (
+      <>
+        <Weigh tenant={tenant} />
+        <Delete tenantName={tenant.tenantName} />
+      </>
+    ),
   },
 ];
 
@@ -64,37 +71,58 @@ export function Tenants({ refused }: { readonly refused: string | undefined }) {
 }
 
 function Create() {
-  const [isOpen, setOpen] = useState(false);
   const [name, setName] = useState("");
-  const toast = useToast();
   const { createTenant } = useAccessActions();
   return (
-    <>
-      <ActionButton kind="primary" onPress={() => setOpen(true)}>
-        Create a tenant
-      </ActionButton>
-      <FormDialog
-        title="Create a tenant"
-        isOpen={isOpen}
-        onClose={() => setOpen(false)}
-        cli={`jobyard tenants --create ${shellWord(name === "" ? "<name>" : name)}`}
-        verb="Create"
-        refused={name === "" ? "Give it a name." : undefined}
-        action={async () => {
-          await createTenant.mutateAsync(name);
-          toast.show({ kind: "good", text: `The tenant ${name} exists.` });
-        }}
-      >
-        <TextField label="Name" value={name} onChange={setName} placeholder="acme" />
-      </FormDialog>
-    </>
+    <DialogButton
+      button="Create a tenant"
+      title="Create a tenant"
+      kind="primary"
+      cli={`jobyard tenants --create ${shellWord(name === "" ? "<name>" : name)}`}
+      verb="Create"
+      problem={name === "" ? "Give it a name." : undefined}
+      action={async () => {
+        await createTenant.mutateAsync(name);
+        return `The tenant ${name} exists.`;
+      }}
+    >
+      <TextField label="Name" value={name} onChange={setName} placeholder="acme" />
+    </DialogButton>
+  );
+}
+
+/** Of the slots that tenants compete for. */
+function Weigh({ tenant: { tenantName, weight } }: { readonly tenant: TenantView }) {
+  const [text, setText] = useState(String(weight));
+  const { weigh } = useLimitActions(tenantName);
+  const problem = numberProblem(text, 1, WEIGHT_MAX);
+  return (
+    <DialogButton
+      button="Weigh"
+      title={`The share of ${tenantName}`}
+      verb="Set the weight"
+      kind="quiet"
+      problem={problem}
+      onOpen={() => setText(String(weight))}
+      cli={`jobyard tenants --weigh ${shellWord(tenantName)} --weight ${problem === undefined ? text : "<number>"}`}
+      action={async () => {
+        await weigh.mutateAsync(Number(text));
+        return `${tenantName} has the weight ${text}.`;
+      }}
+    >
+      <TextField label="Weight" type="number" value={text} onChange={setText} problem={problem} />
+      <p className="muted">
+        While tenants compete, each gets slots in proportion to its weight: three for each one of a tenant with weight
+        1. What it does not use goes to the others.
+      </p>
+    </DialogButton>
   );
 }
 
 function Delete({ tenantName }: Pick<TenantView, "tenantName">) {
   const { deleteTenant } = useAccessActions();
   return (
-    <ConfirmButton
+    <DialogButton
       verb="Delete"
       kind="quiet"
       isDangerous
@@ -106,6 +134,6 @@ function Delete({ tenantName }: Pick<TenantView, "tenantName">) {
     >
       The tenant {tenantName}, its grants, webhooks, settings and timers are removed. Its batches, jobs and packages
       stay, and only an administrator can reach them.
-    </ConfirmButton>
+    </DialogButton>
   );
 }

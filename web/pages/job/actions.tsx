@@ -1,12 +1,9 @@
 /** What can be done with a job: requeue, cancel, edit and submit anew, copy as a command or as code. */
 import { useState } from "react";
 import { useLocation } from "wouter";
-import { ActionButton } from "../../components/action-button.tsx";
 import { jobHref } from "../../components/address.ts";
-import { ConfirmButton } from "../../components/confirm.tsx";
-import { CliLine, shellWord } from "../../components/copy.tsx";
-import { Dialog } from "../../components/dialog.tsx";
-import { ErrorText } from "../../components/error-note.tsx";
+import { DialogButton } from "../../components/action-dialog.tsx";
+import { shellWord } from "../../components/copy.tsx";
 import { jsonText } from "../../components/json-view.tsx";
 import { Menu } from "../../components/menu.tsx";
 import { useToast } from "../../components/toast.tsx";
@@ -39,7 +36,7 @@ export function JobActions({ job }: { readonly job: JobView }) {
         Copy as
       </Menu>
       <EditAndSubmit job={job} refused={reason} />
-      <ConfirmButton
+      <DialogButton
         verb="Cancel"
         kind="danger"
         isDangerous
@@ -54,8 +51,8 @@ export function JobActions({ job }: { readonly job: JobView }) {
         }}
       >
         {state === "running" ? "Its worker is asked to end it. It gets a grace period." : "It will not start."}
-      </ConfirmButton>
-      <ConfirmButton
+      </DialogButton>
+      <DialogButton
         verb="Requeue"
         kind="primary"
         cli={`jobyard requeue ${shellWord(jobId)}`}
@@ -66,54 +63,38 @@ export function JobActions({ job }: { readonly job: JobView }) {
         }}
       >
         It runs again with the same parameters and the current version of its package. Attempts count from zero.
-      </ConfirmButton>
+      </DialogButton>
     </>
   );
 }
 
 /** A new job with other parameters. The old one stays as it is. */
 function EditAndSubmit({ job, refused }: { readonly job: JobView; readonly refused: string | undefined }) {
-  const [isOpen, setOpen] = useState(false);
-  return (
-    <>
-      <ActionButton refused={refused} onPress={() => setOpen(true)}>
-        Edit and submit
-      </ActionButton>
-      <Dialog title="Submit anew with other parameters" isOpen={isOpen} onClose={() => setOpen(false)} isWide>
-        <EditForm job={job} onDone={() => setOpen(false)} />
-      </Dialog>
-    </>
-  );
-}
-
-function EditForm({ job, onDone }: { readonly job: JobView; readonly onDone: () => void }) {
   const client = useClient();
-  const toast = useToast();
   const [, navigate] = useLocation();
-  const [text, setText] = useState(() => jsonText(job.parameters));
-  const [error, setError] = useState<unknown>();
-  const [isBusy, setBusy] = useState(false);
+  const [text, setText] = useState("");
   const parsed = parseJson(text);
-  const submit = async (): Promise<void> => {
-    setBusy(true);
-    setError(undefined);
-    try {
-      const { tenantName, jobType, jobName, jobProcessorPackageName, priority, batchId } = job;
-      const jobId = await client.management.submitJob(
-        { tenantName, jobType, jobName, jobProcessorPackageName, priority, parameters: parsed.value },
-        batchId,
-      );
-      toast.show({ kind: "good", text: "A new job is submitted." });
-      onDone();
-      navigate(jobHref(jobId));
-    } catch (thrown) {
-      setError(thrown);
-    } finally {
-      setBusy(false);
-    }
-  };
+  const { tenantName, jobType, jobName, jobProcessorPackageName, priority, batchId } = job;
+  const given = parsed.problem === undefined && text.trim() !== "" ? JSON.stringify(parsed.value) : "@file";
   return (
-    <>
+    <DialogButton
+      button="Edit and submit"
+      title="Submit anew with other parameters"
+      verb="Submit"
+      isWide
+      refused={refused}
+      problem={parsed.problem}
+      onOpen={() => setText(jsonText(job.parameters))}
+      cli={`jobyard submit --type ${shellWord(jobType)} --package ${shellWord(jobProcessorPackageName)} --name ${shellWord(jobName)} --batch ${shellWord(batchId)} --parameters ${shellWord(given)}`}
+      action={async () => {
+        const jobId = await client.management.submitJob(
+          { tenantName, jobType, jobName, jobProcessorPackageName, priority, parameters: parsed.value },
+          batchId,
+        );
+        navigate(jobHref(jobId));
+        return "A new job is submitted.";
+      }}
+    >
       <div className="field">
         <label htmlFor="edit-parameters">Parameters, as JSON</label>
         <textarea
@@ -130,23 +111,7 @@ function EditForm({ job, onDone }: { readonly job: JobView; readonly onDone: () 
           {parsed.problem ?? "\u00a0"}
         </span>
       </div>
-      <CliLine
-        line={`jobyard submit --type ${shellWord(job.jobType)} --package ${shellWord(job.jobProcessorPackageName)} --name ${shellWord(job.jobName)} --batch ${shellWord(job.batchId)} --parameters ${shellWord(parsed.problem === undefined && text.trim() !== "" ? JSON.stringify(parsed.value) : "@file")}`}
-      />
-      {error === undefined ? null : (
-        <div className="note" data-kind="bad" role="alert">
-          <ErrorText error={error} />
-        </div>
-      )}
-      <div className="actions">
-        <button type="button" className="btn" onClick={onDone}>
-          Back
-        </button>
-        <ActionButton kind="primary" refused={parsed.problem} isBusy={isBusy} onPress={() => void submit()}>
-          Submit
-        </ActionButton>
-      </div>
-    </>
+    </DialogButton>
   );
 }
 

@@ -1,5 +1,5 @@
 /** The files that a job left, with previews of those that a browser can show without running anything in them. */
-import { useEffect, useState } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import { useQuery } from "@tanstack/react-query";
 import { readCsv } from "../../components/csv.ts";
 import { CliLine, shellWord } from "../../components/copy.tsx";
@@ -9,10 +9,10 @@ import { Ghost } from "../../components/ghost.tsx";
 import { useParam } from "../../components/address.ts";
 import { JsonView } from "../../components/json-view.tsx";
 import { useToast } from "../../components/toast.tsx";
-import { bytesText } from "../../components/time-text.ts";
+import { bytesText, counted } from "../../components/time-text.ts";
 import { useArtifacts } from "../../data/jobs.ts";
 import { useClient } from "../../data/session.ts";
-import type { ArtifactView, JobView } from "../../../runtime/client/index.ts";
+import type { ArtifactView, JobView, OpenedArtifact } from "../../../runtime/client/index.ts";
 import { previewOf } from "./preview.ts";
 
 /** Larger files are downloaded, not shown. */
@@ -20,6 +20,7 @@ const PREVIEW_MAX_BYTES = 5 * 1024 * 1024;
 const ROWS_MAX = 200;
 
 export function Artifacts({ job }: { readonly job: JobView }) {
+  const { monitoring } = useClient();
   const artifacts = useArtifacts(job.jobId, true);
   const [shown, setShown] = useParam("file");
   if (artifacts.error !== null)
@@ -52,13 +53,27 @@ export function Artifacts({ job }: { readonly job: JobView }) {
                   {previewOf(artifact.path) === "pdf" ? "Open" : "Show"}
                 </button>
               )}
-              <Download jobId={job.jobId} artifact={artifact} />
+              <Download
+                name={artifact.path.slice(artifact.path.lastIndexOf("/") + 1)}
+                open={() => monitoring.openArtifact(job.jobId, artifact.path)}
+              >
+                Download<span className="hidden"> {artifact.path}</span>
+              </Download>
             </div>
           ))}
         </div>
       </div>
       {chosen === undefined ? null : <Preview key={chosen.path} jobId={job.jobId} artifact={chosen} />}
-      <CliLine line={`jobyard artifacts download ${shellWord(job.jobId)}`} />
+      <div className="row">
+        <Download name={`${job.jobName}.zip`} open={() => monitoring.openArtifactsZip(job.jobId)}>
+          Download all as one ZIP
+        </Download>
+        <span className="muted">
+          {counted(artifacts.data.length, "file")},{" "}
+          {bytesText(artifacts.data.reduce((sum, { bytes }) => sum + bytes, 0))}
+        </span>
+      </div>
+      <CliLine line={`jobyard artifacts download ${shellWord(job.jobId)} --zip`} />
     </div>
   );
 }
@@ -190,19 +205,25 @@ function BlobLink({ blob, name }: { readonly blob: Blob; readonly name: string }
   );
 }
 
+interface DownloadProps {
+  /** The name it is saved under. */
+  readonly name: string;
+  readonly open: () => Promise<OpenedArtifact>;
+  readonly children: ReactNode;
+}
+
 /** A link cannot send a token, so the page fetches the file and gives it to the browser. */
-function Download({ jobId, artifact: { path } }: OneArtifact) {
-  const client = useClient();
+function Download({ name, open, children }: DownloadProps) {
   const toast = useToast();
   const [isBusy, setBusy] = useState(false);
   const download = async (): Promise<void> => {
     setBusy(true);
     try {
-      const { stream } = await client.monitoring.openArtifact(jobId, path);
+      const { stream } = await open();
       const url = URL.createObjectURL(await new Response(stream).blob());
       const link = document.createElement("a");
       link.href = url;
-      link.download = path.slice(path.lastIndexOf("/") + 1);
+      link.download = name;
       link.click();
       setTimeout(() => URL.revokeObjectURL(url), 60_000);
     } catch (error) {
@@ -213,7 +234,7 @@ function Download({ jobId, artifact: { path } }: OneArtifact) {
   };
   return (
     <button type="button" className="btn" aria-busy={isBusy} onClick={() => void download()}>
-      Download<span className="hidden"> {path}</span>
+      {children}
     </button>
   );
 }

@@ -1,8 +1,9 @@
 /** Publishes a ZIP that is dropped on the page or chosen. The API judges it before it is published. */
 import { useState, type DragEvent, type ReactNode } from "react";
 import { ActionButton } from "../../components/action-button.tsx";
+import { ActionDialog } from "../../components/action-dialog.tsx";
 import { shellWord } from "../../components/copy.tsx";
-import { FormDialog, TextField } from "../../components/form-dialog.tsx";
+import { TextField } from "../../components/field.tsx";
 import { useToast } from "../../components/toast.tsx";
 import { bytesText } from "../../components/time-text.ts";
 import { usePackageActions } from "../../data/packages.ts";
@@ -39,14 +40,14 @@ export function Publish({ tenantName, packageName, refused, children }: PublishP
     take(event.dataTransfer.files[0]);
     setOpen(true);
   };
-  const act = async (): Promise<void> => {
-    if (file === undefined) return;
+  const act = async (): Promise<string | undefined> => {
+    if (file === undefined) return undefined;
     const zip = new Uint8Array(await file.arrayBuffer());
     const { sha256, warnings, timers } = await publish.mutateAsync({ packageName: name, zip });
     const also = timers.length === 0 ? "" : ` Timers: ${timers.join(", ")}.`;
-    toast.show({ kind: "good", text: `${name} is published as ${sha256?.slice(0, 7) ?? "a new version"}.${also}` });
     for (const text of warnings ?? []) toast.show({ kind: "bad", text });
     setFile(undefined);
+    return `${name} is published as ${sha256?.slice(0, 7) ?? "a new version"}.${also}`;
   };
   return (
     <div
@@ -67,13 +68,13 @@ export function Publish({ tenantName, packageName, refused, children }: PublishP
           {packageName === undefined ? "Publish a package" : "Publish a version"}
         </ActionButton>,
       )}
-      <FormDialog
+      <ActionDialog
         title={packageName === undefined ? "Publish a package" : `Publish a version of ${packageName}`}
         isOpen={isOpen}
         onClose={() => setOpen(false)}
         cli={`jobyard publish ${shellWord(file?.name ?? "<zip>")} --tenant ${shellWord(tenantName)}${file === undefined || name === file.name ? "" : ` --name ${shellWord(name)}`}`}
         verb="Publish"
-        refused={problemOf(file, name)}
+        problem={problemOf(file, name)}
         action={act}
       >
         <label className="field">
@@ -92,7 +93,7 @@ export function Publish({ tenantName, packageName, refused, children }: PublishP
         <p className="muted">
           Every file of it is checked first. Jobs that start later run this version; the one before is kept.
         </p>
-      </FormDialog>
+      </ActionDialog>
     </div>
   );
 }

@@ -1,15 +1,14 @@
 /** Settings of a package by name: what it declares, what the tenant has given. Values of secrets are never shown. */
 import { useState } from "react";
 import { ActionButton } from "../../components/action-button.tsx";
-import { ConfirmButton } from "../../components/confirm.tsx";
+import { ActionDialog, DialogButton } from "../../components/action-dialog.tsx";
 import { shellWord } from "../../components/copy.tsx";
 import { DataTable, type Column } from "../../components/data-table.tsx";
 import { Empty } from "../../components/empty.tsx";
 import { ErrorNote } from "../../components/error-note.tsx";
-import { FormDialog, TextField } from "../../components/form-dialog.tsx";
+import { TextField } from "../../components/field.tsx";
 import { StateMark } from "../../components/state-mark.tsx";
 import { Ago } from "../../components/times.tsx";
-import { useToast } from "../../components/toast.tsx";
 import { usePackageActions, useSettings, type PackageName } from "../../data/packages.ts";
 import type { SettingView } from "../../../runtime/client/index.ts";
 
@@ -90,7 +89,6 @@ function SetSetting({ name, setting, refused }: SettingsProps & { readonly setti
   const [value, setValue] = useState("");
   const [secret, setSecret] = useState(setting?.secret ?? false);
   const { set } = usePackageActions(tenantName);
-  const toast = useToast();
   const verb = setting === undefined ? "Set another" : "Set";
   return (
     <>
@@ -98,7 +96,7 @@ function SetSetting({ name, setting, refused }: SettingsProps & { readonly setti
         {verb}
         {setting === undefined ? null : <span className="hidden"> {settingName}</span>}
       </ActionButton>
-      <FormDialog
+      <ActionDialog
         title={setting === undefined ? `A setting of ${packageName}` : `Set ${settingName}`}
         isOpen={isOpen}
         onClose={() => {
@@ -108,10 +106,10 @@ function SetSetting({ name, setting, refused }: SettingsProps & { readonly setti
         }}
         cli={`jobyard settings set ${shellWord(packageName)} ${shellWord(settingName === "" ? "<name>" : settingName)} ${secret ? "--secret" : `--value ${shellWord(value === "" ? "<text>" : value)}`} --tenant ${shellWord(tenantName)}`}
         verb="Set"
-        refused={settingName === "" ? "Give it a name." : undefined}
+        problem={settingName === "" ? "Give it a name." : undefined}
         action={async () => {
           await set.mutateAsync({ packageName, settingName, value, secret });
-          toast.show({ kind: "good", text: `${settingName} is set.` });
+          return `${settingName} is set.`;
         }}
       >
         {setting === undefined ? <TextField label="Name" value={settingName} onChange={setName} /> : null}
@@ -125,7 +123,7 @@ function SetSetting({ name, setting, refused }: SettingsProps & { readonly setti
           />
           Keep it as a secret: it can be replaced and used, and never read again
         </label>
-      </FormDialog>
+      </ActionDialog>
     </>
   );
 }
@@ -133,7 +131,7 @@ function SetSetting({ name, setting, refused }: SettingsProps & { readonly setti
 function Unset({ setting: { tenantName, packageName, settingName } }: { readonly setting: SettingView }) {
   const { unset } = usePackageActions(tenantName);
   return (
-    <ConfirmButton
+    <DialogButton
       verb="Remove"
       kind="quiet"
       isDangerous
@@ -144,6 +142,6 @@ function Unset({ setting: { tenantName, packageName, settingName } }: { readonly
       }}
     >
       Jobs that start later run with the default of {settingName}, or without it. If it is required, they are refused.
-    </ConfirmButton>
+    </DialogButton>
   );
 }

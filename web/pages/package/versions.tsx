@@ -1,5 +1,5 @@
 /** The kept versions of a package, newest first, with how many of their latest jobs failed. */
-import { ConfirmButton } from "../../components/confirm.tsx";
+import { DialogButton } from "../../components/action-dialog.tsx";
 import { CopyButton, shellWord } from "../../components/copy.tsx";
 import { DataTable, type Column } from "../../components/data-table.tsx";
 import { Empty } from "../../components/empty.tsx";
@@ -86,7 +86,7 @@ function Restore({ name, sha256, refused }: VersionsProps & { readonly sha256: s
   const { restore } = usePackageActions(tenantName);
   const short = sha256.slice(0, 7);
   return (
-    <ConfirmButton
+    <DialogButton
       verb="Restore"
       kind="quiet"
       refused={refused}
@@ -98,6 +98,6 @@ function Restore({ name, sha256, refused }: VersionsProps & { readonly sha256: s
     >
       Version {short} becomes the current one. Jobs that start later run it. Its timers replace those of the version
       before.
-    </ConfirmButton>
+    </DialogButton>
   );
 }

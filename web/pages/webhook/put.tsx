@@ -1,11 +1,11 @@
 /** Registers a webhook. Its secret is shown once. */
 import { useState } from "react";
 import { useLocation } from "wouter";
-import { ActionButton } from "../../components/action-button.tsx";
+import { DialogButton } from "../../components/action-dialog.tsx";
 import { href } from "../../components/address.ts";
 import { CopyButton, shellWord } from "../../components/copy.tsx";
 import { Dialog } from "../../components/dialog.tsx";
-import { FormDialog, TextField } from "../../components/form-dialog.tsx";
+import { TextField } from "../../components/field.tsx";
 import { useWebhookActions } from "../../data/webhooks.ts";
 
 export const webhookHref = (tenantName: string, webhookName: string): string =>
@@ -17,7 +17,6 @@ interface AddWebhookProps {
 }
 
 export function AddWebhook({ tenantName, refused }: AddWebhookProps) {
-  const [isOpen, setOpen] = useState(false);
   const [name, setName] = useState("");
   const [url, setUrl] = useState("");
   const [secret, setSecret] = useState<string>();
@@ -25,20 +24,19 @@ export function AddWebhook({ tenantName, refused }: AddWebhookProps) {
   const { put } = useWebhookActions(tenantName);
   return (
     <>
-      <ActionButton kind="primary" refused={refused} onPress={() => setOpen(true)}>
-        Register a webhook
-      </ActionButton>
-      <FormDialog
+      <DialogButton
+        button="Register a webhook"
         title="Register a webhook"
-        isOpen={isOpen}
-        onClose={() => setOpen(false)}
+        kind="primary"
+        refused={refused}
         cli={`jobyard webhooks ${shellWord(tenantName)} --put ${shellWord(name === "" ? "<name>" : name)} --to ${shellWord(url === "" ? "<address>" : url)}`}
         verb="Register"
-        refused={name === "" || url === "" ? "It needs a name and an address." : undefined}
+        problem={name === "" || url === "" ? "It needs a name and an address." : undefined}
         action={async () => {
           const made = await put.mutateAsync({ webhookName: name, url, enabled: true });
           if (made.secret === undefined) navigate(webhookHref(tenantName, name));
           else setSecret(made.secret);
+          return undefined;
         }}
       >
         <TextField label="Name" value={name} onChange={setName} placeholder="billing" />
@@ -52,7 +50,7 @@ export function AddWebhook({ tenantName, refused }: AddWebhookProps) {
         <p className="muted">
           It receives a signed POST when a batch of {tenantName} is complete. A name that exists gets the new address.
         </p>
-      </FormDialog>
+      </DialogButton>
       <SecretDialog
         secret={secret}
         onClose={() => {

@@ -32,7 +32,7 @@ export type LimitedJob = Pick<Job, "jobId" | "jobType" | "concurrencyKey">;
 export type AfterPlaceLeft = (job: LimitedJob) => Promise<void>;
 
 /** The lines in which a job may have a place. */
-export function linesOfJob(job: LimitedJob, runningLimitOf: RunningLimitOf | undefined): readonly LineName[] {
+function linesOfJob(job: LimitedJob, runningLimitOf: RunningLimitOf | undefined): readonly LineName[] {
   const ofKey = lineOfJob(job);
   const { tenantName } = jobIdParts(job.jobId);
   const ofTenant = runningLimitOf?.(tenantName) === undefined ? [] : [tenantLine(tenantName)];

@@ -186,7 +186,7 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     await page.getByRole("button", { name: /^Send\s*\. The body is not JSON/ }).waitFor();
     await body.fill(JSON.stringify({ tenantName: TENANT, batchName: "tried on the page" }));
     expect(await confirm(ada, "Send")).toBe(`jobyard batches --create 'tried on the page' --tenant ${TENANT}`);
-    await page.getByRole("status", { name: "Answer" }).getByText("201").waitFor(WAIT);
+    await page.getByRole("status", { name: "Answer" }).getByText("201", { exact: true }).waitFor(WAIT);
     const batches = await allOf(dashboard.client.monitoring.getBatches(TENANT));
     expect(batches.map(({ batchName }) => batchName)).toContain("tried on the page");
     await expectAccessible(ada);
@@ -197,7 +197,7 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     await page.getByRole("alert").getByText("JobNotFound").waitFor(WAIT);
     await ada.goto("/docs?op=getMe&tab=try");
     await page.getByRole("button", { name: "Send", exact: true }).click();
-    await page.getByLabel("The answer").getByText("Ada Admin").waitFor(WAIT);
+    await page.getByLabel("The answer").getByText("Jobs.Admin").waitFor(WAIT);
 
     await page.setViewportSize({ width: 390, height: 844 });
     for (const shown of [

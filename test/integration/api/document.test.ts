@@ -141,6 +141,8 @@ const { error } = await getJob({ path: { jobId: "none" } });
 process.stdout.write(JSON.stringify({ job, refused: error?.error.code }));
 `;
 
+const [ERROR] = api.contract.document.components.schemas["Error"]!["examples"] as readonly unknown[];
+
 describe("the examples of the document", () => {
   it("are there for every parameter that must be given, every body and every answer in text, and fit their schemas", () => {
     const problems: string[] = [];
@@ -162,9 +164,15 @@ describe("the examples of the document", () => {
           judge(`${operationId} ${name}`, example, "paths", path, method, "parameters", String(index), "schema");
       });
       judgeAll(operationId, requestBody?.content, "paths", path, method, "requestBody");
-      for (const [status, { content }] of Object.entries(responses))
+      // Errors share one schema, and its example.
+      const ofErrors = Object.entries(responses).filter(([status]) => status >= "400");
+      expect(ofErrors.map(([, { content }]) => content?.["application/json"]?.example)).toEqual(
+        ofErrors.map(() => ERROR),
+      );
+      for (const [status, { content }] of Object.entries(responses).filter(([code]) => code < "400"))
         judgeAll(`${operationId} ${status}`, content, "paths", path, method, "responses", status);
     }
+    judge("an error", ERROR, "components", "schemas", "Error");
     expect(problems).toEqual([]);
   });
 

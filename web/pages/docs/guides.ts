@@ -1,7 +1,7 @@
 /** The guides of `docs/` that are about using the system. Each is loaded when it is read. */
 
 const LOADERS = import.meta.glob<string>(
-  "../../../docs/{cli,client,dashboard,errors,events,find,http-api,limits-and-fairness,other-languages,packages,retention,running-jobs,secrets,security,testing,timers}.md",
+  "../../../docs/{cli,client,dashboard,errors,events,find,http-api,limits-and-fairness,logs,other-languages,packages,retention,running-jobs,secrets,security,testing,timers}.md",
   { query: "?raw", import: "default" },
 );
 

@@ -40,17 +40,17 @@ export function OperationView({ operation, reference }: OperationProps) {
         <code>{path}</code>
         <CopyButton text={path} what="the path" />
       </div>
-      <div className="prose">
-        <Markdown text={description} />
-      </div>
-      <p className="muted">
+      {description === "" ? null : (
+        <div className="prose">
+          <Markdown text={description} />
+        </div>
+      )}
+      <p className="muted prose">
         Needs {NEEDS[needs]}. Operation <code>{id}</code>.{guides.length === 0 ? null : " Guides: "}
         {guides.map((name, index) => (
           <span key={name}>
             {index === 0 ? "" : ", "}
-            <Link className="link" href={href("/docs", { guide: name })}>
-              {titleOf(name)}
-            </Link>
+            <Link href={href("/docs", { guide: name })}>{titleOf(name)}</Link>
           </span>
         ))}
       </p>

@@ -103,7 +103,7 @@ function shown(block: Block, inline: Inline, level: number): ReactNode {
     case "table": {
       const [head = [], ...rows] = block.rows;
       return (
-        <div className="sheet-table" tabIndex={0} role="region" aria-label={`Table: ${head.join(", ")}`}>
+        <div className="sheet-table" tabIndex={0} role="group" aria-label={`Table: ${head.join(", ")}`}>
           <table>
             <thead>
               <tr>

@@ -39,7 +39,7 @@ export async function run(report: Report, { share }: Options): Promise<void> {
       const value = rounded((await cpuSeconds(stack, () => sleep(seconds * 1_000))) * (100 / seconds));
       report({ name: `API: ${what}`, value, unit: "% of a core" });
     };
-    const jobs = async (): Promise<() => Promise<void>> => {
+    const jobs = (): (() => Promise<void>) => {
       const stop = new AbortController();
       const submitting = (async () => {
         while (!stop.signal.aborted) {
@@ -53,7 +53,7 @@ export async function run(report: Report, { share }: Options): Promise<void> {
       };
     };
     await measure("no page, nothing happens");
-    const alone = await jobs();
+    const alone = jobs();
     await measure("no page, a job each second");
     await alone();
     // In a container the user is root, and the container is the sandbox.
@@ -63,7 +63,7 @@ export async function run(report: Report, { share }: Options): Promise<void> {
         await openPage(browser, stack, ADDRESSES[index % ADDRESSES.length] ?? "/");
       await sleep(SETTLE_MS * share);
       await measure(`${pages} pages, nothing happens`);
-      const stop = await jobs();
+      const stop = jobs();
       await measure(`${pages} pages, a job each second`);
       await stop();
     } finally {

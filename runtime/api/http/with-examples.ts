@@ -36,9 +36,8 @@ function fill(operation: oas31.OperationObject, schemas: Schemas): void {
   }
   const body = operation.requestBody as oas31.RequestBodyObject | undefined;
   for (const content of Object.values(body?.content ?? {})) put(content, undefined, schemas);
-  for (const [status, response] of Object.entries(
-    (operation.responses ?? {}) as Record<string, oas31.ResponseObject>,
-  )) {
+  const responses: Readonly<Record<string, oas31.ResponseObject>> = operation.responses ?? {};
+  for (const [status, response] of Object.entries(responses)) {
     const own = ANSWER_EXAMPLES[`${operationId} ${status}`];
     for (const content of Object.values(response.content ?? {})) put(content, own, schemas);
   }
@@ -55,7 +54,7 @@ function exampleOf(schema: Schema | undefined, schemas: Schemas): unknown {
   if (schema.$ref !== undefined)
     return exampleOf(schemas[schema.$ref.slice(schema.$ref.lastIndexOf("/") + 1)], schemas);
   const [given] = (schema.examples ?? []) as readonly unknown[];
-  const simple = given ?? schema.const ?? schema.default ?? schema.enum?.[0];
+  const simple: unknown = given ?? schema.const ?? schema.default ?? schema.enum?.[0];
   if (simple !== undefined) return simple;
   const [either] = schema.anyOf ?? schema.oneOf ?? [];
   if (either !== undefined) return exampleOf(either as Schema, schemas);

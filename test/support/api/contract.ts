@@ -20,7 +20,7 @@ export interface ContractOperation {
     readonly name: string;
     readonly required?: boolean;
     readonly schema: JsonSchema;
-    readonly example?: unknown;
+    readonly example?: string | number;
   }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, ContractContent>> };
   readonly responses: Readonly<Record<string, ContractResponse>>;

@@ -156,20 +156,22 @@ export function cliOf({ id }: Operation, { values, body, file }: Draft): string 
 
 /** Undefined: a name in it has no value. */
 function fill(text: string, fields: object): string | undefined {
-  let isWhole = true;
+  const missing: string[] = [];
   const filled = text.replaceAll(/\{([\w.]+)(-zip|,)?\}/g, (_, path: string, form?: string) => {
     const value = path
       .split(".")
       .reduce<unknown>((inner, name) => (inner as Record<string, unknown> | undefined)?.[name], fields);
-    isWhole &&= value !== undefined && value !== "";
+    if (value === undefined || value === "") missing.push(path);
     const texts = (Array.isArray(value) ? value : [value]).map(textOf);
     if (form === ",") return shellWord(texts.join(","));
     return texts.map((one) => shellWord(form === "-zip" ? one.replace(/\.zip$/, "") : one)).join(" ");
   });
-  return isWhole ? filled : undefined;
+  return missing.length === 0 ? filled : undefined;
 }
 
-const textOf = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? ""));
+/** As it is written into a field or a command. */
+export const textOf = (value: unknown): string =>
+  value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value);
 
 function fieldsOf(body: string): Readonly<Record<string, string | undefined>> {
   try {

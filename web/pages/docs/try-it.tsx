@@ -10,7 +10,18 @@ import { JsonView } from "../../components/json-view.tsx";
 import { bytesText } from "../../components/time-text.ts";
 import type { Operation, Parameter } from "../../data/reference.ts";
 import { useAccess, useClient, useTenant } from "../../data/session.ts";
-import { bodyTextOf, cliOf, curlOf, draftOf, isBytes, problemOf, requestOf, tenantOf, type Draft } from "./request.ts";
+import {
+  bodyTextOf,
+  cliOf,
+  curlOf,
+  draftOf,
+  isBytes,
+  problemOf,
+  requestOf,
+  tenantOf,
+  textOf,
+  type Draft,
+} from "./request.ts";
 
 /** More of an answer is not shown. */
 const SHOWN_MAX_LENGTH = 256 * 1024;
@@ -201,7 +212,7 @@ function ParameterField({ parameter, value, onChange }: ParameterFieldProps) {
         label={label}
         value={value}
         onChange={onChange}
-        placeholder={example === undefined ? undefined : String(example)}
+        placeholder={textOf(example)}
         {...(description !== undefined && { about: description })}
       />
     );

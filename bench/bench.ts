@@ -48,6 +48,10 @@ const SUITES: Readonly<Record<string, Entry>> = {
     measures: "memory of followers of events, and the time until all of them know",
     load: () => import("./events.ts"),
   },
+  pages: {
+    measures: "CPU of the API with 50 pages of the dashboard open (needs Chromium and Linux)",
+    load: () => import("./pages.ts"),
+  },
   scheduler: {
     measures: "CPU time of the scheduler with the maximum number of timers",
     load: () => import("./scheduler.ts"),

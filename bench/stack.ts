@@ -21,7 +21,7 @@ import { rounded, until } from "./suite.ts";
 
 const LAUNCHER = join(import.meta.dirname, "../runtime/main/start.mjs");
 
-export type BenchStackOptions = Pick<StackOptions, "slots" | "apis"> & {
+export type BenchStackOptions = Pick<StackOptions, "slots" | "apis" | "webDirectory"> & {
   /** Of the default pool. */
   readonly workers: number;
   /** Starts the programs. Default: as `npm start` does. */

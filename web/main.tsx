@@ -6,6 +6,7 @@ import "./styles/base.css";
 import "./styles/shell.css";
 import "./styles/components.css";
 import "./styles/pages.css";
+import "./styles/docs.css";
 import { openSession } from "./data/sign-in.ts";
 import { App } from "./shell/app.tsx";
 import { SignInFailed } from "./shell/sign-in-failed.tsx";

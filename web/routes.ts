@@ -117,4 +117,10 @@ export const ROUTES: readonly PageRoute[] = [
     nav: { icon: "health", key: "l", isLess: true },
     Page: page(() => import("./pages/health.tsx")),
   },
+  {
+    path: "/docs",
+    title: "API",
+    nav: { icon: "docs", key: "i", isLess: true },
+    Page: page(() => import("./pages/docs.tsx")),
+  },
 ];

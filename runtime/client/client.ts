@@ -11,7 +11,7 @@ import { type Pauses, createPauses } from "./pauses.ts";
 import { type RetryOptions, callRetryPolicy } from "./with-retries.ts";
 import { type Timers, createTimers } from "./timer-management.ts";
 import { type TokenCache, type TokenOptions, createTokenCache } from "./token-cache.ts";
-import { type CallOptions, type Fetch, type Transport, createTransport } from "./transport.ts";
+import { type CallOptions, type Fetch, type Request, type Transport, createTransport } from "./transport.ts";
 import { type EntraFacts, assertOwnScopes, isPrivate } from "./trusted-authority.ts";
 import { type TypedJob, createTypedJob } from "./typed-job.ts";
 import { type WaitForBatchOptions, type WaitForJobOptions, createWaits } from "./wait.ts";
@@ -108,6 +108,14 @@ export class JobServiceClient {
       this.#facts.catch(() => (this.#facts = undefined));
     }
     return this.#facts;
+  }
+
+  /**
+   * One request with the caller's token, for what has no method of its own. It is not repeated. Resolves to the response
+   * with its body unread. Throws the service's error, and NetworkFailed.
+   */
+  call(request: Request): Promise<Response> {
+    return this.#transport.open(request);
   }
 
   /** Resolves to the job when it has ended, in any state. Uses events if they arrive, and polls otherwise. */

@@ -39,7 +39,7 @@ export type {
 export type { SubmissionSource, SubmitJobsOptions, SubmittedJob } from "./submit-lines.ts";
 export type { NextOptions, TimerReference, Timers } from "./timer-management.ts";
 export type { ExportLinesOptions, ExportOptions } from "./export.ts";
-export type { CallOptions, Fetch } from "./transport.ts";
+export type { CallOptions, Fetch, Request as ServiceRequest } from "./transport.ts";
 export type { TypedJob, TypedJobView, TypedSubmission } from "./typed-job.ts";
 export type { EntraFacts } from "./trusted-authority.ts";
 export type { OnUploadProgress, UploadProgress } from "./management.ts";

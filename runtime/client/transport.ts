@@ -25,14 +25,14 @@ type QueryValue = string | number | boolean | undefined;
 
 export interface Request extends CallOptions {
   readonly method?: "GET" | "POST" | "PUT" | "DELETE";
-  /** Relative to the service's address, as `path` returns it. */
+  /** Relative to the service's address, such as `/v1/me`, with its values escaped. */
   readonly path: string;
   /** A list is sent as one parameter for each of its values. */
   readonly query?: Readonly<Record<string, QueryValue | readonly QueryValue[]>>;
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly json?: unknown;
-  /** Sent unchanged; created again for every try. */
+  /** Sent unchanged; created again for every try. Its media type goes into `headers`. */
   readonly body?: () => RequestInit;
   /** The request needs no token. */
   readonly anonymous?: boolean;

@@ -62,7 +62,7 @@ describe("npm start", () => {
         ...{ jobProcessorPackageName: "financial-year-end.zip", parameters: { year: "x" } },
       });
       await run.says(/! \S+ FinancialYearEnd no such year failed: JobFailed: .*year/);
-      expect(await (await fetch(`${api.url}/`)).text()).toContain('href="/docs"');
+      expect(await (await fetch(`${api.url}/`)).text()).toContain('href="/openapi.json"');
     });
 
     it("is refused while it runs there, and the first continues", async () => {

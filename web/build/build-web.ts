@@ -18,7 +18,7 @@ export interface WebFile {
 const ROOT = join(import.meta.dirname, "../..");
 const WEB = join(ROOT, "web");
 /** What the pages are made of. A change in any of them is another build. */
-const SOURCES = ["web", "runtime/client", "runtime/core", "package-lock.json"];
+const SOURCES = ["web", "docs", "runtime/client", "runtime/core", "package-lock.json"];
 const CACHE = join(ROOT, "node_modules/.cache/jobyard/web");
 /** A smaller file gains nothing. */
 const COMPRESS_MIN_BYTES = 1_000;

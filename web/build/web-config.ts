@@ -23,6 +23,6 @@ export const WEB_CONFIG = {
     port: Number(process.env["JOBYARD_WEB_PORT"] ?? 7171),
     strictPort: true,
     host: "127.0.0.1",
-    proxy: Object.fromEntries(["/v1", "/docs", "/openapi.json", "/readyz", "/healthz"].map((path) => [path, API])),
+    proxy: Object.fromEntries(["/v1", "/openapi.json", "/readyz", "/healthz"].map((path) => [path, API])),
   },
 } satisfies InlineConfig;

@@ -44,6 +44,7 @@ const DRAWINGS = {
     </>
   ),
   health: <path d="M8 13.5S2 10 2 6a3 3 0 0 1 6-1 3 3 0 0 1 6 1c0 4-6 7.5-6 7.5z" />,
+  docs: <path d="m5 4.5-3.5 3.5L5 11.5M11 4.5l3.5 3.5-3.5 3.5M9.5 2.5l-3 11" />,
   search: (
     <>
       <circle cx="7" cy="7" r="4.5" />

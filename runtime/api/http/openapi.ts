@@ -11,6 +11,7 @@ import { type ErrorCode, FORMAT_CODES, UNAVAILABLE_CODES } from "../../core/erro
 import { errorBodySchema, statusOf } from "./error-response.ts";
 import { type Operation, type ResponseSpec, TAGS } from "./operation.ts";
 import { EVENTS_MEDIA_TYPE, LINES_MEDIA_TYPE } from "./reply.ts";
+import { withExamples } from "./with-examples.ts";
 
 export type OpenApiDocument = ReturnType<typeof createDocument>;
 
@@ -24,7 +25,7 @@ export function openApiDocument(operations: readonly Operation[]): OpenApiDocume
     const item = (paths[operation.path.replace("{+", "{")] ??= {});
     item[operation.method] = operationObject(operation);
   }
-  return createDocument(
+  const document = createDocument(
     {
       openapi: "3.1.1",
       info: {
@@ -52,6 +53,7 @@ export function openApiDocument(operations: readonly Operation[]): OpenApiDocume
     },
     DOCUMENT_OPTIONS,
   );
+  return withExamples(document);
 }
 
 const INTRODUCTION = `Submit, watch, cancel and requeue background jobs.

@@ -38,7 +38,7 @@ const HASHED = "/assets/";
 const HASHED_CACHING = "public, max-age=31536000, immutable";
 const PAGE_CACHING = "no-cache";
 /** Other addresses of the API, which answer programs. */
-const NOT_PAGES = /^\/(?:v1|hubs|assets|docs|metrics|healthz|readyz|openapi\.json)(?:\/|$)/;
+const NOT_PAGES = /^\/(?:v1|hubs|assets|metrics|healthz|readyz|openapi\.json)(?:\/|$)/;
 
 /** Undefined if the folder has no pages: then the API has no dashboard. */
 export async function readWebFiles(directory: string): Promise<WebFiles | undefined> {

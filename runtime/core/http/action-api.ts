@@ -13,7 +13,7 @@ import {
 import type { Frozen } from "./views.ts";
 
 export const actionParams = tenantJobsParams.extend({
-  actionId: z.string().meta({ description: "The action.", examples: ["acme.0000000000aaaaaaaa"] }),
+  actionId: z.string().meta({ description: "The action.", examples: ["acme.zybsgfhyhz3d8k1v6p"] }),
 });
 
 const kind = z.enum(ACTION_KINDS).meta({ id: "ActionKind", description: "What is done to each job." });

@@ -65,11 +65,11 @@ export const instant = z.iso
 // --- Paths: ids are looked up, not judged, so that a malformed one is simply not found --------------------------------
 
 export const batchParams = z.object({
-  batchId: z.string().meta({ description: "The batch.", examples: ["acme.0000000000aaaaaaaa"] }),
+  batchId: z.string().meta({ description: "The batch.", examples: ["acme.zybsjbpcjz4q7d2c9m"] }),
 });
 
 export const jobParams = z.object({
-  jobId: z.string().meta({ description: "The job.", examples: ["acme.0000000000aaaaaaaa.00.0000000000aaaaaaaa"] }),
+  jobId: z.string().meta({ description: "The job.", examples: ["acme.zybsjbpcjz4q7d2c9m.00.01m6dmbe3r0c7kq2t9"] }),
 });
 
 export const artifactParams = jobParams.extend({

@@ -232,6 +232,57 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     expect(await allOf(dashboard.client.monitoring.getWebhooks(TENANT))).toEqual([]);
   });
 
+  it("searches the API's operations, sends one as the user after it has asked, and shows the guides", async () => {
+    const { page } = ada;
+    await ada.goto(`/docs?tenant=${TENANT}`);
+    const search = page.getByRole("searchbox", { name: "Search the operations" });
+    await page.getByText(/^\d+ operations$/).waitFor(WAIT);
+    await expectAccessible(ada);
+    await search.fill("nothing has these words");
+    await page.getByRole("heading", { name: "Nothing fits" }).waitFor();
+    await search.fill("batch create");
+    await page.getByRole("link", { name: /Create a batch/ }).click();
+    await page.getByRole("heading", { name: "Create a batch" }).waitFor();
+    // Who hears the page, or uses keys, goes on with what was chosen.
+    expect(await page.evaluate("document.activeElement.getAttribute('aria-label')")).toBe("What is chosen");
+    await page.getByText("curl -X POST").waitFor();
+    await page.getByRole("region", { name: "Answer 201" }).getByText("Orders of November 2").waitFor();
+    await expectAccessible(ada);
+    await page.getByRole("tab", { name: "Try it" }).click();
+    const body = page.getByLabel("Body, application/json");
+    await body.fill("{ no JSON");
+    await page.getByRole("button", { name: /^Send\s*\. The body is not JSON/ }).waitFor();
+    await body.fill(JSON.stringify({ tenantName: TENANT, batchName: "tried on the page" }));
+    expect(await confirm(ada, "Send")).toBe(`jobyard batches --create 'tried on the page' --tenant ${TENANT}`);
+    await page.getByRole("status", { name: "Answer" }).getByText("201", { exact: true }).waitFor(WAIT);
+    const batches = await allOf(dashboard.client.monitoring.getBatches(TENANT));
+    expect(batches.map(({ batchName }) => batchName)).toContain("tried on the page");
+    await expectAccessible(ada);
+
+    await ada.goto(`/docs?op=getJob&tab=try&tenant=${TENANT}`);
+    await page.getByLabel("jobId").fill(`${batches[0]!.batchId}.00.${"0".repeat(18)}`);
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.getByRole("alert").getByText("JobNotFound").waitFor(WAIT);
+    await ada.goto("/docs?op=getMe&tab=try");
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.getByLabel("The answer").getByText("Jobs.Admin").waitFor(WAIT);
+
+    await page.setViewportSize({ width: 390, height: 844 });
+    for (const shown of [
+      "",
+      "?op=submitJobs",
+      "?op=submitJob&tab=request",
+      "?op=getJob&tab=answers",
+      "?guide=http-api",
+    ]) {
+      await ada.goto(`/docs${shown}`);
+      await page.getByRole("heading", { level: 2 }).first().waitFor(WAIT);
+      expect(await page.evaluate("document.documentElement.scrollWidth"), shown).toBeLessThanOrEqual(390);
+      if (shown.startsWith("?guide")) await expectAccessible(ada);
+    }
+    await page.setViewportSize({ width: 1280, height: 900 });
+  });
+
   it("grants and revokes, and the audit says who did it; readers see why they may not", async () => {
     const { page } = ada;
     await ada.goto(`/access?tenant=${TENANT}`);
@@ -267,6 +318,8 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     await rita.page.getByRole("button", { name: /^Pause\s*\. This needs the grant "manage"/ }).waitFor(WAIT);
     await rita.goto(`/webhooks?tenant=${TENANT}`);
     await rita.page.getByRole("heading", { name: "Webhooks are not shown" }).waitFor(WAIT);
+    await rita.goto(`/docs?op=pauseTenant&tab=try&tenant=${TENANT}`);
+    await rita.page.getByRole("button", { name: /^Send\s*\. This needs the grant "manage"/ }).waitFor(WAIT);
     expect(rita.errors).toEqual([]);
     await rita.context.close();
   });

@@ -49,7 +49,7 @@ function raw(path: string, headers: Record<string, string>): Promise<RawAnswer> 
 }
 
 describe("the dashboard's pages", () => {
-  it.each(["/", "/jobs/demo.zybq.00.01m8", "/batches?state=failed", "/anything/at/all"])(
+  it.each(["/", "/jobs/demo.zybq.00.01m8", "/batches?state=failed", "/docs?op=getJob", "/anything/at/all"])(
     "%s is the one page for a browser, with a strict policy, never kept without asking",
     async (path) => {
       const answer = await fetch(api.url + path, { headers: HTML });
@@ -107,8 +107,8 @@ describe("the dashboard's pages", () => {
     expect(await status("/v1/jobs/nothing")).toBe(404);
     expect(await status("/healthz")).toBe(200);
     expect(await status("/jobs", "POST")).toBe(404);
-    const docs = await fetch(`${api.url}/docs`, { headers: HTML });
-    expect(await docs.text()).not.toBe(PAGE);
+    const document = await fetch(`${api.url}/openapi.json`, { headers: HTML });
+    expect(await document.text()).not.toBe(PAGE);
   });
 
   it("the policy allows calls to the issuer alone, and to its address for pages where it has one", () => {

@@ -20,8 +20,9 @@ export interface ContractOperation {
     readonly name: string;
     readonly required?: boolean;
     readonly schema: JsonSchema;
+    readonly example?: string | number;
   }[];
-  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: JsonSchema }>> };
+  readonly requestBody?: { readonly content: Readonly<Record<string, ContractContent>> };
   readonly responses: Readonly<Record<string, ContractResponse>>;
 }
 
@@ -29,7 +30,12 @@ export interface ContractResponse {
   readonly description: string;
   readonly "x-codes"?: readonly string[];
   readonly headers?: Readonly<Record<string, object>>;
-  readonly content?: Readonly<Record<string, { readonly schema: JsonSchema }>>;
+  readonly content?: Readonly<Record<string, ContractContent>>;
+}
+
+export interface ContractContent {
+  readonly schema: JsonSchema;
+  readonly example?: unknown;
 }
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -59,6 +65,8 @@ export interface Contract {
   readonly exercised: ReadonlySet<string>;
   /** Throws an error that names the operation and what is wrong with the answer. Paths outside `/v1` are not judged. */
   check(method: string, path: string, answer: SeenAnswer): void;
+  /** What is wrong with a value by the schema at this place of the document. */
+  problemsOf(value: unknown, place: readonly string[]): readonly string[];
 }
 
 /** Below which nothing is promised in the document. */
@@ -134,6 +142,10 @@ export function createContract(document: ContractDocument): Contract {
       Object.keys(responses).map((status) => `${operationId} ${status}`),
     ),
     exercised,
+    problemsOf(value, place) {
+      const valid = validators.at(...place);
+      return valid(value) ? [] : (valid.errors ?? []).map((e) => `${e.instancePath} ${e.message ?? ""}`);
+    },
     check(method, target, answer) {
       const path = target.split("?")[0] ?? "";
       if (!`${path}/`.toLowerCase().startsWith(ROOT)) return;
@@ -169,6 +181,7 @@ function codeOf(body: unknown): string {
 interface Validators {
   of(operation: Operation, status: number, mediaType: string): ValidateFunction;
   named(schema: string): ValidateFunction;
+  at(...pointer: readonly string[]): ValidateFunction;
 }
 
 function createValidators(document: ContractDocument): Validators {
@@ -186,6 +199,7 @@ function createValidators(document: ContractDocument): Validators {
     of: ({ path, method }, status, mediaType) =>
       at("paths", path, method, "responses", String(status), "content", mediaType, "schema"),
     named: (schema) => at("components", "schemas", schema),
+    at,
   };
 }
 

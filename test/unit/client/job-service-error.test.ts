@@ -63,6 +63,26 @@ describe("a failed request", () => {
     }
   });
 
+  it("of `call` is sent once, as it is given, and has the service's own error", async () => {
+    const sent: unknown[] = [];
+    const { client, tried } = counting("https://jobs.example.com", (url, { method, headers, body } = {}) => {
+      sent.push([url, method, headers, body]);
+      const error = { code: "StorageUnavailable", message: "Storage is away.", requestId: "r1" };
+      return Promise.resolve(Response.json({ error }, { status: 503 }));
+    });
+    const headers = { "content-type": "application/x-ndjson" };
+    const request = {
+      method: "POST",
+      path: "/v1/of-a-fork",
+      query: { a: "b c" },
+      headers,
+      body: () => ({ body: "{}" }),
+    };
+    await expect(client.call({ ...request, method: "POST" })).rejects.toMatchObject({ code: "StorageUnavailable" });
+    expect(sent).toEqual([["https://jobs.example.com/v1/of-a-fork?a=b+c", "POST", headers, "{}"]]);
+    expect(tried.calls).toBe(1);
+  });
+
   it("counts as an outage if a known host name is not found", async () => {
     const answers: Fetch[] = [() => Promise.resolve(Response.json({})), failing("ENOTFOUND"), failing("ENOTFOUND")];
     const next: Fetch = (url, init) =>

@@ -1,0 +1,96 @@
+/**
+ * CPU of the API with many pages of the dashboard open, in real browsers: while nothing happens, and while jobs run. The
+ * browser's own CPU does not count.
+ */
+import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { chromium, type Browser } from "playwright-core";
+import type { Stack } from "../runtime/local/stack.ts";
+import { keepWebBuilt } from "../web/build/build-web.ts";
+import { jobOf, pidOf, prepare, submitOne, TENANT, withStack } from "./stack.ts";
+import { type Options, type Report, rounded } from "./suite.ts";
+
+const CHROMIUM = "/usr/bin/chromium";
+const PAGES = 50;
+const MEASURED_S = 60;
+/** Their streams are open, and what they ask for at first is answered. */
+const SETTLE_MS = 20_000;
+const ADDRESSES = [
+  "/",
+  "/jobs",
+  "/batches",
+  "/errors",
+  "/timers",
+  "/packages",
+  "/workers",
+  "/dead-letters",
+  "/events",
+  "/health",
+];
+/** Of a second in /proc. */
+const TICKS = 100;
+
+export async function run(report: Report, { share }: Options): Promise<void> {
+  const pages = Math.ceil(PAGES * share);
+  const seconds = Math.ceil(MEASURED_S * share);
+  await withStack({ workers: 1, slots: 4, webDirectory: keepWebBuilt() }, async (stack) => {
+    const { call } = await prepare(stack);
+    const measure = async (what: string): Promise<void> => {
+      const value = rounded((await cpuSeconds(stack, () => sleep(seconds * 1_000))) * (100 / seconds));
+      report({ name: `API: ${what}`, value, unit: "% of a core" });
+    };
+    const jobs = (): (() => Promise<void>) => {
+      const stop = new AbortController();
+      const submitting = (async () => {
+        while (!stop.signal.aborted) {
+          await submitOne(call, jobOf("Nothing", "reuse"));
+          await sleep(1_000, undefined, { signal: stop.signal }).catch(() => undefined);
+        }
+      })();
+      return () => {
+        stop.abort();
+        return submitting;
+      };
+    };
+    await measure("no page, nothing happens");
+    const alone = jobs();
+    await measure("no page, a job each second");
+    await alone();
+    // In a container the user is root, and the container is the sandbox.
+    const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+    try {
+      for (let index = 0; index < pages; index++)
+        await openPage(browser, stack, ADDRESSES[index % ADDRESSES.length] ?? "/");
+      await sleep(SETTLE_MS * share);
+      await measure(`${pages} pages, nothing happens`);
+      const stop = jobs();
+      await measure(`${pages} pages, a job each second`);
+      await stop();
+    } finally {
+      await browser.close();
+    }
+  });
+}
+
+/** In a window of its own: a page that is hidden asks for nothing. */
+async function openPage(browser: Browser, { apiUrl }: Stack, address: string): Promise<void> {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(`${apiUrl}${address}?tenant=${TENANT}`);
+  await page.getByText("Ada Admin").click();
+  await page.getByRole("status", { name: "Updates: live" }).waitFor();
+}
+
+/** CPU that the API took during the work. */
+async function cpuSeconds(stack: Stack, work: () => Promise<unknown>): Promise<number> {
+  const pid = pidOf(stack, "api");
+  const read = async (): Promise<number> => {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+    // After the name, which may have spaces: the 12th and 13th are user and system.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / TICKS;
+  };
+  const before = await read();
+  await work();
+  return (await read()) - before;
+}

@@ -19,7 +19,10 @@ async function bellMeets(subject: PausedSubject, row: Job | undefined, job: Job)
     ...{ parsed: { kind: "bell", bell: bellOf(job, "etag") }, queue: QUEUE },
     complete: () => Promise.resolve(void (isCompleted = true)),
   } as unknown as ReceivedMessage;
-  const pauses = createPauseSet([{ subject, pausedAt: new Date(), pausedBy: "ada", reason: undefined }]);
+  const pauses = createPauseSet({
+    pauses: [{ subject, pausedAt: new Date(), pausedBy: "ada", reason: undefined }],
+    runningLimits: [],
+  });
   const isSettled = await putOffIfPaused(delivery, { jobs, waiting, pauses: { current: () => pauses } }, silentLog);
   expect(isCompleted).toBe(isSettled);
   return { isSettled, noted: (await waiting.list()).length };

@@ -5,9 +5,7 @@
 import { DEFAULT_POOL, jobQueueName } from "../core/deployment/topology.ts";
 import { messageOf } from "../core/errors.ts";
 import { unlessUnreadable } from "../core/unreadable.ts";
-import { jobIdParts, jobTime } from "../core/job/ids.ts";
 import { keysExpireBefore } from "../core/job/keys.ts";
-import { letterDueAt } from "../core/job/retention.ts";
 import { PRIORITIES } from "../core/job/priority.ts";
 import type { Logger } from "../core/logger.ts";
 import type { JobIndex } from "../core/ports/job-index.ts";
@@ -104,7 +102,7 @@ function createSweeper(deps: SweeperDeps): Sweeper {
     const shown = gauges.show(swept.queuedCounts, swept.silentCounts);
     const { forget } = deps;
     if (forget !== undefined && current % LETTERS_AGAIN_EVERY === 0) positions.clear();
-    const letterDeps: SweepDeadLettersDeps = { ...deps, isLetterDue: forget && isLetterDue(forget, deps.now) };
+    const letterDeps: SweepDeadLettersDeps = { ...deps, isLetterDue: forget?.isLetterDue };
     let deadLettersRemoved = 0;
     // A dead letter matters while its job is open.
     for (const pool of isIdle && !thorough ? [] : new Set([DEFAULT_POOL, ...pools])) {
@@ -137,17 +135,6 @@ function createSweeper(deps: SweeperDeps): Sweeper {
     return true;
   }
 }
-
-const isLetterDue =
-  (forget: ForgetSweep, now: Clock["now"]): SweepDeadLettersDeps["isLetterDue"] =>
-  (jobId, enqueuedAt) => {
-    const { tenantName } = jobIdParts(jobId);
-    const erasedAt = forget.erasedAt(tenantName);
-    // A later tenant of the same name has younger jobs.
-    if (erasedAt !== undefined && jobTime(jobId) < erasedAt) return true;
-    const retention = forget.retentionOf(tenantName);
-    return retention !== undefined && letterDueAt(enqueuedAt, retention) <= now();
-  };
 
 /** Sweeps until the returned function is called; that waits for the round under way and gives the lease up. */
 export function startSweeper(deps: SweeperDeps): () => Promise<void> {

@@ -4,7 +4,15 @@
  * leads begins again.
  */
 import type { Batch } from "../../core/job/job.ts";
-import { type Retention, type TenantRetention, isLookDue, keepsAll, mayLoseJobs } from "../../core/job/retention.ts";
+import { jobIdParts, jobTime } from "../../core/job/ids.ts";
+import {
+  type Retention,
+  type TenantRetention,
+  isLookDue,
+  keepsAll,
+  letterDueAt,
+  mayLoseJobs,
+} from "../../core/job/retention.ts";
 import { FORGET_REQUESTS_PER_ROUND } from "../../core/limits.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { ErasureStore } from "../../core/ports/erasure-store.ts";
@@ -31,10 +39,11 @@ export interface ForgetSweepDeps extends ForgetBatchDeps {
 export interface ForgetSweep {
   /** One round. Throws UnavailableError: the next round goes on. */
   sweep(): Promise<Forgotten>;
-  /** What a tenant keeps, as it was known when the latest pass began. Undefined: not known yet. */
-  retentionOf(tenantName: string): Retention | undefined;
-  /** When the tenant was erased, as it was known then. Undefined: never, or not known yet. */
-  erasedAt(tenantName: string): Date | undefined;
+  /**
+   * Whether a dead letter is older than its tenant wants it kept, or is of a job that was erased with its tenant; by what was
+   * known when the latest pass began.
+   */
+  readonly isLetterDue: (jobId: string, enqueuedAt: Date) => boolean;
 }
 
 /** Retention is counted in days. */
@@ -104,8 +113,13 @@ export function createForgetSweep(deps: ForgetSweepDeps): ForgetSweep {
   }
 
   return {
-    retentionOf: (tenantName) => own && keptOf(tenantName).retention,
-    erasedAt: (tenantName) => erased.get(tenantName),
+    isLetterDue(jobId, enqueuedAt) {
+      const { tenantName } = jobIdParts(jobId);
+      const erasedAt = erased.get(tenantName);
+      // A later tenant of the same name has younger jobs.
+      if (erasedAt !== undefined && jobTime(jobId) < erasedAt) return true;
+      return own !== undefined && letterDueAt(enqueuedAt, keptOf(tenantName).retention) <= now();
+    },
     async sweep() {
       const did = nothingForgotten();
       if (pass === undefined && now().getTime() < nextPassAt) return did;

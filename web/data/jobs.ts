@@ -31,6 +31,16 @@ export function useCancelJob() {
   });
 }
 
+/** A queued job may start at once. */
+export function useStartNow() {
+  const client = useClient();
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: (jobId: string) => client.management.rescheduleJob(jobId, { delayMs: 0 }),
+    onSuccess: (job) => queries.setQueryData(["job", job.jobId], job),
+  });
+}
+
 export function useRequeueJob() {
   const client = useClient();
   const queries = useQueryClient();

@@ -32,9 +32,14 @@ export function usePauseActions() {
   };
 }
 
+/** What people have paused, and can resume. */
+export type PeoplesPause = PauseView & Pick<PauseSubject, "kind">;
+
+export const isPeoples = (pause: PauseView): pause is PeoplesPause => pause.kind !== "erasure";
+
 /** A view has the fields of its kind. */
 export function subjectOf(
-  view: Pick<PauseView, "kind" | "tenantName" | "jobType" | "pool" | "priority">,
+  view: Pick<PeoplesPause, "kind" | "tenantName" | "jobType" | "pool" | "priority">,
 ): PauseSubject {
   const { kind, tenantName = "", jobType = "", pool = "", priority } = view;
   switch (kind) {

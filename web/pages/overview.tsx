@@ -20,7 +20,6 @@ import {
   useTimers,
   useWorkers,
 } from "../data/overview.ts";
-import { subjectOf } from "../data/pauses.ts";
 import { useAccess, useTenant } from "../data/session.ts";
 import type { JobView, OverviewView, PauseView, TimerView, WorkerView } from "../../runtime/client/index.ts";
 import { jobsHref } from "./jobs/filter.ts";
@@ -196,7 +195,7 @@ function Paused({ tenantName, pauses }: { readonly tenantName: string; readonly 
       <b>Paused</b>
       <span className="x">
         {pauses.map((pause) => (
-          <span key={JSON.stringify(subjectOf(pause))} className="paused">
+          <span key={JSON.stringify(pause)} className="paused">
             <PauseText pause={pause} />
           </span>
         ))}

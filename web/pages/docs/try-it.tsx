@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "react";
 import { useQueryClient } from "@tanstack/react-query";
 import { ActionButton } from "../../components/action-button.tsx";
-import { ConfirmButton } from "../../components/confirm.tsx";
+import { DialogButton } from "../../components/action-dialog.tsx";
 import { CliLine, Id } from "../../components/copy.tsx";
 import { ErrorNote } from "../../components/error-note.tsx";
 import { SelectField, TextField } from "../../components/field.tsx";
@@ -87,7 +87,7 @@ export function TryIt({ operation }: { readonly operation: Operation }) {
             Send
           </ActionButton>
         ) : (
-          <ConfirmButton
+          <DialogButton
             verb="Send"
             kind={operation.method === "DELETE" ? "danger" : "primary"}
             isDangerous={operation.method === "DELETE"}
@@ -96,7 +96,7 @@ export function TryIt({ operation }: { readonly operation: Operation }) {
             action={async () => `The API answered ${await send()}.`}
           >
             {`${operation.summary.replaceAll("`", "")}: this is done at once, as you, in the system of this page.`}
-          </ConfirmButton>
+          </DialogButton>
         )}
         {isBusy ? (
           <button type="button" className="btn" onClick={() => sending.current?.abort()}>

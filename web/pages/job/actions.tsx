@@ -7,7 +7,7 @@ import { shellWord } from "../../components/copy.tsx";
 import { jsonText } from "../../components/json-view.tsx";
 import { Menu } from "../../components/menu.tsx";
 import { useToast } from "../../components/toast.tsx";
-import { useCancelJob, useRequeueJob } from "../../data/jobs.ts";
+import { useCancelJob, useRequeueJob, useStartNow } from "../../data/jobs.ts";
 import { useAccess, useClient } from "../../data/session.ts";
 import { isTerminal } from "../../../runtime/core/job/states.ts";
 import type { JobView } from "../../../runtime/client/index.ts";
@@ -18,6 +18,7 @@ export function JobActions({ job }: { readonly job: JobView }) {
   const toast = useToast();
   const cancel = useCancelJob();
   const requeue = useRequeueJob();
+  const start = useStartNow();
   const { reason } = useAccess("submit", tenantName);
   const hasEnded = isTerminal(state);
   return (
@@ -52,6 +53,19 @@ export function JobActions({ job }: { readonly job: JobView }) {
       >
         {state === "running" ? "Its worker is asked to end it. It gets a grace period." : "It will not start."}
       </DialogButton>
+      {state === "queued" && job.runAt !== undefined ? (
+        <DialogButton
+          verb="Start now"
+          cli={`jobyard reschedule ${shellWord(jobId)} --delay 0`}
+          refused={reason}
+          action={async () => {
+            await start.mutateAsync(jobId);
+            return "The job may start now.";
+          }}
+        >
+          It starts as soon as a worker is free, and not only at its time.
+        </DialogButton>
+      ) : null}
       <DialogButton
         verb="Requeue"
         kind="primary"

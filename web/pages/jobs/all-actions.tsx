@@ -15,6 +15,7 @@ import { isFiltered, optionWords } from "./filter.ts";
 const VERBS: Readonly<Record<ActionKind, string>> = {
   requeue: "Requeue all",
   cancel: "Cancel all",
+  reschedule: "Start all now",
   tag: "Tag all",
   untag: "Untag all",
 };
@@ -22,6 +23,7 @@ const VERBS: Readonly<Record<ActionKind, string>> = {
 const MEANS: Readonly<Record<ActionKind, string>> = {
   requeue: "run again with the same parameters. Attempts count from zero.",
   cancel: "will not start, or are asked to end. Running jobs get a grace period.",
+  reschedule: "may start at once, also those that were to start later.",
   tag: "get these tags. Jobs can be found by them.",
   untag: "lose these tags.",
 };
@@ -36,7 +38,7 @@ interface AllActionsProps {
 
 export const AllActions = (props: AllActionsProps) => (
   <>
-    {(["requeue", "cancel", "tag", "untag"] as const).map((kind) => (
+    {(["requeue", "cancel", "reschedule", "tag", "untag"] as const).map((kind) => (
       <StartAction key={kind} {...props} kind={kind} />
     ))}
   </>
@@ -59,8 +61,10 @@ function StartAction({
     kind,
     filter: fieldsOf(meant ?? filter),
     ...(isTagging && { tags }),
+    ...(kind === "reschedule" && { delayMs: 0 }),
   });
   const batch = filter.batchId === undefined ? "" : ` --batch ${shellWord(filter.batchId)}`;
+  const delay = kind === "reschedule" ? " --delay 0" : "";
   const tagWords = isTagging ? ` --tags ${tags.length === 0 ? "<tags>" : tags.map(shellWord).join(" ")}` : "";
   return (
     <DialogButton
@@ -74,7 +78,7 @@ function StartAction({
         (meant === undefined ? `None of the chosen states allows it.` : undefined)
       }
       problem={isTagging && tags.length === 0 ? "Give a tag, or several." : undefined}
-      cli={`jobyard actions start ${kind} --yes${batch}${tagWords} ${optionWords(tenantName, meant ?? filter).join(" ")}`}
+      cli={`jobyard actions start ${kind} --yes${batch}${delay}${tagWords} ${optionWords(tenantName, meant ?? filter).join(" ")}`}
       action={async () => {
         await start.mutateAsync(body());
         setWords("");

@@ -6,10 +6,9 @@ import { ErrorNote } from "../../components/error-note.tsx";
 import { SelectField, TextField } from "../../components/field.tsx";
 import { Ghost } from "../../components/ghost.tsx";
 import { Panel } from "../../components/panel.tsx";
-import { subjectOf, usePauseActions, usePauses } from "../../data/pauses.ts";
+import { isPeoples, type PeoplesPause, subjectOf, usePauseActions, usePauses } from "../../data/pauses.ts";
 import { pauseName, type PauseSubject } from "../../../runtime/core/admission/pause.ts";
 import { PRIORITIES } from "../../../runtime/core/job/priority.ts";
-import type { PauseView } from "../../../runtime/client/index.ts";
 import { PauseText } from "./pause-text.tsx";
 
 type Kind = PauseSubject["kind"];
@@ -27,9 +26,11 @@ interface PausesProps {
 
 export function Pauses({ title, kinds, tenantName, refused, ...names }: PausesProps) {
   const { data, error, refetch } = usePauses();
-  const shown = data?.filter(
-    (pause) => kinds.includes(pause.kind) && (pause.tenantName === undefined || pause.tenantName === tenantName),
-  );
+  const shown = data
+    ?.filter(isPeoples)
+    .filter(
+      (pause) => kinds.includes(pause.kind) && (pause.tenantName === undefined || pause.tenantName === tenantName),
+    );
   return (
     <Panel title={title}>
       {error === null ? null : (
@@ -52,7 +53,7 @@ export function Pauses({ title, kinds, tenantName, refused, ...names }: PausesPr
   );
 }
 
-function Resume({ pause, refused }: { readonly pause: PauseView; readonly refused: string | undefined }) {
+function Resume({ pause, refused }: { readonly pause: PeoplesPause; readonly refused: string | undefined }) {
   const { resume } = usePauseActions();
   const subject = subjectOf(pause);
   return (

@@ -11,9 +11,7 @@ import { type ErrorCode, FORMAT_CODES, UNAVAILABLE_CODES } from "../../core/erro
 import { errorBodySchema, statusOf } from "./error-response.ts";
 import { type Operation, type ResponseSpec, TAGS } from "./operation.ts";
 import { EVENTS_MEDIA_TYPE, LINES_MEDIA_TYPE } from "./reply.ts";
-import { withExamples } from "./with-examples.ts";
-
-export type OpenApiDocument = ReturnType<typeof createDocument>;
+import { type OpenApiDocument, withExamples } from "./with-examples.ts";
 
 /** Grows with the routes under `/v1`: minor for additions; a break would be `/v2`. */
 const API_VERSION = "1.0.0";

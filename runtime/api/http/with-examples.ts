@@ -3,10 +3,10 @@
  * and answers have that of their schema, or one that is made of its parts; those that are bytes have none. A test requires
  * them, judges each by its schema, and sends every request.
  */
-import type { oas31 } from "zod-openapi";
+import type { createDocument, oas31 } from "zod-openapi";
 import { ANSWER_EXAMPLES, OPTIONAL_IN_EXAMPLES, PARAMETER_EXAMPLES, SCHEMA_EXAMPLES } from "./examples.ts";
-import type { OpenApiDocument } from "./openapi.ts";
 
+export type OpenApiDocument = ReturnType<typeof createDocument>;
 type Schema = oas31.SchemaObject;
 type Schemas = Readonly<Record<string, Schema>>;
 

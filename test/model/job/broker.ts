@@ -4,7 +4,7 @@
  */
 import type { Context, JobSteps } from "./context.ts";
 import { landLate } from "./worker-writes.ts";
-import { type Message, runsUserCode, type World } from "./world.ts";
+import { type Message, messageOf, runsUserCode, type World } from "./world.ts";
 
 export interface Bell {
   readonly job: number;
@@ -62,9 +62,6 @@ export function sendSteps(
     );
   }
 }
-
-export const messageOf = (world: World, seq: number): Message | undefined =>
-  seq === 0 ? undefined : world.messages.find((message) => message.seq === seq);
 
 export function remove(world: World, seq: number): void {
   world.messages = world.messages.filter((message) => message.seq !== seq);

@@ -1,11 +1,11 @@
 /** A worker that receives a message and claims its job on the ETag in the bell. It reads only after a refusal. */
 import { must } from "../search.ts";
-import { messageOf, nameOf } from "./broker.ts";
+import { nameOf } from "./broker.ts";
 import type { Context, JobSteps } from "./context.ts";
 import { jobOf } from "./rows.ts";
 import { go, IDLE, lateWrite, type OwnSteps, rowText, settleAfter, stop, type Turn } from "./worker-turn.ts";
 import { deliveredOf, landClaim } from "./worker-writes.ts";
-import type { Message, Worker } from "./world.ts";
+import { type Message, messageOf, type Worker } from "./world.ts";
 
 export function receiveSteps({ world, protocol }: Context, steps: JobSteps, index: number): void {
   const seen = new Set<string>();

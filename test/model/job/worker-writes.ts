@@ -4,10 +4,9 @@
 import type { JobChanges } from "../../../runtime/core/ports/job-store.ts";
 import type { AttemptResult, DeliveredBell, TakeOver } from "../../../runtime/core/job/protocol.ts";
 import { must } from "../search.ts";
-import { messageOf } from "./broker.ts";
 import type { Context } from "./context.ts";
 import { claimOf, jobOf, LATER, MAX_ATTEMPTS, QUEUE, realInterruptions, writeRow } from "./rows.ts";
-import type { LateWrite, Result } from "./world.ts";
+import { type LateWrite, messageOf, type Result } from "./world.ts";
 
 export type WorkerWrite = Omit<LateWrite, "kind" | "fresh">;
 

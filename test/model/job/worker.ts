@@ -3,12 +3,12 @@
  * or unanswered write, lets the table decide, and settles its message last. Between any two steps it may die, lose its
  * lock, or lose an answer.
  */
-import { messageOf, redeliver, remove } from "./broker.ts";
+import { redeliver, remove } from "./broker.ts";
 import type { Context, JobSteps } from "./context.ts";
 import { claimSteps, readSteps, receiveSteps } from "./worker-claiming.ts";
 import { endSteps, rereadSteps, ringSteps, runSteps } from "./worker-ending.ts";
 import { type OwnSteps, stop, type Turn } from "./worker-turn.ts";
-import type { Worker } from "./world.ts";
+import { messageOf, type Worker } from "./world.ts";
 
 export function workerSteps(context: Context, steps: JobSteps, index: number): void {
   const worker = context.world.workers[index]!;

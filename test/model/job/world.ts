@@ -191,3 +191,6 @@ export interface World {
 /** The user's code runs in this worker. */
 export const runsUserCode = ({ phase, result }: Worker): boolean =>
   phase === "run" || (phase === "reread" && result === "progress");
+
+export const messageOf = (world: World, seq: number): Message | undefined =>
+  seq === 0 ? undefined : world.messages.find((message) => message.seq === seq);

@@ -4,7 +4,7 @@
  */
 import { PassThrough, Readable } from "node:stream";
 import { ZipFile } from "yazl";
-import { NotFoundError } from "../core/errors.ts";
+import { InvariantError, NotFoundError } from "../core/errors.ts";
 import type { Artifact, OpenedBlob } from "../core/ports/job-files.ts";
 
 export interface ZipOptions {
@@ -24,7 +24,8 @@ const PLAIN_FILE = 0o100644;
 /** The stream fails when a file cannot be read to its end. To stop early, destroy it. */
 export function zipArtifacts({ artifacts, open, modifiedAt }: ZipOptions): ArtifactsZip {
   const zip = new ZipFile();
-  const stream = zip.outputStream as PassThrough;
+  const stream = zip.outputStream;
+  if (!(stream instanceof PassThrough)) throw new InvariantError("The library writes to another kind of stream.");
   let source: Readable | undefined;
   const fail = (error: Error): void => void stream.destroy(error);
   zip.on("error", fail);

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { NEW_LINE, tenantLine } from "../../../../runtime/core/admission/limit.ts";
 import { type PauseSet, createPauseSet } from "../../../../runtime/core/admission/pause.ts";
 import { startQuotaWatch } from "../../../../runtime/lifecycle/limits/quota-watch.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { batchOf, jobOf } from "../../../support/builders.ts";
 import { silentLog } from "../../../support/silent.ts";
 import { createMemoryStores } from "../../../support/stores/memory-stores.ts";
@@ -47,6 +48,6 @@ it.each([
   await vi.advanceTimersByTimeAsync(AFTER_MS - 1);
   expect(await noted()).toEqual(new Set());
   await vi.advanceTimersByTimeAsync(1);
-  await vi.waitFor(async () => expect(await noted()).toEqual(new Set([waits.batchId])));
+  await eventually(async () => expect(await noted()).toEqual(new Set([waits.batchId])));
   watch.stop();
 });

@@ -30,7 +30,7 @@ describe("a snapshot of the counters", () => {
   it("of a batch without jobs is empty and always the same", async () => {
     const batch = batchOf({ tenantName: freshTenant(), shardCount: 16 });
     const snapshot = await newStore("a").snapshot(batch);
-    expect(snapshot).toEqual({ counts: NO_COUNTS, version: "", changedAt: undefined });
+    expect(snapshot).toEqual({ counts: NO_COUNTS, failures: 0, version: "", changedAt: undefined });
   });
 
   it("has another version if, and only if, a counter was written, also when the sum stayed the same", async () => {

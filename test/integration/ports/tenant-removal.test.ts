@@ -16,7 +16,10 @@ type Kept = readonly [TableName, (tenantName: string) => RowKeys];
 
 const at = (partitionKey: string, rowKey: string): RowKeys => ({ partitionKey, rowKey });
 
-/** Keys as docs/tables.md gives them, written down a second time. */
+/**
+ * Keys as docs/tables.md gives them, written down a second time. Without those that other tests find in whole tables: these
+ * rows have no cells that can be read.
+ */
 const ROWS: Readonly<Record<TenantRowKind, readonly Kept[]>> = {
   jobs: [["jobs", (t) => at(`${t}.0000000000aaaaaaaa.00`, `${t}.0000000000aaaaaaaa.00.0000000000aaaaaaaa`)]],
   counters: [["jobs", (t) => at(`${t}.0000000000aaaaaaaa.00`, "~writer")]],
@@ -26,11 +29,8 @@ const ROWS: Readonly<Record<TenantRowKind, readonly Kept[]>> = {
     ["index", (t) => at(`${t}.succeeded`, `0000000000.${t}.0000000000aaaaaaaa.00.0000000000aaaaaaaa`)],
     ["index", (t) => at(`${t}.tags`, `a!0000000000.${t}.0000000000aaaaaaaa.00.0000000000aaaaaaaa`)],
   ],
-  limits: [["gates", (t) => at(`${t}.0f0f`, "head")]],
-  timers: [
-    ["timers", (t) => at(t, "export.Export")],
-    ["timers", (t) => at(t, "~aaaaaaaa")],
-  ],
+  limits: [["gates", (t) => at(`${t}.0f0f`, "0001")]],
+  timers: [["timers", (t) => at(t, "~aaaaaaaa")]],
   actions: [
     ["actions", (t) => at(t, `${t}.0000000000aaaaaaaa`)],
     ["actions", (t) => at("~running", `${t}.0000000000aaaaaaaa`)],
@@ -58,7 +58,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
     const tenantName = freshTenant();
     const all = KINDS.flatMap((one) => ROWS[one]);
     for (const name of [tenantName, ...neighboursOf(tenantName)]) {
-      for (const [table, keysOf] of all) await rows.merge(table, keysOf(name), { found: true });
+      for (const [table, keysOf] of all) await rows.merge(table, keysOf(name), { atRest: true });
     }
     const isLeft = async (name: string, [table, keysOf]: Kept) => (await rows.get(table, keysOf(name))) !== undefined;
     let removed = 0;

@@ -213,13 +213,17 @@ describe("an address that was stored", () => {
   });
 });
 
-/** Every address this process tries to connect to meanwhile. */
+const HTTPS_PORT = 443;
+
+/** Every address whose HTTPS port this process tries to connect to meanwhile. */
 async function connectionsDuring(work: () => Promise<void>): Promise<readonly string[]> {
   const attempts: string[] = [];
   const watch = (message: unknown): void => {
     const { socket } = message as { readonly socket: Socket };
-    socket.on("connectionAttempt", (ip) => attempts.push(ip));
-    socket.on("connect", () => attempts.push(socket.remoteAddress ?? ""));
+    // Other connections of this process may be there from an earlier test.
+    const note = (ip: string, port: number | undefined): void => void (port === HTTPS_PORT && attempts.push(ip));
+    socket.on("connectionAttempt", note);
+    socket.on("connect", () => note(socket.remoteAddress ?? "", socket.remotePort));
   };
   diagnostics.subscribe("net.client.socket", watch);
   try {

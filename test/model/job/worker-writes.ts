@@ -27,7 +27,7 @@ export function landClaim(context: Context, write: WorkerWrite): void {
   const row = world.rows[write.job]!;
   const claim = claimOf(write.claim, write.seq);
   if (row.state === "queued") {
-    const bell = messageOf(world, write.seq);
+    const bell = world.messages.find(({ seq }) => seq === write.seq);
     must(bell?.givenUp !== true, "I10: the job is started by the bell of a time that was given up");
     writeRow(context, write.job, "claim", { to: "running", changes: { claim, runAt: undefined } });
     return;

@@ -44,7 +44,7 @@ export function zipArtifacts({ artifacts, open, modifiedAt }: ZipOptions): Artif
   }
   let bytes: unknown;
   // Called at once, because all lengths are known.
-  zip.end({}, (...total: readonly unknown[]) => ([bytes] = total));
+  zip.end({ forceZip64Format: false, comment: "" }, (...total: readonly unknown[]) => ([bytes] = total));
   return { bytes: Number(bytes), stream };
 }
 

@@ -27,7 +27,7 @@ export function useActions(tenantName: string | undefined): LongList<ActionView>
   return list;
 }
 
-export const runningOf = (actions: readonly ActionView[]): readonly ActionView[] =>
+const runningOf = (actions: readonly ActionView[]): readonly ActionView[] =>
   actions.filter(({ state }) => state === "running");
 
 export function useActionCommands(tenantName: string) {

@@ -58,7 +58,7 @@ export const actionViewSchema = z
   .meta({ id: "Action", description: "One command on many jobs, carried out in the background." });
 
 export type ActionView = Frozen<z.infer<typeof actionViewSchema>>;
-export type StartActionBody = z.input<typeof startActionSchema>;
+export type StartActionBody = Frozen<z.input<typeof startActionSchema>>;
 
 export function actionView(action: JobAction): ActionView {
   const { actionId, tenantName, kind, filter, tags, dryRun, state, cancelWanted, counts } = action;

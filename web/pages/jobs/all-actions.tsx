@@ -116,7 +116,7 @@ function fieldsOf(filter: JobFilter): StartActionBody["filter"] {
   const instant = (at: string | Date | undefined): string | undefined => (at instanceof Date ? at.toISOString() : at);
   return {
     ...words,
-    ...(state !== undefined && { state: typeof state === "string" ? state : [...state] }),
+    ...(state !== undefined && { state }),
     ...(delayed && { delayed: true as const }),
     since: instant(since),
     until: instant(until),

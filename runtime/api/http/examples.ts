@@ -105,11 +105,20 @@ const RETENTION = { succeeded: DAYS, failed: { ...DAYS, rowDays: 365 }, canceled
 
 const WEBHOOK = {
   ...{ tenantName, webhookName: "billing", url: "https://hooks.example.com/jobyard", enabled: true },
+  events: ["batchCompleted", "jobsFailed"],
   ...{ createdAt: "2026-10-01T09:00:00.000Z", createdBy: "Ada Lovelace", changedAt: "2026-10-01T09:00:00.000Z" },
 };
 const SECRET = { secret: "whsec_ZXhhbXBsZS1leGFtcGxlLWV4YW1wbGUtZXhhbXBsZQ==" };
 const DELIVERY = {
-  ...{ messageId, batchId, generation: 1, state: "delivered", createdAt: "2026-11-02T08:20:00.000Z", tries: 1 },
+  ...{
+    messageId,
+    eventType: "batchCompleted",
+    batchId,
+    generation: 1,
+    state: "delivered",
+    createdAt: "2026-11-02T08:20:00.000Z",
+    tries: 1,
+  },
   ...{ triedAt: "2026-11-02T08:20:00.412Z", answerCode: 200, answer: "ok" },
 };
 
@@ -126,6 +135,11 @@ const QUOTAS = {
   tenantName,
   jobsPerDay: { limit: 100_000, used: 4_210, until: "2026-11-03T00:00:00.000Z" },
   storedBytes: { limit: 5_000_000_000, used: 812_004_113, countedAt: "2026-11-02T07:30:00.000Z" },
+};
+const ERASURE = {
+  ...{ tenantName, state: "done", startedAt: "2026-11-02T10:00:00.000Z", startedBy: "Grace Hopper" },
+  ...{ endedAt: "2026-11-02T10:04:31.000Z", canceled: 3, open: 0 },
+  removed: { packages: 1, jobs: 124, counters: 4, files: 357, batches: 1, index: 248, webhooks: 1, pauses: 1 },
 };
 const SETTING = {
   ...{ tenantName, packageName: "mail.zip", settingName: "SMTP_HOST", secret: false, declared: true, required: true },
@@ -196,6 +210,21 @@ export const SCHEMA_EXAMPLES: Readonly<Record<string, unknown>> = {
   },
   PutQuotas: { jobsPerDay: QUOTAS.jobsPerDay.limit, storedBytes: QUOTAS.storedBytes.limit },
   Quotas: QUOTAS,
+  RescheduleJob: { delayMs: 3_600_000 },
+  Overview: {
+    ...{ tenantName, waiting: { count: 3, isMore: false }, delayed: { count: 1, isMore: false } },
+    ...{ running: { count: 2, isMore: false }, failed: { count: 1, isMore: false } },
+    oldestWaitingAt: "2026-11-02T08:04:40.000Z",
+    course: {
+      ...{ since: "2026-11-02T02:10:00.000Z", spanMs: 600_000 },
+      spans: [
+        { succeeded: 40, failed: 0 },
+        { succeeded: 78, failed: 1 },
+      ],
+    },
+  },
+  StartErasure: { confirm: tenantName },
+  Erasure: ERASURE,
   PutRetention: RETENTION,
   Retention: { tenantName, ...RETENTION, changedAt: "2026-10-01T09:00:00.000Z", changedBy: "Ada Lovelace" },
   PutIdentityGrant: { audiences: IDENTITY_GRANT.audiences },
@@ -227,7 +256,7 @@ export const SCHEMA_EXAMPLES: Readonly<Record<string, unknown>> = {
   },
 };
 
-/** By operation and status: answers whose state the schema's example does not have, and answers without a named schema. */
+/** By operation and status, and media type where there are several: answers whose state the schema's example does not have, and answers without a named schema. */
 export const ANSWER_EXAMPLES: Readonly<Record<string, unknown>> = {
   "cancelJob 200": CANCELED,
   "cancelJob 202": { ...RUNNING, cancelWanted: true },
@@ -241,6 +270,11 @@ export const ANSWER_EXAMPLES: Readonly<Record<string, unknown>> = {
   },
   "cancelBatch 202": { ...BATCH, state: "canceled", counts: { ...COUNTS, queued: 0, canceled: 3 } },
   "startAction 202": STARTED_ACTION,
+  "exportJobs 200 text/csv": "jobId,state,attempts\r\norder-7,succeeded,1\r\n# complete: 1 jobs\r\n",
+  "startErasure 202": {
+    ...{ ...ERASURE, state: "stopping", endedAt: undefined, canceled: 0, open: 2, removed: {} },
+  },
+  "rescheduleJob 200": { ...QUEUED, runAt: "2026-11-02T09:05:00.000Z" },
   "cancelAction 200": { ...STARTED_ACTION, cancelWanted: true },
   "pauseTimer 200": PAUSED_TIMER,
   "setTimerSchedule 200": OVERRIDDEN_TIMER,

@@ -38,8 +38,10 @@ function fill(operation: oas31.OperationObject, schemas: Schemas): void {
   for (const content of Object.values(body?.content ?? {})) put(content, undefined, schemas);
   const responses: Readonly<Record<string, oas31.ResponseObject>> = operation.responses ?? {};
   for (const [status, response] of Object.entries(responses)) {
-    const own = ANSWER_EXAMPLES[`${operationId} ${status}`];
-    for (const content of Object.values(response.content ?? {})) put(content, own, schemas);
+    const name = `${operationId} ${status}`;
+    for (const [type, content] of Object.entries(response.content ?? {})) {
+      put(content, ANSWER_EXAMPLES[`${name} ${type}`] ?? ANSWER_EXAMPLES[name], schemas);
+    }
   }
 }
 

@@ -20,7 +20,7 @@ import { artifactContent } from "../../support/api/artifact-content.ts";
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20_260_301);
 /** Over the adapters and Azurite, which take five times as long, a share: those hold for all that reaches them. */
 const IS_SHARE = breadth(true, process.env["API_STORES"] === "azure");
-const REQUESTS = Number(process.env["FUZZ_REQUESTS"] ?? (IS_SHARE ? 600 : 3_000));
+const REQUESTS = Number(process.env["FUZZ_REQUESTS"] ?? (IS_SHARE ? 900 : 6_000));
 const CONNECTIONS = 8;
 
 /** Each publication brings its timer back. */
@@ -83,6 +83,7 @@ async function registerAll(api: TestApi, tenantName: string): Promise<void> {
 /** Jobs in every state, and names the API knows. */
 async function samplesOf(api: TestApi, addLetter: (jobId: string) => string) {
   const tenantName = freshTenant();
+  const otherTenant = freshTenant();
   const batchIds: string[] = [];
   const jobIds: string[] = [];
   for (let i = 0; i < 3; i++) {
@@ -110,7 +111,10 @@ async function samplesOf(api: TestApi, addLetter: (jobId: string) => string) {
   const letters = jobIds.flatMap((jobId) => Array.from({ length: 12 }, () => addLetter(jobId)));
   return {
     ...(await namesOf(api, tenantName)),
-    tenantName: [tenantName, tenantName, freshTenant()],
+    tenantName: [tenantName, tenantName, otherTenant],
+    // The tenant that has things is not erased.
+    confirm: [otherTenant],
+    filter: [{ state: "failed" }, { jobType: "Echo", state: ["queued", "canceled"] }, { tag: "a" }],
     batchId: batchIds,
     jobId: jobIds,
     clientJobId: ["job-1", "job-2", "new-1", "new-2", ".."],

@@ -53,9 +53,9 @@ const COLUMNS: readonly Column<ActionView>[] = [
   ...(["matched", "done", "refused", "failed"] as const).map((id): Column<ActionView> => ({
     id,
     title: { matched: "Jobs", done: "Done", refused: "Refused", failed: "Failed" }[id],
-    width: "84px",
+    width: "72px",
     isNumber: true,
-    ...(id === "matched" || id === "done" ? {} : { hide: "medium" as const }),
+    ...(id !== "done" && { hide: id === "matched" ? ("small" as const) : ("medium" as const) }),
     cell: ({ counts, dryRun }) => (dryRun && id !== "matched" ? "" : numberText(counts[id])),
   })),
   {

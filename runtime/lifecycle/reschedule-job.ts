@@ -26,7 +26,7 @@ export interface RescheduleDeps {
   readonly events: JobEvents;
   /** Before the first bell of a job with a unique key (R43). False: it was canceled. */
   readonly placeUnique: (stored: Stored<Job>) => Promise<boolean>;
-  /** Wakes those that wait for its place in a line (R24). Default: no limit holds. */
+  /** Wakes those that wait for its place in a line (R39). Default: no limit holds. */
   readonly placeLeft?: AfterPlaceLeft | undefined;
   readonly sendBells: (queueName: string, bells: readonly OutgoingBell[]) => Promise<void>;
 }

@@ -29,8 +29,9 @@ export const LIMIT_CONFIGURATIONS: readonly Configuration[] = [
   holds("2 jobs, 1 at once: crash", "quick", jobs(2, 1, { crash: 1 })),
   holds("2 jobs, 1 at once: crash, retry", "usual", jobs(2, 1, { crash: 1, retry: 1 })),
   holds("2 jobs, 1 at once: cancel, requeue", "usual", jobs(2, 1, { cancel: 1, requeue: 1 })),
-  holds("2 jobs, 1 at once: crash, reschedule", "usual", jobs(2, 1, { crash: 1, reschedule: 1 })),
-  holds("3 jobs, 1 at once, 1 runs: reschedule", "usual", begun(jobs(3, 1, { reschedule: 1 }))),
+  holds("2 jobs, 1 at once: crash, reschedule", "full", jobs(2, 1, { crash: 1, reschedule: 1 })),
+  holds("3 jobs, 1 at once, 1 runs: reschedule", "full", begun(jobs(3, 1, { reschedule: 1 }))),
+  holds("3 jobs, 1 at once, 1 runs, 1 waits: reschedule", "usual", behind(jobs(3, 1, { reschedule: 1 }))),
   holds("2 jobs, 1 at once: lock expiry, lost answer", "usual", jobs(2, 1, { "lock expiry": 1, "lost answer": 1 })),
   holds("3 jobs, 1 at once, 1 runs: cancel", "usual", begun(jobs(3, 1, { cancel: 1 }))),
   holds("2 jobs, 1 at once, 1 runs: larger limit, crash", "usual", begun(jobs(2, 1, { "larger limit": 1, crash: 1 }))),
@@ -76,6 +77,11 @@ export const LIMIT_RULES_OFF: readonly RuleOff[] = [
     {
       ...behind(jobs(2, 1, { crash: 1, retry: 1 })),
     },
+  ),
+  breaks(
+    "R39: a reschedule does not wake a waiting job",
+    { rescheduleAsks: false },
+    behind(jobs(3, 1, { reschedule: 1 })),
   ),
   breaks(
     "R25: the line is not read again if a waiting job has ended",

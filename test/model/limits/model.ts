@@ -53,6 +53,7 @@ export function limitModel(bounds: LimitBounds, given: Partial<LimitRules> = {})
       sent: each(jobs, (job) => messageOf(job, 1)),
       owner: each(jobs, (job) => (job < begun ? job : NOBODY)),
       mayBeForgotten: false,
+      rescheduled: NOBODY,
       workers: each(workers, (index): LimitWorker =>
         index < begun ? { ...IDLE, phase: "run", job: index, ring: 1 } : { ...IDLE },
       ),
@@ -82,8 +83,9 @@ export function limitModel(bounds: LimitBounds, given: Partial<LimitRules> = {})
         if (row.state === "running") must(isInFront(state, job), "I8: a job runs that is not in the front");
       }
     },
-    isDone: ({ rows, waiting, orphaned, workers: all }) =>
+    isDone: ({ rows, waiting, orphaned, rescheduled, workers: all }) =>
       rows.every(hasEnded) &&
+      rescheduled === NOBODY &&
       waiting.length === 0 &&
       orphaned.length === 0 &&
       all.every(({ phase }) => phase === "idle"),
@@ -113,13 +115,19 @@ function jobSteps(state: LimitState, steps: Steps<LimitState>, job: number, rule
     )(`the sweeper sends a bell for ${name}`, (next) => send(next, job, row.ring, null));
   }
   if (row.state === "queued") {
-    // The caller's API then wakes those that wait, and may die before that.
     paid(
       state,
       steps,
       "reschedule",
     )(`a caller reschedules ${name}`, (next) => {
       writeRow(next, job, "queued", row.ring + 1);
+      next.rescheduled = job;
+    });
+  }
+  if (state.rescheduled === job) {
+    steps.take(`its API wakes those that wait, and sends the bell of ${name}`, (next) => {
+      next.rescheduled = NOBODY;
+      if (rules.rescheduleAsks) wake(next, rules);
       sendBell(next, job);
     });
   }

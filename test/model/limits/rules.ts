@@ -17,6 +17,8 @@ export interface LimitRules {
   readonly redeliveryAsks: boolean;
   /** R24: a redelivery of an older ring does so too. */
   readonly oldRingAsks: boolean;
+  /** R39: a reschedule does so too. */
+  readonly rescheduleAsks: boolean;
   /** R25: if a waiting job has ended, the line is read again. */
   readonly readsAgain: boolean;
   /** R25: the bell of a waiting job has a MessageId of its own. */
@@ -38,6 +40,7 @@ export const ALL_LIMIT_RULES: LimitRules = {
   retryAsks: true,
   redeliveryAsks: true,
   oldRingAsks: true,
+  rescheduleAsks: true,
   readsAgain: true,
   ringsFresh: true,
   removesOverOnly: true,

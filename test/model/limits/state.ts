@@ -54,6 +54,8 @@ export interface LimitWorker {
 export interface LimitState {
   rows: JobRow[];
   line: LineState;
+  /** A job whose reschedule is written; its caller has yet to wake others and to send its bell. */
+  rescheduled: number;
   /** What the package says. */
   declared: number;
   /** The largest limit that was ever in force. */

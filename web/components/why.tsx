@@ -2,6 +2,7 @@
 import type { JobView } from "../../runtime/client/index.ts";
 import { explain } from "../../runtime/core/job/explain.ts";
 import { shownState } from "./state-mark.tsx";
+import { counted } from "./time-text.ts";
 
 export function Why({ job, now }: { readonly job: JobView; readonly now: number }) {
   const { state, attempts, interruptions, cancelWanted, runAt, failure } = job;
@@ -21,7 +22,7 @@ export function Why({ job, now }: { readonly job: JobView; readonly now: number 
       </p>
       <div className="rule">
         <span>Protocol: {rule}</span>
-        <span>started {job.history.length} times</span>
+        <span>started {counted(job.history.length, "time")}</span>
         {interruptions === 0 ? null : <span>{interruptions} interrupted</span>}
       </div>
       <details>

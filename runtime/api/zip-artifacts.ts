@@ -24,7 +24,7 @@ const PLAIN_FILE = 0o100644;
 /** The stream fails when a file cannot be read to its end. To stop early, destroy it. */
 export function zipArtifacts({ artifacts, open, modifiedAt }: ZipOptions): ArtifactsZip {
   const zip = new ZipFile();
-  const stream = zip.outputStream as PassThrough;
+  const stream = zip.outputStream.pipe(new PassThrough());
   let source: Readable | undefined;
   const fail = (error: Error): void => void stream.destroy(error);
   zip.on("error", fail);

@@ -103,7 +103,7 @@ describe("events of a job", () => {
 
   it("a job that ended before its first start has an end too", () => {
     const { failure: _, ...others } = job;
-    expect(told({ ...others, state: "canceled", history: [] } as JobView)).toEqual([
+    expect(told({ ...others, state: "canceled", history: [] })).toEqual([
       "00 submitted by ada",
       "09 canceled before its first start",
     ]);

@@ -154,7 +154,7 @@ it("serve the command and the sample receiver", async () => {
   expect(sample.lines.at(-1)).toBe("SignatureWrong");
 
   expect((await jobyard("--disable", "billing")).stdout).toBe("billing is disabled.\n");
-  expect((await jobyard()).stdout).toMatch(/billing +disabled +http/);
+  expect((await jobyard()).stdout).toMatch(/billing +disabled +batchCompleted +http/);
   expect((await jobyard("--enable", "billing")).stdout).toBe("billing is enabled.\n");
   expect((await jobyard("--delete", "billing")).stdout).toBe("Deleted billing.\n");
   const two = await jobyard("--delete", "billing", "--test", "billing");

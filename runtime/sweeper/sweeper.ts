@@ -54,8 +54,6 @@ interface Sweeper {
 }
 
 const SWEEP_EVERY_MS = 30_000;
-/** Sooner, so that a program that is often started anew sweeps too. */
-const FIRST_SWEEP_MS = 5_000;
 /** Slow storage alone does not end it. */
 export const SWEEPER_LEASE_MS = 30_000;
 /** One round of so many also searches busy batches. */
@@ -145,16 +143,16 @@ export function startSweeper(deps: SweeperDeps): () => Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   let sweeping: Promise<void> = Promise.resolve();
 
-  const schedule = (inMs: number): void => {
+  const schedule = (): void => {
     if (stopped) return;
     timer = setTimeout(() => {
       sweeping = sweeper
         .sweep()
         .catch((error: unknown) => deps.log.warn({ error: messageOf(error) }, "sweep broke off"))
-        .finally(() => schedule(SWEEP_EVERY_MS));
-    }, inMs);
+        .finally(schedule);
+    }, SWEEP_EVERY_MS);
   };
-  schedule(FIRST_SWEEP_MS);
+  schedule();
   return async () => {
     stopped = true;
     clearTimeout(timer);

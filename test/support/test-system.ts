@@ -107,6 +107,9 @@ const INDEX_LINGER_MS = 200;
 /** As in production: more children at a time only keep a machine busy. */
 const SPARES_MAX = 4;
 
+/** No job of a busy machine is taken over under it. */
+export const CALM_LOCK_MS = 60_000;
+
 export interface TestSystemOptions {
   /** Events that API and workers publish. Default: all. */
   readonly events?: EventLevel;

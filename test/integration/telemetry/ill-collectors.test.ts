@@ -12,7 +12,7 @@ import { parsePrometheus } from "../../support/prometheus-text.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startOtlpReceiver } from "../../support/telemetry/otlp-receiver.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../support/temporary-directory.ts";
-import { type TestSystem, startTestSystem } from "../../support/test-system.ts";
+import { CALM_LOCK_MS, type TestSystem, startTestSystem } from "../../support/test-system.ts";
 
 const tenant = freshTenant();
 /** A collector that is waited for has ten seconds: these end sooner on a busy machine too. */
@@ -24,7 +24,7 @@ let system: TestSystem;
 
 beforeAll(async () => {
   directory = await temporaryDirectory();
-  system = await startTestSystem();
+  system = await startTestSystem({ lockMs: CALM_LOCK_MS });
   await system.publish(tenant, "test.zip", testPackage({ jobs: { Quick: `return {};` }, isolation: "reuse" }));
 });
 afterAll(async () => {

@@ -10,7 +10,7 @@ import { type WorkerProcess, startWorkerProcess } from "../../support/processes/
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { type OtlpReceiver, type SeenLog, startOtlpReceiver } from "../../support/telemetry/otlp-receiver.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../support/temporary-directory.ts";
-import { type TestSystem, startTestSystem } from "../../support/test-system.ts";
+import { CALM_LOCK_MS, type TestSystem, startTestSystem } from "../../support/test-system.ts";
 
 const tenant = freshTenant();
 /** Long and strange enough to be in nothing by chance. */
@@ -37,7 +37,7 @@ const telemetry = () => ({
 beforeAll(async () => {
   receiver = await startOtlpReceiver();
   directory = await temporaryDirectory();
-  system = await startTestSystem();
+  system = await startTestSystem({ lockMs: CALM_LOCK_MS });
   const jobs = {
     Talks: `
       console.log(JSON.stringify(job.parameters));

@@ -7,7 +7,7 @@ import { eventually } from "../../support/eventually.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { createRecordedMetrics } from "../../support/recorded-metrics.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
-import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
+import { CALM_LOCK_MS, startTestSystem, type TestSystem } from "../../support/test-system.ts";
 import { createTimerBench } from "../../support/timers/timer-bench.ts";
 
 const tenant = freshTenant();
@@ -26,7 +26,7 @@ const jobs = {
 };
 
 beforeAll(async () => {
-  system = await startTestSystem({ metrics: recorded.metrics });
+  system = await startTestSystem({ metrics: recorded.metrics, lockMs: CALM_LOCK_MS });
   await system.publish(tenant, "test.zip", testPackage({ jobs }));
 });
 afterAll(() => system[Symbol.asyncDispose]());

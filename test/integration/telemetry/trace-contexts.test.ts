@@ -9,7 +9,7 @@ import { testPackage } from "../../support/packages/test-package.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { type OtlpReceiver, type SeenSpan, startOtlpReceiver } from "../../support/telemetry/otlp-receiver.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../support/temporary-directory.ts";
-import { type TestSystem, type TestWorker, startTestSystem } from "../../support/test-system.ts";
+import { CALM_LOCK_MS, type TestSystem, type TestWorker, startTestSystem } from "../../support/test-system.ts";
 import { createTimerBench } from "../../support/timers/timer-bench.ts";
 
 const tenant = freshTenant();
@@ -26,7 +26,7 @@ beforeAll(async () => {
   place = await temporaryDirectory();
   const settings = parseTelemetrySettings({ [SETTING.otlpEndpoint]: receiver.url, [SETTING.traceRatio]: "0" });
   telemetry = await startTelemetry({ settings, service: "jobyard-test", version: "test", instance: "all" });
-  system = await startTestSystem();
+  system = await startTestSystem({ lockMs: CALM_LOCK_MS });
   const jobs = {
     Told: `return { output: context.trace };`,
     Fails: `throw job.attempt === 1 ? new Error("once") : nonRetryable("for good");`,

@@ -37,20 +37,6 @@ it("a sweeper with a wrong clock does not ask for the lease, so another one can 
   await stop();
 });
 
-it("a process that is started anew twice a minute sweeps too", async () => {
-  const hold = vi.fn(() => Promise.resolve(false));
-  const deps = {
-    ...{ pools: ["default"], lease: { hold, release: () => Promise.resolve() }, now: () => new Date() },
-    ...{ metrics: silentMetrics, log: silentLog },
-  };
-  for (let starts = 1; starts <= 3; starts++) {
-    const stop = startSweeper(deps as unknown as SweeperDeps);
-    await vi.advanceTimersByTimeAsync(25_000);
-    expect(hold).toHaveBeenCalledTimes(starts);
-    await stop();
-  }
-});
-
 it("a job whose bell was never sent gets one within 90 s, also in a batch that had no open job before", async () => {
   vi.useRealTimers();
   const ROUND_MS = 30_000;

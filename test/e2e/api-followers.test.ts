@@ -38,10 +38,13 @@ let second: ApiProcess;
 
 beforeAll(async () => {
   // The job must start only once: on a busy machine a late renewal would cause another start.
-  system = await startTestSystem({ lockMs: 60_000 });
+  system = await startTestSystem({ lockMs: 60_000, account: "apifollowers" });
   const jobs = { Steps: "for (let i = 1; i <= 4; i++) context.progress(i / 4); return { output: job.parameters };" };
   await system.publish(tenant, "test.zip", testPackage({ jobs, isolation: "reuse" }));
-  [first, second] = await Promise.all([startApiProcess(system.bus, "api-a"), startApiProcess(system.bus, "api-b")]);
+  [first, second] = await Promise.all([
+    startApiProcess(system.bus, "api-a", system.connections),
+    startApiProcess(system.bus, "api-b", system.connections),
+  ]);
   await untilHearing([first, second], tenant);
 });
 afterAll(async () => {
@@ -199,7 +202,7 @@ it("a client that connects before an instance receives events gets missed", asyn
   await using proxy = await TcpProxy.to(adminPort);
   proxy.stall();
   const adminConnectionString = bus.adminConnectionString?.replace(`:${adminPort}`, `:${proxy.port}`);
-  await using api = await startApiProcess({ ...bus, adminConnectionString }, "api-deaf");
+  await using api = await startApiProcess({ ...bus, adminConnectionString }, "api-deaf", system.connections);
   await using client = await openSse(`${api.url}/v1/events?tenantName=${tenant}`);
   proxy.resume();
   await expect.poll(() => client.messages.map(({ event }) => event), { timeout: 20_000 }).toEqual(["missed"]);

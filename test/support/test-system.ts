@@ -12,6 +12,8 @@ import type { Logger } from "../../runtime/core/logger.ts";
 import type { JobQueue } from "../../runtime/core/ports/job-queue.ts";
 import type { ReleaseReader } from "../../runtime/core/ports/release-reader.ts";
 import { createShare } from "../../runtime/core/job/priority.ts";
+import { inject } from "vitest";
+import { SETTING } from "../../runtime/core/settings/names.ts";
 import { PACKAGE_ANSWER_FOR_MS, SETTINGS_ANSWER_FOR_MS } from "../../runtime/core/limits.ts";
 import { isTerminal } from "../../runtime/core/job/states.ts";
 import { busTopology, DEFAULT_POOL } from "../../runtime/core/deployment/topology.ts";
@@ -38,7 +40,9 @@ import { temporaryDirectory } from "./temporary-directory.ts";
 import { publishTo } from "./events/test-events.ts";
 import { startTestApi, type TestApi, type TestApiOptions } from "./api/test-api.ts";
 import { createAzureStores } from "./stores/azure-stores.ts";
+import type { OwnAccount } from "./stores/azurite.ts";
 import type { Stores } from "./stores/memory-stores.ts";
+import { ownStorage, testStorage } from "./stores/test-storage.ts";
 import { systemClock } from "../../runtime/core/clock.ts";
 
 export interface WorkerOptions {
@@ -81,6 +85,8 @@ export interface TestWorker extends Pick<Worker, "runningCount" | "drain">, Asyn
 export interface TestSystem extends AsyncDisposable {
   readonly api: TestApi;
   readonly bus: LocalServiceBus;
+  /** For programs over the same storage and bus, by their variables. */
+  readonly connections: Readonly<Record<string, string>>;
   readonly lockMs: number;
   queue(): JobQueue;
   /** Another API over the same storage and bus; ends with the system. */
@@ -116,6 +122,8 @@ export interface TestSystemOptions {
   readonly lockMs?: number;
   /** Asked once for the API and once for each worker. Default: clients of their own of the run's Azurite. */
   readonly stores?: () => Stores;
+  /** Their account there, for a system whose API also runs as a program. Default: the one of all tests. */
+  readonly account?: OwnAccount;
   /** Puts something between the bus and its clients; resolves to what they connect to. Called before `stores`. */
   readonly beforeBus?: (connectionString: string) => Promise<string>;
   /** The API parks jobs and refills queues, as in production. Default: every bell is sent at once. */
@@ -127,11 +135,14 @@ export interface TestSystemOptions {
 export async function startTestSystem({
   lockMs = 4_000,
   events: eventLevel = "all",
-  stores: connect = createAzureStores,
+  account,
+  stores: given,
   beforeBus = (connectionString) => Promise.resolve(connectionString),
   shares = false,
   metrics: systemMetrics = silentMetrics,
 }: TestSystemOptions = {}): Promise<TestSystem> {
+  const ownConnection = account && (await ownStorage(account));
+  const connect = given ?? (() => createAzureStores(undefined, testStorage(ownConnection)));
   const topology = busTopology([DEFAULT_POOL], { lockMs });
   const started = await startLocalServiceBus({ port: 0, adminPort: 0, topology });
   const bus = { ...started, connectionString: await beforeBus(started.connectionString) };
@@ -281,6 +292,10 @@ export async function startTestSystem({
   return {
     api,
     bus,
+    connections: {
+      [SETTING.storageConnectionString]: ownConnection ?? inject("storageConnectionString"),
+      [SETTING.serviceBusConnectionString]: bus.connectionString,
+    },
     lockMs,
     queue,
     async anotherApi(options) {

@@ -1,6 +1,7 @@
 /** Two API processes as they are deployed, over one broker and one storage: clients of one see changes made at the other. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { JobServiceClient } from "../../../runtime/client/index.ts";
+import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { busTopology, DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
 import { startLocalServiceBus, type LocalServiceBus } from "../../../runtime/local/bus/index.ts";
 import { startApiProcess, untilHearing, type ApiProcess } from "../../support/processes/api-process.ts";
@@ -8,7 +9,7 @@ import { followByClient, followByEventSource, storiesOf } from "../../support/ev
 import { startRoundRobinProxy } from "../../support/network/round-robin-proxy.ts";
 import { openSse } from "../../support/events/sse-client.ts";
 import { jobRequestOf } from "../../support/api/submit-requests.ts";
-import { freshTenant } from "../../support/stores/test-storage.ts";
+import { freshTenant, ownStorage } from "../../support/stores/test-storage.ts";
 
 const WAIT = { timeout: 60_000 };
 const QUICK = { retry: { firstDelayMs: 20, maxDelayMs: 200 } };
@@ -19,7 +20,8 @@ let second: ApiProcess;
 
 beforeAll(async () => {
   bus = await startLocalServiceBus({ port: 0, adminPort: 0, topology: busTopology([DEFAULT_POOL]) });
-  [first, second] = await Promise.all([startApiProcess(bus, "api-a"), startApiProcess(bus, "api-b")]);
+  const storage = { [SETTING.storageConnectionString]: await ownStorage("apiprocesses") };
+  [first, second] = await Promise.all([startApiProcess(bus, "api-a", storage), startApiProcess(bus, "api-b", storage)]);
   await untilHearing([first, second], tenantName);
 });
 afterAll(async () => {

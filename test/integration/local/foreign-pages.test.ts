@@ -17,6 +17,7 @@ import { freePorts } from "../../../runtime/local/ports.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startApiProcess, type ApiProcess } from "../../support/processes/api-process.ts";
 import { temporaryDirectory, type TemporaryDirectory } from "../../support/temporary-directory.ts";
+import { ownStorage } from "../../support/stores/test-storage.ts";
 import { holdConnections } from "../../support/network/half-open-client.ts";
 import { openWire } from "../../support/api/wire.ts";
 
@@ -28,6 +29,7 @@ const FOREIGN = { origin: "https://evil.example", "sec-fetch-site": "cross-site"
 let home: TemporaryDirectory;
 let bus: LocalServiceBus;
 let api: ApiProcess;
+let storage: Record<string, string>;
 let issuer: IdentityServer;
 let azurite: RunningAzurite;
 let blobPort = 0;
@@ -41,7 +43,8 @@ beforeAll(async () => {
     startIdentityServer({ directory: join(home.path, "identity"), port: 0, onFailure: () => undefined }),
     startAzurite({ directory: join(home.path, "storage"), blobPort, tablePort, environment: process.env }),
   ]);
-  api = await startApiProcess(bus, "api-local");
+  storage = { [SETTING.storageConnectionString]: await ownStorage("foreignpages") };
+  api = await startApiProcess(bus, "api-local", storage);
 });
 afterAll(async () => {
   await Promise.all([api[Symbol.asyncDispose](), issuer.close(), azurite.close()]);
@@ -174,7 +177,7 @@ describe("an API with tokens", () => {
     ["behind a proxy of this machine answers the proxy's names", { [SETTING.proxyHops]: "1" }, 200],
     ["on all addresses, as deployed, answers every name", { [SETTING.apiHost]: "0.0.0.0" }, 200],
   ])("%s", { tags: "attack/hosts" }, async (_what, settings, status) => {
-    await using deployed = await startApiProcess(bus, "api-tokens", { ...TOKENS, ...settings });
+    await using deployed = await startApiProcess(bus, "api-tokens", { ...storage, ...TOKENS, ...settings });
     const asked = { path: "/healthz", headers: { host: "jobs.example.com" } };
     expect(await statusAt(deployed.url, asked)).toBe(status);
     expect(await statusAt(deployed.url, { path: "/healthz", headers: {} })).toBe(200);

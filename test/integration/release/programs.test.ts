@@ -3,7 +3,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { expect, inject, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { buildBundles } from "../../../infra/bundles.ts";
 import type { Program } from "../../../infra/program-files.ts";
 import { JobServiceClient } from "../../../runtime/client/index.ts";
@@ -11,7 +11,7 @@ import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { busTopology, DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
 import { startBusProcess } from "../../../runtime/local/bus/test/support/bus-process.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
-import { freshTenant } from "../../support/stores/test-storage.ts";
+import { freshTenant, ownStorage } from "../../support/stores/test-storage.ts";
 import { sourcePackage } from "../../support/packages/source-package.ts";
 import { unzip } from "../../support/packages/unzip.ts";
 
@@ -28,7 +28,7 @@ it("a release runs a job of its own package with nothing but its own files", asy
   const bus = await startBusProcess(busTopology([DEFAULT_POOL]));
   onTestFinished(() => bus[Symbol.asyncDispose]());
   const connections = {
-    [SETTING.storageConnectionString]: inject("storageConnectionString"),
+    [SETTING.storageConnectionString]: await ownStorage("releaseprograms"),
     [SETTING.serviceBusConnectionString]: bus.connectionString,
   };
   const tenantName = freshTenant();

@@ -1,7 +1,7 @@
 /** Jobs beside a collector that is away, slow, hangs or refuses everything: they end, what is lost is counted, programs stop. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { eventually } from "../../support/eventually.ts";
 import type { LoopbackAnswer } from "../../support/network/loopback-server.ts";
@@ -24,7 +24,7 @@ let system: TestSystem;
 
 beforeAll(async () => {
   directory = await temporaryDirectory();
-  system = await startTestSystem({ lockMs: CALM_LOCK_MS });
+  system = await startTestSystem({ lockMs: CALM_LOCK_MS, account: "telemetryloss" });
   await system.publish(tenant, "test.zip", testPackage({ jobs: { Quick: `return {};` }, isolation: "reuse" }));
 });
 afterAll(async () => {
@@ -42,11 +42,14 @@ function held() {
 /** Runs jobs through an API and a worker that export there. */
 async function startPrograms(name: string, endpoint: string) {
   const telemetry = { [SETTING.otlpEndpoint]: endpoint, [SETTING.traceRatio]: "1", [SETTING.metricsInterval]: "1000" };
-  const api = await startApiProcess(system.bus, `api-${name}`, { ...telemetry, [SETTING.logLevel]: "info" });
+  const api = await startApiProcess(system.bus, `api-${name}`, {
+    ...system.connections,
+    ...telemetry,
+    [SETTING.logLevel]: "info",
+  });
   const workerDirectory = join(directory.path, name);
   const worker = startWorkerProcess({
-    [SETTING.storageConnectionString]: inject("storageConnectionString"),
-    [SETTING.serviceBusConnectionString]: system.bus.connectionString,
+    ...system.connections,
     [SETTING.workerId]: name,
     [SETTING.workerDirectory]: workerDirectory,
     [SETTING.lockSeconds]: String(system.lockMs / 1_000),

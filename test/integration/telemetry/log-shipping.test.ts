@@ -1,6 +1,6 @@
 /** What API and worker send while they run jobs and when they end, with everything secret marked that a job or a caller has. */
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { GIVEN_UP } from "../../../runtime/main/service-process.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -37,7 +37,7 @@ const telemetry = () => ({
 beforeAll(async () => {
   receiver = await startOtlpReceiver();
   directory = await temporaryDirectory();
-  system = await startTestSystem({ lockMs: CALM_LOCK_MS });
+  system = await startTestSystem({ lockMs: CALM_LOCK_MS, account: "telemetrylogs" });
   const jobs = {
     Talks: `
       console.log(JSON.stringify(job.parameters));
@@ -51,7 +51,7 @@ beforeAll(async () => {
       await new Promise((_, reject) => context.signal.addEventListener("abort", reject));`,
   };
   await system.publish(tenant, "test.zip", testPackage({ jobs }));
-  api = await startApiProcess(system.bus, "api-1", { ...telemetry(), [SETTING.version]: "v7" });
+  api = await startApiProcess(system.bus, "api-1", { ...system.connections, ...telemetry(), [SETTING.version]: "v7" });
 });
 afterAll(async () => {
   await api[Symbol.asyncDispose]();
@@ -62,8 +62,7 @@ afterAll(async () => {
 
 async function startWorker(workerId: string): Promise<WorkerProcess> {
   const worker = startWorkerProcess({
-    [SETTING.storageConnectionString]: inject("storageConnectionString"),
-    [SETTING.serviceBusConnectionString]: system.bus.connectionString,
+    ...system.connections,
     [SETTING.workerId]: workerId,
     [SETTING.workerDirectory]: join(directory.path, workerId),
     [SETTING.lockSeconds]: String(system.lockMs / 1_000),

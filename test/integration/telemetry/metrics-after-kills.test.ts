@@ -1,6 +1,6 @@
 /** After retries and kill -9 of a worker, the metrics that were exported agree with the rows, as far as a kill allows. */
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import type { HistoryEntry, Job } from "../../../runtime/core/job/job.ts";
 import { TERMINAL_STATES } from "../../../runtime/core/job/states.ts";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
@@ -26,7 +26,7 @@ let directory: TemporaryDirectory;
 beforeAll(async () => {
   receiver = await startOtlpReceiver();
   directory = await temporaryDirectory();
-  system = await startTestSystem();
+  system = await startTestSystem({ account: "telemetrykills" });
   const jobs = {
     Quick: `return {};`,
     Held: `if (job.workerId === "victim") await new Promise(() => setInterval(() => undefined, 1_000)); return {};`,
@@ -49,8 +49,7 @@ const telemetry = () => ({
 
 async function startWorker(workerId: string): Promise<WorkerProcess> {
   const worker = startWorkerProcess({
-    [SETTING.storageConnectionString]: inject("storageConnectionString"),
-    [SETTING.serviceBusConnectionString]: system.bus.connectionString,
+    ...system.connections,
     [SETTING.workerId]: workerId,
     [SETTING.workerDirectory]: join(directory.path, workerId),
     [SETTING.lockSeconds]: String(system.lockMs / 1_000),
@@ -77,7 +76,7 @@ const endedCount = async (batchId: string): Promise<number> => {
 };
 
 it("what processes counted is what their rows say, and what a killed one counted is part of it", async () => {
-  await using api = await startApiProcess(system.bus, "api", telemetry());
+  await using api = await startApiProcess(system.bus, "api", { ...system.connections, ...telemetry() });
   const { batchId } = (await system.api.post("/v1/batches", { tenantName: tenant, batchName: "b" })).body;
   const submit = async (jobType: string): Promise<string> => {
     const request = { batchId, tenantName: tenant, jobType, jobName: "n", jobProcessorPackageName: "test.zip" };

@@ -21,9 +21,13 @@ declare module "vitest" {
 }
 
 const ACCOUNT = "devstoreaccount1";
-/** Accounts of test files that must be alone with what they store. */
+/** Accounts of test files that must be alone with what they store, as those that start the API's program: it sweeps all tenants. */
 export type OwnAccount = (typeof OWN_ACCOUNTS)[number];
-const OWN_ACCOUNTS = ["scheduler", "webhookcrashes", "webhookdelivery", "webhookduty", "webhookprocesses"] as const;
+const OWN_ACCOUNTS = [
+  ...(["apifollowers", "apiprocesses", "foreignpages", "releaseprograms", "scheduler"] as const),
+  ...(["telemetrykills", "telemetryloss", "telemetrylogs"] as const),
+  ...(["webhookcrashes", "webhookdelivery", "webhookduty", "webhookprocesses"] as const),
+] as const;
 /** Of this run: pages in a browser of this machine reach the port, and know the key of the documentation. */
 const KEY = randomBytes(64).toString("base64");
 

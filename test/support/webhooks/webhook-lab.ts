@@ -10,7 +10,6 @@ import {
   createBatchStore,
   createDeliveryStore,
   createWebhookStore,
-  provisionStorage,
   type StorageClients,
 } from "../../../runtime/azure/index.ts";
 import type { Batch } from "../../../runtime/core/job/job.ts";
@@ -25,10 +24,9 @@ import {
   type BatchCompletionDeps,
   createBatchCompletion,
 } from "../../../runtime/lifecycle/batch-completion.ts";
-import { inject } from "vitest";
-import { ofAccount, type OwnAccount } from "../stores/azurite.ts";
+import type { OwnAccount } from "../stores/azurite.ts";
 import { batchOf, webhookOf } from "../builders.ts";
-import { testStorage } from "../stores/test-storage.ts";
+import { ownStorage, testStorage } from "../stores/test-storage.ts";
 
 export interface Stores {
   readonly batches: BatchStore;
@@ -74,9 +72,8 @@ export const postHere: Post = createPost({
 });
 
 export async function startWebhookLab(account: OwnAccount): Promise<WebhookLab> {
-  const connectionString = ofAccount(inject("storageConnectionString"), account);
+  const connectionString = await ownStorage(account);
   const storage = testStorage(connectionString);
-  await provisionStorage(storage);
   const batches = createBatchStore({ storage });
   const deliveries = createDeliveryStore({ storage });
   const webhooks = createWebhookStore({ storage, deliveries });

@@ -3,7 +3,7 @@ import type { Job } from "../../../runtime/core/job/job.ts";
 import { sleep } from "../../../runtime/core/sleep.ts";
 import { TERMINAL_STATES } from "../../../runtime/core/job/states.ts";
 import type { Timer } from "../../../runtime/core/timer/timer.ts";
-import { eventually } from "../../support/eventually.ts";
+import { eventually, eventuallyTrue } from "../../support/eventually.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { createRecordedMetrics } from "../../support/recorded-metrics.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
@@ -161,7 +161,7 @@ describe("the metrics of a system", () => {
       return run;
     });
     await eventually(async () => expect(await of(skips.owner)).toEqual({ missed: missedCount }));
-    expect(worker.runningCount).toBe(0);
+    await eventuallyTrue(() => worker.runningCount === 0);
   });
 
   it("requests are counted by the pattern of their route", async () => {

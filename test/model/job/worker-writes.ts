@@ -6,7 +6,7 @@ import type { AttemptResult, DeliveredBell, TakeOver } from "../../../runtime/co
 import { must } from "../search.ts";
 import type { Context } from "./context.ts";
 import { claimOf, jobOf, LATER, MAX_ATTEMPTS, QUEUE, realInterruptions, writeRow } from "./rows.ts";
-import { type LateWrite, messageOf, type Result } from "./world.ts";
+import type { LateWrite, Result } from "./world.ts";
 
 export type WorkerWrite = Omit<LateWrite, "kind" | "fresh">;
 

@@ -221,7 +221,9 @@ async function connectionsDuring(work: () => Promise<void>): Promise<readonly st
   const watch = (message: unknown): void => {
     const { socket } = message as { readonly socket: Socket };
     // Other connections of this process may be there from an earlier test.
-    const note = (ip: string, port: number | undefined): void => void (port === HTTPS_PORT && attempts.push(ip));
+    const note = (ip: string, port: number | undefined): void => {
+      if (port === HTTPS_PORT) attempts.push(ip);
+    };
     socket.on("connectionAttempt", note);
     socket.on("connect", () => note(socket.remoteAddress ?? "", socket.remotePort));
   };

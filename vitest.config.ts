@@ -12,7 +12,6 @@ keepLoopbackDirect();
 process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/jobyard/tests");
 
 const API_TESTS = "test/integration/api/**/*.test.ts";
-const TELEMETRY_TESTS = "test/integration/telemetry/*.test.ts";
 /** Long for what they add to the others: `npm run test:full` runs them, and so does CI. */
 const LONG =
   process.env["TEST_BREADTH"] === "full"
@@ -36,7 +35,7 @@ const LONG =
         "test/integration/releases/side-by-side.test.ts",
         "test/integration/scheduler/scheduler.test.ts",
         "test/integration/shares/pauses.test.ts",
-        TELEMETRY_TESTS,
+        "test/integration/telemetry/*.test.ts",
         "test/integration/testing/start-jobyard.test.ts",
         "test/integration/timers/{runs,takeover}.test.ts",
         "test/integration/webhooks/delivery.test.ts",
@@ -81,19 +80,9 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["{test,runtime/local/bus/test}/integration/**/*.test.ts"],
-          exclude: [API_TESTS, TELEMETRY_TESTS, ...LEFT_OUT],
+          exclude: [API_TESTS, ...LEFT_OUT],
           globalSetup: ["test/support/stores/azurite.ts"],
           isolate: false,
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
-        },
-      },
-      // OpenTelemetry is one for a whole process: each of these files has a process of its own.
-      {
-        test: {
-          name: "telemetry",
-          include: [TELEMETRY_TESTS],
-          globalSetup: ["test/support/stores/azurite.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },

@@ -5,12 +5,11 @@
 import { requeueOf } from "../core/job/cancel-requeue.ts";
 import { UnavailableError } from "../core/errors.ts";
 import type { Job } from "../core/job/job.ts";
-import { type OutgoingBell, outgoingBell } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
-import { jobQueueName } from "../core/deployment/topology.ts";
 import type { BatchCompletion } from "./batch-completion.ts";
 import type { JobEvents } from "./job-events.ts";
+import { type SendBells, type WrittenRow, writeThenRing } from "./write-then-ring.ts";
 
 export type RequeueOutcome =
   | { readonly outcome: "requeued"; readonly job: Job }
@@ -23,7 +22,7 @@ export interface RequeueDeps {
   readonly jobs: Pick<JobStore, "update">;
   readonly completion: Pick<BatchCompletion, "reopenBatch">;
   readonly events: JobEvents;
-  readonly sendBells: (queueName: string, bells: readonly OutgoingBell[]) => Promise<void>;
+  readonly sendBells: SendBells;
 }
 
 /** A write of an ended job is refused only after another requeue; then only a purge or one more requeue can follow. */
@@ -37,32 +36,21 @@ export async function requeueJobs(
   rows: readonly Stored<Job>[],
   { jobs, completion, events, sendBells }: RequeueDeps,
 ): Promise<readonly RequeueOutcome[]> {
-  const written = await Promise.allSettled(rows.map((row) => returnToQueue(row, jobs, events)));
-  const returned = written.flatMap((one) => (one.status === "fulfilled" && one.value.queued ? [one.value.queued] : []));
-
-  const reopening = returned.filter(({ value }) => value.reopen).map(({ value }) => value.batchId);
-  for (const batchId of new Set(reopening)) await completion.reopenBatch(batchId);
-
-  const bells = Map.groupBy(returned, ({ value }) => jobQueueName(value.pool, value.priority));
-  await Promise.all([...bells].map(([queueName, ofQueue]) => sendBells(queueName, ofQueue.map(outgoingBell))));
-
-  return written.map((one) => {
-    if (one.status === "rejected") throw one.reason;
-    return one.value.result;
+  return writeThenRing(rows, {
+    write: (row) => returnToQueue(row, jobs, events),
+    async beforeBells(returned) {
+      const reopening = returned.filter(({ reopen }) => reopen).map(({ batchId }) => batchId);
+      for (const batchId of new Set(reopening)) await completion.reopenBatch(batchId);
+    },
+    sendBells,
   });
-}
-
-interface Returned {
-  readonly result: RequeueOutcome;
-  /** The row that waits for its bell. */
-  readonly queued?: Stored<Job>;
 }
 
 async function returnToQueue(
   stored: Stored<Job>,
   jobs: RequeueDeps["jobs"],
   events: RequeueDeps["events"],
-): Promise<Returned> {
+): Promise<WrittenRow<RequeueOutcome>> {
   let current: Stored<Job> | undefined = stored;
   let triedRing: number | undefined;
   for (let tries = 0; tries < TRIES; tries++) {

@@ -2,16 +2,15 @@
  * Gives jobs that wait another time to start (step 13 of the protocol): the rows, then those that wait for their places,
  * then the bells (R37). After a crash in between, the bell of the time before sends the new one, or the sweeper does.
  */
-import { jobQueueName } from "../core/deployment/topology.ts";
 import { UnavailableError } from "../core/errors.ts";
 import { isTimerBatch } from "../core/job/ids.ts";
 import type { Job } from "../core/job/job.ts";
 import { rescheduleOf } from "../core/job/reschedule.ts";
-import { type OutgoingBell, outgoingBell } from "../core/ports/job-queue.ts";
 import type { JobStore } from "../core/ports/job-store.ts";
 import type { Stored } from "../core/ports/stored.ts";
 import type { JobEvents } from "./job-events.ts";
 import type { AfterPlaceLeft } from "./limits/wake-line.ts";
+import { type SendBells, type WrittenRow, writeThenRing } from "./write-then-ring.ts";
 
 export type RescheduleOutcome =
   /** It waits for this time, by this call or an earlier one. */
@@ -28,7 +27,7 @@ export interface RescheduleDeps {
   readonly placeUnique: (stored: Stored<Job>) => Promise<boolean>;
   /** Wakes those that wait for its place in a line (R39). Default: no limit holds. */
   readonly placeLeft?: AfterPlaceLeft | undefined;
-  readonly sendBells: (queueName: string, bells: readonly OutgoingBell[]) => Promise<void>;
+  readonly sendBells: SendBells;
 }
 
 /** A queued row moves only when it is claimed, canceled or rescheduled. */
@@ -43,25 +42,10 @@ export async function rescheduleJobs(
   runAt: Date,
   deps: RescheduleDeps,
 ): Promise<readonly RescheduleOutcome[]> {
-  const written = await Promise.allSettled(rows.map((row) => moveTo(runAt, row, deps)));
-  const waiting = written.flatMap((one) => (one.status === "fulfilled" && one.value.queued ? [one.value.queued] : []));
-
-  const bells = Map.groupBy(waiting, ({ value }) => jobQueueName(value.pool, value.priority));
-  await Promise.all([...bells].map(([queueName, ofQueue]) => deps.sendBells(queueName, ofQueue.map(outgoingBell))));
-
-  return written.map((one) => {
-    if (one.status === "rejected") throw one.reason;
-    return one.value.result;
-  });
+  return writeThenRing(rows, { write: (row) => moveTo(runAt, row, deps), sendBells: deps.sendBells });
 }
 
-interface Moved {
-  readonly result: RescheduleOutcome;
-  /** The row that waits for its bell. */
-  readonly queued?: Stored<Job>;
-}
-
-async function moveTo(runAt: Date, stored: Stored<Job>, deps: RescheduleDeps): Promise<Moved> {
+async function moveTo(runAt: Date, stored: Stored<Job>, deps: RescheduleDeps): Promise<WrittenRow<RescheduleOutcome>> {
   const { jobs, events, placeUnique, placeLeft } = deps;
   let current: Stored<Job> | undefined = stored;
   let triedRing: number | undefined;

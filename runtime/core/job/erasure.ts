@@ -12,7 +12,7 @@
 export const ERASURE_STATES = ["stopping", "removing", "done"] as const;
 export type ErasureState = (typeof ERASURE_STATES)[number];
 
-/** What is counted, in the order in which it goes. */
+/** What is counted. */
 export const ERASED_THINGS = [
   "packages",
   "jobs",

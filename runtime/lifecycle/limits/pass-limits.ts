@@ -1,6 +1,7 @@
 /**
  * The limits that hold for a job, before it is claimed (R21 to R23, R28, R29): first that of its key, then the quota of its tenant,
- * then its rate. core/admission decides; this file reads and writes. The job's row was read before, and is claimed on that version or not at all.
+ * then its rate. core/admission decides; this file reads and writes. The job's row was read before, and is claimed on that
+ * version or not at all.
  *
  * | decision          | written                                       | then the job                                    |
  * |-------------------|-----------------------------------------------|-------------------------------------------------|

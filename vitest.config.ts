@@ -12,6 +12,8 @@ keepLoopbackDirect();
 process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/jobyard/tests");
 
 const API_TESTS = "test/integration/api/**/*.test.ts";
+/** They take the place of a process's clock and timers, also those that libraries keep. */
+const VIRTUAL_TIME_TESTS = "test/integration/faults/{every-fault,timers}.test.ts";
 /** Long for what they add to the others: `npm run test:full` runs them, and so does CI. */
 const LONG =
   process.env["TEST_BREADTH"] === "full"
@@ -80,11 +82,20 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["{test,runtime/local/bus/test}/integration/**/*.test.ts"],
-          exclude: [API_TESTS, ...LEFT_OUT],
+          exclude: [API_TESTS, VIRTUAL_TIME_TESTS, ...LEFT_OUT],
           globalSetup: ["test/support/stores/azurite.ts"],
           isolate: false,
           testTimeout: 180_000,
           hookTimeout: 180_000,
+        },
+      },
+      {
+        // In a process of its own: part of `npm run test:full`.
+        test: {
+          name: "virtual-time",
+          include: [VIRTUAL_TIME_TESTS],
+          exclude: LEFT_OUT,
+          testTimeout: 600_000,
         },
       },
       {

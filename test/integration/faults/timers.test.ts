@@ -13,18 +13,14 @@ const wide: Breadth = {
 };
 
 describe("whatever call fails around the ticks of a timer, in whatever way", () => {
-  it(
-    "with any failing call, each tick runs once or is recorded, and no runs overlap",
-    { timeout: 600_000 },
-    async () => {
-      const { recorded, reports, timersLeft } = await sweepMemory(TIMER_SCENARIOS, wide);
-      expect(broken(recorded)).toEqual([]);
-      expect(recorded.flatMap(({ seen }) => seen.map(({ operation }) => operation))).toEqual(
-        expect.arrayContaining(["worker timers.run", "worker timers.writeRun", "worker jobs.update queued-canceled"]),
-      );
-      expect(broken(reports)).toEqual([]);
-      expect(notStruck(reports)).toEqual([]);
-      expect(timersLeft).toBe(0);
-    },
-  );
+  it("with any failing call, each tick runs once or is recorded, and no runs overlap", async () => {
+    const { recorded, reports, timersLeft } = await sweepMemory(TIMER_SCENARIOS, wide);
+    expect(broken(recorded)).toEqual([]);
+    expect(recorded.flatMap(({ seen }) => seen.map(({ operation }) => operation))).toEqual(
+      expect.arrayContaining(["worker timers.run", "worker timers.writeRun", "worker jobs.update queued-canceled"]),
+    );
+    expect(broken(reports)).toEqual([]);
+    expect(notStruck(reports)).toEqual([]);
+    expect(timersLeft).toBe(0);
+  });
 });

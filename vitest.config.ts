@@ -53,7 +53,9 @@ const LONG =
       ];
 /** The JSON report of an earlier `npm test`, whose passed files need not run again. */
 const EARLIER = process.env["TEST_PASSED"];
-const LEFT_OUT = EARLIER === undefined ? LONG : passedFiles(EARLIER);
+/** Paths, separated by spaces, of files that run later. */
+const LATER = process.env["TEST_LATER"]?.split(" ") ?? [];
+const LEFT_OUT = [...(EARLIER === undefined ? LONG : passedFiles(EARLIER)), ...LATER];
 
 export default defineConfig({
   test: {

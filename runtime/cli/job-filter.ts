@@ -6,7 +6,9 @@ import { instantIn } from "./input.ts";
 export interface FilterOptions {
   readonly state?: readonly JobState[];
   readonly type?: string;
+  readonly package?: string;
   readonly tag?: string;
+  readonly text?: string;
   readonly since?: string;
   readonly until?: string;
   readonly delayed?: true;
@@ -14,7 +16,7 @@ export interface FilterOptions {
 
 /** Throws UsageError. */
 export function filterOf(
-  { state, type, tag, since, until, delayed }: FilterOptions,
+  { state, type, package: jobProcessorPackageName, tag, text, since, until, delayed }: FilterOptions,
   now = new Date(),
 ): JobFilterFields {
   if (delayed && state?.some((one) => one !== "queued"))
@@ -22,7 +24,9 @@ export function filterOf(
   return {
     state,
     jobType: type,
+    jobProcessorPackageName,
     tag,
+    text,
     since: since === undefined ? undefined : timeIn("--since", since, now),
     until: until === undefined ? undefined : timeIn("--until", until, now),
     delayed,

@@ -137,6 +137,8 @@ export const DEAD_LETTERS_MAX_LOOKED_AT = 5_000;
 export const DEAD_LETTERS_MAX_LOCKED = 1_000;
 /** Jobs that one call of a tenant's list looks at: some ten requests to the index, and a read of each row. */
 export const FIND_ENTRIES_MAX_COUNT = 1_000;
+/** Of the text that a filter of jobs looks for. */
+export const FIND_TEXT_MAX_LENGTH = 100;
 /** Jobs of one state that the overview of a tenant counts: five requests to the index. More are told as "or more". */
 export const OVERVIEW_ENTRIES_MAX_COUNT = 5_000;
 /** How far back the overview's course goes, and its parts. */

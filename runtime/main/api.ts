@@ -206,7 +206,7 @@ async function start(exits: Exits): Promise<Service> {
       log,
     }),
     reconcileTimers: (isLeader) => timers.reconcile.run(isLeader),
-    lease: lease("sweeper", SWEEPER_LEASE_MS),
+    lease: lease("sweeper", SWEEPER_LEASE_MS, "harmless"),
     lockMs,
     marginMs: lockMarginMs(lockMs),
     // By a clock that is far ahead, every worker is silent.

@@ -112,8 +112,11 @@ export interface Services {
   readonly tickSender: () => TickSender;
   /** Needs the right to manage the topic of ticks and its target queues. */
   readonly timerSubscriptions: () => TimerSubscriptions;
-  /** This process's part in the election for a duty. The lease outlives a crash of its holder by up to `durationMs`. */
-  readonly lease: (name: string, durationMs: number) => LeaderLease;
+  /**
+   * This process's part in the election for a duty. The lease outlives a crash of its holder by up to `durationMs`; where
+   * two at a time do no harm, the next process of the same `writerId` has it at once.
+   */
+  readonly lease: (name: string, durationMs: number, twice?: "harmless") => LeaderLease;
 }
 
 export interface ConnectOptions extends StorageOptions {
@@ -176,12 +179,12 @@ export async function connect(
       }),
     timerSubscriptions: () => createTimerSubscriptions({ admin: connectServiceBusAdmin(connections.serviceBus) }),
     tickSender: () => createTickSender({ bus: connectServiceBus(connections.serviceBus) }),
-    lease: (name, durationMs) =>
+    lease: (name, durationMs, twice) =>
       createLeaderLease({
         storage,
         name,
         durationMs,
-        newId: randomUUID,
+        holder: twice === "harmless" ? writerId : randomUUID(),
         monotonicNow: systemClock.monotonicNow,
       }),
   };

@@ -25,7 +25,10 @@ export interface RefillDutyDeps {
 /** Between two rounds while jobs are rung for. It grows to IDLE_MS while there is no room, or nothing waits. */
 const ROUND_MS = 250;
 const IDLE_MS = 1_000;
-/** Between two looks whether this process has the duty. After the death of the one that had it, another begins within 30 s. */
+/**
+ * Between two looks whether this process has the duty. After the death of the one that had it, its instance begins again when
+ * it is back, and another one within 30 s.
+ */
 const HOLD_EVERY_MS = 5_000;
 export const REFILL_LEASE_MS = 20_000;
 

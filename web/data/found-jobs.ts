@@ -11,8 +11,11 @@ export interface JobFilter {
   /** Empty: in any. `delayed` stands alone. */
   readonly states: readonly (JobState | "delayed")[];
   readonly jobType?: string | undefined;
+  readonly jobProcessorPackageName?: string | undefined;
   readonly tag?: string | undefined;
   readonly batchId?: string | undefined;
+  /** In the name, an id or the failure's message. */
+  readonly text?: string | undefined;
   /** An instant, or a span before now. */
   readonly since?: string | undefined;
   readonly until?: string | undefined;

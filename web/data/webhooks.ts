@@ -1,7 +1,8 @@
 /** Webhooks of a tenant, their deliveries, and what can be done with one. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import type { WebhookDeliveryView, WebhookView } from "../../runtime/client/index.ts";
+import type { BatchView, PutWebhookBody, WebhookDeliveryView, WebhookView } from "../../runtime/client/index.ts";
 import { useLongList, type LongList } from "./listing.ts";
+import { OPEN_EVERY_MS } from "./live.ts";
 import { useClient } from "./session.ts";
 
 export function useWebhooks(tenantName: string | undefined, enabled: boolean): LongList<WebhookView> {
@@ -21,7 +22,7 @@ export function useWebhook(tenantName: string, webhookName: string) {
   });
 }
 
-/** Read again with every event, because a complete batch makes one. */
+/** Read again with every event, because what a webhook is told of makes one. */
 export function useDeliveries(tenantName: string, webhookName: string): LongList<WebhookDeliveryView> {
   const client = useClient();
   return useLongList({
@@ -30,19 +31,61 @@ export function useDeliveries(tenantName: string, webhookName: string): LongList
   });
 }
 
+/** A webhook, and a message to it about a batch. Undefined: there is none among its latest. */
+export interface Told {
+  readonly webhook: WebhookView;
+  readonly delivery: WebhookDeliveryView | undefined;
+}
+
+/** Of the webhooks that are told of a batch. Read again when it is complete, and while messages wait. */
+export function useBatchDeliveries({ tenantName, batchId, completedAt }: BatchView, enabled: boolean) {
+  const { monitoring } = useClient();
+  return useQuery({
+    queryKey: ["webhooks", tenantName, "about", batchId, completedAt],
+    enabled,
+    queryFn: async ({ signal }): Promise<readonly Told[]> => {
+      const webhooks = await Array.fromAsync(monitoring.getWebhooks(tenantName, { signal }));
+      const told = await Promise.all(
+        webhooks.map(async (webhook) => {
+          const all = monitoring.getWebhookDeliveries(tenantName, webhook.webhookName, { signal });
+          const about = (await Array.fromAsync(all)).filter((delivery) => delivery.batchId === batchId);
+          if (about.length > 0) return about.map((delivery) => ({ webhook, delivery }));
+          return webhook.events.includes("batchCompleted") ? [{ webhook, delivery: undefined }] : [];
+        }),
+      );
+      return told.flat();
+    },
+    refetchInterval: ({ state: { data } }) => (isToldSoon(completedAt, data ?? []) ? OPEN_EVERY_MS : false),
+  });
+}
+
+/** A message is made within seconds of the end. */
+const MADE_WITHIN_MS = 60_000;
+
+function isToldSoon(completedAt: string | undefined, told: readonly Told[]): boolean {
+  if (told.some(({ delivery }) => delivery?.state === "waiting")) return true;
+  const isFresh = completedAt !== undefined && Date.now() - Date.parse(completedAt) < MADE_WITHIN_MS;
+  return isFresh && told.some(({ webhook, delivery }) => delivery === undefined && webhook.enabled);
+}
+
 export function useWebhookActions(tenantName: string) {
   const client = useClient();
   const queries = useQueryClient();
   const onSuccess = (): void => void queries.invalidateQueries({ queryKey: ["webhooks", tenantName] });
   return {
     put: useMutation({
-      mutationFn: ({ webhookName, url, enabled }: Pick<WebhookView, "webhookName" | "url" | "enabled">) =>
-        client.management.putWebhook(tenantName, webhookName, { url, enabled }),
+      mutationFn: ({ webhookName, ...webhook }: PutWebhookBody & Pick<WebhookView, "webhookName">) =>
+        client.management.putWebhook(tenantName, webhookName, webhook),
       onSuccess,
     }),
     rotate: useMutation({
       mutationFn: (webhookName: string) => client.management.rotateWebhookSecret(tenantName, webhookName),
       onSuccess,
+    }),
+    resend: useMutation({
+      mutationFn: ({ webhookName, messageId }: { readonly webhookName: string; readonly messageId: string }) =>
+        client.management.resendWebhookDelivery(tenantName, webhookName, messageId),
+      onSuccess: () => queries.invalidateQueries({ queryKey: ["batches", tenantName, "deliveries"] }),
     }),
     test: useMutation({ mutationFn: (webhookName: string) => client.management.testWebhook(tenantName, webhookName) }),
     remove: useMutation({

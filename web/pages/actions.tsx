@@ -106,17 +106,19 @@ export function Page() {
 const statesOf = ({ state, delayed }: ActionView["filter"]) =>
   delayed ? (["delayed"] as const) : state === undefined ? [] : [state].flat();
 
-function hrefOf(tenantName: string, { jobType, tag, batchId, since, until, ...filter }: ActionView["filter"]): string {
-  return jobsHref(tenantName, { states: statesOf(filter), jobType, tag, batchId, since, until });
+function hrefOf(tenantName: string, { state, delayed, ...fields }: ActionView["filter"]): string {
+  return jobsHref(tenantName, { states: statesOf({ state, delayed }), ...fields });
 }
 
 function filterText({ filter, tags = [] }: ActionView): string {
-  const { jobType, tag, batchId, since } = filter;
+  const { jobType, jobProcessorPackageName, tag, batchId, text, since } = filter;
   const parts = [
     statesOf(filter).join(", "),
     jobType,
+    jobProcessorPackageName,
     tag === undefined ? undefined : `tag ${tag}`,
     batchId === undefined ? undefined : `batch ${batchId}`,
+    text === undefined ? undefined : `“${text}”`,
     since === undefined ? undefined : `since ${since}`,
     tags.length === 0 ? undefined : `→ ${tags.join(" ")}`,
   ];

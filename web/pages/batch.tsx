@@ -1,4 +1,4 @@
-/** One batch: its exact counts, how fast it goes, its failures by message, its jobs. */
+/** One batch: its exact counts, how fast it goes, its failures by kind, what follows its end, its jobs. */
 import { Link } from "wouter";
 import { href, jobHref, useParam, type PageProps } from "../components/address.ts";
 import { DialogButton } from "../components/action-dialog.tsx";
@@ -14,9 +14,12 @@ import { StateMark } from "../components/state-mark.tsx";
 import { Ago, Span } from "../components/times.tsx";
 import { counted, durationText, numberText } from "../components/time-text.ts";
 import { useBatch, useBatchActions, useJobsOfBatch } from "../data/batches.ts";
+import { groupFailures } from "../data/failure-groups.ts";
 import { useAccess } from "../data/session.ts";
 import { JOB_STATES, openOf, type JobState } from "../../runtime/core/job/states.ts";
-import type { BatchView, JobView } from "../../runtime/client/index.ts";
+import type { BatchView } from "../../runtime/client/index.ts";
+import { Follows } from "./batch/follows.tsx";
+import { RequeueGroup } from "./errors/requeue-group.tsx";
 
 export function Page({ params: { batchId = "" } }: PageProps) {
   const batch = useBatch(batchId);
@@ -53,6 +56,7 @@ export function Page({ params: { batchId = "" } }: PageProps) {
         <div className="two">
           <Pace batch={batch.data} />
           <Failures batch={batch.data} />
+          <Follows batch={batch.data} />
         </div>
       </div>
       <div className="filters" role="group" aria-label="State">
@@ -171,31 +175,36 @@ function Pace({ batch }: { readonly batch: BatchView }) {
 
 const GROUPS_MAX = 5;
 
-/** Of the failed jobs that were read, by what they say. */
+/** Of the failed jobs that were read, by kind. */
 function Failures({ batch }: { readonly batch: BatchView }) {
   const failed = useJobsOfBatch(batch.batchId, "failed");
-  const groups = [...Map.groupBy(failed.items ?? [], messageOf)].sort(([, a], [, b]) => b.length - a.length);
+  const groups = groupFailures(failed.items ?? []);
   return (
     <Panel title="Failures">
       {failed.items?.length === 0 ? <p className="muted">None.</p> : null}
       <div className="lines">
-        {groups.slice(0, GROUPS_MAX).map(([message, jobs]) => (
-          <div key={message}>
-            <StateMark state="failed" markOnly />
-            <span className="x cut" title={message}>
-              {message}
-            </span>
-            <Link className="link" href={jobHref(jobs[0]?.jobId ?? "")}>
-              {counted(jobs.length, "job")}
-            </Link>
-          </div>
-        ))}
+        {groups.slice(0, GROUPS_MAX).map((group) => {
+          const text = group.latest.failure?.message ?? group.code;
+          return (
+            <div key={group.key}>
+              <StateMark state="failed" markOnly />
+              <span className="x cut" title={[group.code, text, group.frame].filter(Boolean).join("\n")}>
+                {text}
+              </span>
+              <Link className="link" href={jobHref(group.latest.jobId)}>
+                {counted(group.jobs.length, "job")}
+              </Link>
+              <RequeueGroup group={group} />
+            </div>
+          );
+        })}
       </div>
+      {groups.length > GROUPS_MAX ? (
+        <p className="muted small">And {counted(groups.length - GROUPS_MAX, "kind")} more.</p>
+      ) : null}
       {failed.hasMore ? (
         <p className="muted small">Of the first {numberText(failed.items?.length ?? 0)} that failed.</p>
       ) : null}
     </Panel>
   );
 }
-
-const messageOf = ({ failure }: JobView): string => `${failure?.code ?? "?"}: ${failure?.message ?? ""}`;

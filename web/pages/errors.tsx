@@ -2,7 +2,6 @@
 import { useMemo } from "react";
 import { Link } from "wouter";
 import { href, instantOf, jobHref, useParam } from "../components/address.ts";
-import { DialogButton } from "../components/action-dialog.tsx";
 import { shellWord } from "../components/copy.tsx";
 import { DataTable, type Column } from "../components/data-table.tsx";
 import { Empty } from "../components/empty.tsx";
@@ -13,9 +12,8 @@ import { Ago } from "../components/times.tsx";
 import { counted, numberText } from "../components/time-text.ts";
 import { FAILED_MAX, useEarlierFailed, useFailedJobs, type FailedJobs } from "../data/errors.ts";
 import { groupFailures, noveltyOf, type FailureGroup, type Novelty } from "../data/failure-groups.ts";
-import { useManyJobs } from "../data/found-jobs.ts";
-import { useAccess, useTenant } from "../data/session.ts";
-import { doneText, requeueLine } from "./jobs/selected-actions.tsx";
+import { useTenant } from "../data/session.ts";
+import { RequeueGroup } from "./errors/requeue-group.tsx";
 
 const SPANS: readonly (readonly [span: string, title: string])[] = [
   ["1h", "1 hour"],
@@ -180,7 +178,7 @@ const columnsOf = (
       </code>
     ),
   },
-  { id: "act", title: "Act", width: "116px", cell: (group) => <Requeue group={group} /> },
+  { id: "act", title: "Act", width: "116px", cell: (group) => <RequeueGroup group={group} /> },
 ];
 
 const Novel = ({ said }: { readonly said: Said | undefined }) =>
@@ -189,21 +187,3 @@ const Novel = ({ said }: { readonly said: Said | undefined }) =>
       {WORDS[said.novelty]}
     </span>
   );
-
-function Requeue({ group: { jobs, code, jobType } }: { readonly group: FailureGroup }) {
-  const { requeue } = useManyJobs();
-  const { reason } = useAccess("submit", useTenant());
-  const jobIds = jobs.map(({ jobId }) => jobId);
-  return (
-    <DialogButton
-      verb="Requeue"
-      kind="quiet"
-      refused={reason}
-      cli={requeueLine(jobIds)}
-      action={async () => doneText(await requeue.mutateAsync(jobIds), "will run again")}
-    >
-      {counted(jobs.length, "failed job")} of type {jobType} ({code}) will run again, with the same parameters and the
-      current version of the package.
-    </DialogButton>
-  );
-}

@@ -16,6 +16,8 @@ import type { WorkerView } from "../../runtime/client/index.ts";
 /** A browser's clock that is further off makes "3 s ago" wrong. */
 const CLOCK_OFF_MS = 2_000;
 
+const LOOPBACK: ReadonlySet<string> = new Set(["127.0.0.1", "localhost"]);
+
 const LIVE_WORDS: Readonly<Record<LiveState, string>> = {
   live: "live: events arrive as they happen",
   connecting: "connecting to the stream of events",
@@ -62,6 +64,14 @@ export function Page() {
             <div className="stack">
               <p className="muted">The same answer, for load balancers and scripts. It needs no token.</p>
               <CliLine line={`curl -s ${location.origin}/readyz`} />
+              {LOOPBACK.has(location.hostname) ? (
+                <>
+                  <p className="muted">
+                    The console of each part of <code>npm start</code>. A part that ends is started again.
+                  </p>
+                  <CliLine line="tail -n 20 -F .jobyard/logs/*.log" />
+                </>
+              ) : null}
             </div>
           </Panel>
         </div>

@@ -12,7 +12,7 @@ import { Menu } from "../components/menu.tsx";
 import { useNews } from "../components/news.ts";
 import { PageHead } from "../components/page-head.tsx";
 import { useFoundJobs, type JobFilter } from "../data/found-jobs.ts";
-import { useJobTypes } from "../data/package-choices.ts";
+import { useJobTypes, usePackageChoices } from "../data/package-choices.ts";
 import { useTenant } from "../data/session.ts";
 import type { JobView } from "../../runtime/client/index.ts";
 import { JobDetail } from "./job/detail.tsx";
@@ -75,13 +75,15 @@ export function Page() {
 function useFilter(): JobFilter {
   const [state] = useParam("state");
   const [jobType] = useParam("type");
+  const [jobProcessorPackageName] = useParam("package");
   const [tag] = useParam("tag");
   const [batchId] = useParam("batch");
+  const [text] = useParam("text");
   const [since] = useParam("since");
   const [until] = useParam("until");
   return useMemo(
-    () => ({ states: statesIn(state), jobType, tag, batchId, since, until }),
-    [state, jobType, tag, batchId, since, until],
+    () => ({ states: statesIn(state), jobType, jobProcessorPackageName, tag, batchId, text, since, until }),
+    [state, jobType, jobProcessorPackageName, tag, batchId, text, since, until],
   );
 }
 
@@ -90,14 +92,18 @@ interface FilteredProps {
   readonly filter: JobFilter;
 }
 
-function Filters({ tenantName, filter: { states, jobType, tag, batchId, since, until } }: FilteredProps) {
+function Filters({ tenantName, filter }: FilteredProps) {
+  const { states, jobType, jobProcessorPackageName, tag, batchId, text, since, until } = filter;
   const [, setState] = useParam("state");
   const [, setType] = useParam("type");
+  const [, setPackage] = useParam("package");
   const [, setTag] = useParam("tag");
   const [, setBatch] = useParam("batch");
+  const [, setText] = useParam("text");
   const [, setSince] = useParam("since");
   const [, setUntil] = useParam("until");
   const types = useJobTypes(tenantName);
+  const packages = (usePackageChoices(tenantName).data ?? []).map(({ packageName }) => packageName);
   return (
     <>
       <div className="filters" role="group" aria-label="States">
@@ -113,8 +119,10 @@ function Filters({ tenantName, filter: { states, jobType, tag, batchId, since, u
       </div>
       <div className="filters" role="group" aria-label="Filter">
         <FilterField label="Type" value={jobType} onChange={setType} choices={types} />
+        <FilterField label="Package" value={jobProcessorPackageName} onChange={setPackage} choices={packages} />
         <FilterField label="Tag" value={tag} onChange={setTag} />
         <FilterField label="Batch" value={batchId} onChange={setBatch} width={220} />
+        <FilterField label="Text in name, id or failure" value={text} onChange={setText} width={220} />
         <Menu
           label={`Submitted in ${titleOf(since)}`}
           choices={[

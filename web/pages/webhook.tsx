@@ -1,4 +1,4 @@
-/** One webhook: its address, its messages and what the receiver answered; test, rotate, disable, delete. */
+/** One webhook: its address, its messages and what the receiver answered; change, test, rotate, disable, delete, resend. */
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import { batchHref, href } from "../components/address.ts";
@@ -17,34 +17,36 @@ import { useAccess, useTenant } from "../data/session.ts";
 import { useDeliveries, useWebhook, useWebhookActions } from "../data/webhooks.ts";
 import type { PageProps } from "../components/address.ts";
 import type { WebhookDeliveryView, WebhookTestView, WebhookView } from "../../runtime/client/index.ts";
-import { SecretDialog } from "./webhook/put.tsx";
+import { PutWebhook, SecretDialog } from "./webhook/put.tsx";
 import { WebhookState } from "./webhooks.tsx";
 
-const STATES: Readonly<Record<WebhookDeliveryView["state"], ShownState>> = {
+export const DELIVERY_STATES: Readonly<Record<WebhookDeliveryView["state"], ShownState>> = {
   waiting: "delayed",
   delivered: "succeeded",
   failed: "failed",
 };
 
-const COLUMNS: readonly Column<WebhookDeliveryView>[] = [
+const columnsOf = (webhook: WebhookView): readonly Column<WebhookDeliveryView>[] => [
   {
     id: "state",
     title: "State",
     width: "116px",
-    cell: ({ state }) => <StateMark state={STATES[state]} word={state} />,
+    cell: ({ state }) => <StateMark state={DELIVERY_STATES[state]} word={state} />,
   },
   {
-    id: "batch",
-    title: "Batch",
+    id: "event",
+    title: "Event",
     width: "26%",
-    cell: ({ batchId, eventType }) =>
-      batchId === undefined ? (
-        eventType
-      ) : (
-        <Link className="name" href={batchHref(batchId)}>
-          {batchId}
-        </Link>
-      ),
+    cell: ({ batchId, eventType }) => (
+      <>
+        {eventType}
+        {batchId === undefined ? null : (
+          <Link className="sub name" href={batchHref(batchId)} title={batchId}>
+            {batchId}
+          </Link>
+        )}
+      </>
+    ),
   },
   { id: "answer", title: "Answer", cell: (delivery) => answerText(delivery) },
   { id: "tries", title: "Tries", width: "64px", isNumber: true, hide: "small", cell: ({ tries }) => numberText(tries) },
@@ -64,9 +66,38 @@ const COLUMNS: readonly Column<WebhookDeliveryView>[] = [
     hide: "medium",
     cell: ({ nextTryAt }) => (nextTryAt === undefined ? null : <Ago at={nextTryAt} />),
   },
+  { id: "act", title: "Act", width: "104px", cell: (delivery) => <Resend webhook={webhook} delivery={delivery} /> },
 ];
 
-function answerText({ answerCode, answer, error }: Pick<WebhookDeliveryView, "answerCode" | "answer" | "error">) {
+interface ResendProps {
+  readonly webhook: WebhookView;
+  readonly delivery: WebhookDeliveryView;
+}
+
+function Resend({ webhook: { tenantName, webhookName, url, enabled }, delivery: { messageId } }: ResendProps) {
+  const { reason } = useAccess("manage", tenantName);
+  const { resend } = useWebhookActions(tenantName);
+  return (
+    <DialogButton
+      verb="Resend"
+      kind="quiet"
+      refused={reason ?? (enabled ? undefined : "A disabled webhook gets nothing. Enable it first.")}
+      cli={`jobyard webhooks ${shellWord(tenantName)} --resend ${shellWord(webhookName)} --message ${messageId}`}
+      action={async () => {
+        await resend.mutateAsync({ webhookName, messageId });
+        return "The message will be sent again within seconds.";
+      }}
+    >
+      The same message, with the same <code>webhook-id</code>, is sent to {url} again.
+    </DialogButton>
+  );
+}
+
+export function answerText({
+  answerCode,
+  answer,
+  error,
+}: Pick<WebhookDeliveryView, "answerCode" | "answer" | "error">) {
   const text = [answerCode, error ?? answer].filter((part) => part !== undefined && part !== "").join(" · ");
   return <span title={answer ?? text}>{text}</span>;
 }
@@ -91,6 +122,7 @@ export function Page({ params: { webhookName = "" } }: PageProps) {
       <Facts
         of={[
           ["Address", data.url],
+          ["Told of", data.events.join(", ")],
           ["Disabled because", data.disabledBecause],
           ["Two secrets until", data.previousSecretUntil && <At key="s" at={data.previousSecretUntil} />],
           ["Registered", <Ago key="r" at={data.createdAt} />],
@@ -101,7 +133,7 @@ export function Page({ params: { webhookName = "" } }: PageProps) {
       {deliveries.error === null ? (
         <DataTable
           label="Deliveries"
-          columns={COLUMNS}
+          columns={columnsOf(data)}
           rows={deliveries.items}
           keyOf={({ messageId }) => messageId}
           onEnd={deliveries.hasMore ? deliveries.loadMore : undefined}
@@ -110,7 +142,7 @@ export function Page({ params: { webhookName = "" } }: PageProps) {
               title="No messages yet"
               cli={`jobyard webhooks ${shellWord(tenantName)} --test ${shellWord(webhookName)}`}
             >
-              A message is sent when a closed batch is complete. A test sends a ping at once.
+              A message is sent when something happens that it is told of. A test sends a ping at once.
             </Empty>
           }
         />
@@ -171,6 +203,7 @@ function Actions({ webhook, onTested }: ActionsProps) {
       >
         A new secret is made and shown once. The old one stays valid for 24 hours.
       </DialogButton>
+      <PutWebhook key={webhook.changedAt} tenantName={tenantName} webhook={webhook} refused={refused} />
       <DialogButton
         verb={enabled ? "Disable" : "Enable"}
         refused={refused}
@@ -180,7 +213,7 @@ function Actions({ webhook, onTested }: ActionsProps) {
           return `${webhookName} is ${enabled ? "disabled" : "enabled"}.`;
         }}
       >
-        {enabled ? "It is sent nothing but tests until it is enabled." : "It is told again when a batch is complete."}
+        {enabled ? "It is sent nothing but tests until it is enabled." : "It is told again of what happens."}
       </DialogButton>
       <DialogButton
         verb="Test"

@@ -1,4 +1,4 @@
-/** Webhooks of a tenant: who is told when a batch is complete. */
+/** Webhooks of a tenant: who is told what happens to its jobs. */
 import { Link } from "wouter";
 import { shellWord } from "../components/copy.tsx";
 import { DataTable, type Column } from "../components/data-table.tsx";
@@ -10,7 +10,7 @@ import { Ago } from "../components/times.tsx";
 import { useAccess, useTenant } from "../data/session.ts";
 import { useWebhooks } from "../data/webhooks.ts";
 import type { WebhookView } from "../../runtime/client/index.ts";
-import { AddWebhook, webhookHref } from "./webhook/put.tsx";
+import { PutWebhook, webhookHref } from "./webhook/put.tsx";
 
 const COLUMNS: readonly Column<WebhookView>[] = [
   { id: "state", title: "State", width: "116px", cell: (webhook) => <WebhookState webhook={webhook} /> },
@@ -25,6 +25,7 @@ const COLUMNS: readonly Column<WebhookView>[] = [
     ),
   },
   { id: "url", title: "Address", cell: ({ url }) => <span title={url}>{url}</span> },
+  { id: "events", title: "Told of", width: "20%", hide: "medium", cell: ({ events }) => events.join(", ") },
   { id: "by", title: "By", width: "150px", hide: "medium", cell: ({ createdBy }) => createdBy },
   {
     id: "changed",
@@ -49,7 +50,7 @@ export function Page() {
   const { items, error, hasMore, loadMore, refresh } = useWebhooks(tenantName, allowed);
   return (
     <>
-      <PageHead title="Webhooks" actions={<AddWebhook tenantName={tenantName ?? ""} refused={reason} />} />
+      <PageHead title="Webhooks" actions={<PutWebhook tenantName={tenantName ?? ""} refused={reason} />} />
       {!allowed ? (
         <Empty title="Webhooks are not shown">{reason}</Empty>
       ) : error === null ? (
@@ -65,7 +66,8 @@ export function Page() {
               title="No webhooks yet"
               cli={`jobyard webhooks ${shellWord(tenantName ?? "demo")} --put billing --to https://hooks.example.com/jobyard`}
             >
-              A webhook tells a server of yours when a batch is complete.
+              A webhook tells a server of yours when a batch is complete, jobs have failed, a timer has missed ticks, or
+              a quota is full.
             </Empty>
           }
         />

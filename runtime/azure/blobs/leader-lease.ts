@@ -1,9 +1,10 @@
 /**
  * Elects one process for a duty by the lease of an empty blob in container `leases`.
  *
- * Each process acquires the lease under its own id. The same request takes a free lease, extends the process's own
+ * Each holder acquires the lease under its own id. The same request takes a free lease, extends the process's own
  * lease, and succeeds again after a lost answer. https://learn.microsoft.com/rest/api/storageservices/lease-blob
  */
+import { createHash } from "node:crypto";
 import { InvariantError } from "../../core/errors.ts";
 import type { LeaderLease } from "../../core/ports/worker-store.ts";
 import { CONTAINERS } from "../../core/deployment/storage-layout.ts";
@@ -17,21 +18,21 @@ export interface LeaderLeaseDeps {
   readonly name: string;
   /** Whole seconds, from 15 to 60 (the service's limits). */
   readonly durationMs: number;
-  /** A GUID. */
-  readonly newId: () => string;
+  /** Who asks. The next process of the same holder has the lease at once, also after a crash. */
+  readonly holder: string;
   readonly monotonicNow: Clock["monotonicNow"];
 }
 
 /** After this time an answer counts as lost. */
 const ANSWER_WITHIN_MS = 10_000;
 
-export function createLeaderLease({ storage, name, durationMs, newId, monotonicNow }: LeaderLeaseDeps): LeaderLease {
+export function createLeaderLease({ storage, name, durationMs, holder, monotonicNow }: LeaderLeaseDeps): LeaderLease {
   const seconds = durationMs / 1_000;
   if (!Number.isInteger(seconds) || seconds < 15 || seconds > 60) {
     throw new InvariantError(`A lease cannot last ${durationMs} ms.`);
   }
   const blob = storage.blobs.getContainerClient(CONTAINERS.leases).getBlockBlobClient(name);
-  const lease = blob.getBlobLeaseClient(newId());
+  const lease = blob.getBlobLeaseClient(guidOf(holder));
   let holding: Promise<boolean> | undefined;
 
   const inTime = (): { readonly abortSignal: AbortSignal } => ({ abortSignal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
@@ -86,4 +87,10 @@ export function createLeaderLease({ storage, name, durationMs, newId, monotonicN
       }
     },
   };
+}
+
+/** The service wants the form of a GUID. */
+function guidOf(holder: string): string {
+  const hex = createHash("sha256").update(holder).digest("hex");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join("-");
 }

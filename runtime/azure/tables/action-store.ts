@@ -102,13 +102,16 @@ export function actionKeys(actionId: string): RowKeys {
 }
 
 const oneState = z.enum(JOB_STATES);
-const filterSchema = z.object({
+/** A release that does not know a field leaves the action to others: without it, more jobs would be meant. */
+const filterSchema = z.strictObject({
   // A release that knows only one state cannot read several, and so leaves the action to others.
   state: z.union([oneState, z.array(oneState).readonly()]).optional(),
   delayed: z.literal(true).optional(),
   jobType: z.string().optional(),
+  jobProcessorPackageName: z.string().optional(),
   tag: z.string().optional(),
   batchId: z.string().optional(),
+  text: z.string().optional(),
   since: instantSchema.optional(),
   until: instantSchema.optional(),
 });

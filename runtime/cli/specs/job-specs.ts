@@ -30,7 +30,9 @@ export const START: readonly OptionSpec[] = [
 
 const CHOICE: readonly OptionSpec[] = [
   { flags: "--type <jobType>", text: "only jobs of this type" },
+  { flags: "--package <name.zip>", text: "only jobs of this package" },
   { flags: "--tag <tag>", text: "only jobs with this tag" },
+  { flags: "--text <text>", text: "only jobs with this text in their name, an id or the message of their failure" },
   { flags: "--since <time>", text: "submitted then or later: an instant, or a span before now such as 2h" },
   { flags: "--until <time>", text: "submitted before: an instant, or a span before now such as 30m" },
 ];

@@ -9,6 +9,7 @@ import {
   CLIENT_JOB_ID_MAX_LENGTH,
   CONTINUATION_TOKEN_MAX_LENGTH,
   DISPLAY_NAME_MAX_LENGTH,
+  FIND_TEXT_MAX_LENGTH,
   IDEMPOTENCY_KEY_DAYS,
   IDEMPOTENCY_KEY_MAX_LENGTH,
   LIMIT_KEY_MAX_LENGTH,
@@ -312,7 +313,16 @@ export const jobFilterFields = {
   state: jobStatesSchema.optional().meta({ description: "Only jobs in this state, or in one of these." }),
   jobType: displayName.optional().meta({ description: "Only jobs of this type." }),
   tag: tag.optional().meta({ description: "Only jobs with this tag." }),
+  jobProcessorPackageName: packageName.optional().meta({ description: "Only jobs of this package." }),
   batchId: batchId.optional().meta({ description: "Only jobs of this batch." }),
+  text: z
+    .string()
+    .min(1, "must not be empty")
+    .max(FIND_TEXT_MAX_LENGTH, `must have at most ${FIND_TEXT_MAX_LENGTH} characters`)
+    .optional()
+    .meta({
+      description: "Only jobs with this text, in any case, in their name, an id or the message of their failure.",
+    }),
   since: instant.optional().meta({ description: "Only jobs submitted then or later." }),
   until: instant.optional().meta({ description: "Only jobs submitted before." }),
 };
@@ -358,8 +368,11 @@ export interface JobFilterFields {
   /** Only queued jobs that may not start yet. */
   readonly delayed?: boolean | undefined;
   readonly jobType?: string | undefined;
+  readonly jobProcessorPackageName?: string | undefined;
   readonly tag?: string | undefined;
   readonly batchId?: string | undefined;
+  /** In the name, an id or the failure's message, in any case. At most 100 characters. */
+  readonly text?: string | undefined;
   /** Submitted then or later. */
   readonly since?: string | Date | undefined;
   /** Submitted before. */

@@ -12,8 +12,11 @@ export interface JobFilter {
   /** Queued, and not to be started before a later time. */
   readonly delayed?: true | undefined;
   readonly jobType?: string | undefined;
+  readonly jobProcessorPackageName?: string | undefined;
   readonly tag?: string | undefined;
   readonly batchId?: string | undefined;
+  /** In the name, an id or the failure's message, in any case. */
+  readonly text?: string | undefined;
   /** With an id of that time or later: a job has the time of its submit, the run of a timer the time it was due. */
   readonly since?: Date | undefined;
   /** With an id of an earlier time. */
@@ -21,19 +24,24 @@ export interface JobFilter {
 }
 
 export function matches(job: Job, filter: JobFilter, now: Date): boolean {
-  const { tenantName, delayed, jobType, tag, batchId, since, until } = filter;
+  const { tenantName, delayed, jobType, jobProcessorPackageName, tag, batchId, text, since, until } = filter;
   const states = statesOf(filter);
   return (
     job.tenantName === tenantName &&
     (states === undefined || states.includes(job.state)) &&
     (delayed === undefined || (job.runAt !== undefined && job.runAt > now)) &&
     (jobType === undefined || job.jobType === jobType) &&
+    (jobProcessorPackageName === undefined || job.jobProcessorPackageName === jobProcessorPackageName) &&
     (tag === undefined || (job.tags ?? []).includes(tag)) &&
     (batchId === undefined || job.batchId === batchId) &&
+    (text === undefined || says(job, text.toLowerCase())) &&
     (since === undefined || jobTime(job.jobId) >= since) &&
     (until === undefined || jobTime(job.jobId) < until)
   );
 }
+
+const says = ({ jobName, jobId, clientJobId, failure }: Job, text: string): boolean =>
+  [jobName, jobId, clientJobId, failure?.message].some((one) => one?.toLowerCase().includes(text));
 
 /** The states that a filter names. Undefined: all. */
 export function statesOf({ delayed, state }: Pick<JobFilter, "delayed" | "state">): readonly JobState[] | undefined {

@@ -86,6 +86,19 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))(
       await eventually(async () => expect(await starts(one)).toBe(2), WAIT);
       expect(await starts(two)).toBe(1);
 
+      await at("/jobs", "&type=Fail");
+      await page.getByRole("searchbox", { name: /^Text/ }).fill("no AIR");
+      await page.getByRole("searchbox", { name: /^Text/ }).press("Enter");
+      await page.waitForURL(/text=no\+AIR|text=no%20AIR/);
+      await page.getByRole("link", { name: "second" }).waitFor(WAIT);
+      await eventually(
+        async () => expect(await page.getByRole("link", { name: "first of two" }).count()).toBe(0),
+        WAIT,
+      );
+      await at("/jobs", `&package=${TYPED}`);
+      await page.getByRole("link", { name: "of a batch" }).waitFor(WAIT);
+      expect(await page.getByRole("link", { name: "second" }).count()).toBe(0);
+
       await at("/jobs", "&tag=nothing-has-it");
       await page.getByText("No job fits this filter").waitFor(WAIT);
       await at("/jobs", `&batch=${batchId}`);
@@ -239,6 +252,28 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))(
       await page.getByRole("dialog").getByRole("button", { name: "Requeue" }).click();
       await page.getByText(/jobs? will run again/).waitFor(WAIT);
       await eventually(async () => expect(await starts(jobId)).toBe(before + 1), WAIT);
+    });
+
+    it("shows what a batch failed of, requeues a kind, and says which webhook is told", async () => {
+      const { page } = admin;
+      const url = `${dashboard.url}/v1/nowhere`;
+      await management().putWebhook(TENANT, "ends", { url, events: ["batchCompleted", "jobsFailed"] });
+      const batchId = await management().createBatch({ tenantName: TENANT, batchName: "with failures" });
+      const names = { tenantName: TENANT, jobType: "Fail", jobName: "x", jobProcessorPackageName: "test.zip" };
+      const request = { ...names, parameters: { what: "earth" }, retry: { maxAttempts: 1 } };
+      const jobId = await management().submitJob(request, batchId);
+      await dashboard.client.waitForJob(jobId);
+      await admin.goto(`/batches/${encodeURIComponent(batchId)}`);
+      const follows = page.getByRole("region", { name: "What follows" });
+      await follows.getByText("is told when the batch is closed and its last job has ended").waitFor(WAIT);
+      const failures = page.getByRole("region", { name: "Failures" });
+      await failures.getByText("no earth").waitFor(WAIT);
+      await failures.getByRole("button", { name: "Requeue" }).click();
+      await page.getByRole("dialog").getByRole("button", { name: "Requeue" }).click();
+      await eventually(async () => expect(await starts(jobId)).toBe(2), WAIT);
+      await dashboard.client.waitForJob(jobId);
+      for (const theme of ["light", "dark"] as const) expect(await violationsOf(page, theme)).toEqual([]);
+      await management().deleteWebhook(TENANT, "ends");
     });
 
     it("shows dead letters of jobs apart from unreadable messages, and removes one", async () => {

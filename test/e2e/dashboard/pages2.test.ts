@@ -200,7 +200,7 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     await dialog.getByLabel("What").selectOption("queue");
     await dialog.getByLabel("Pool").fill("default");
     await dialog.getByRole("button", { name: "Pause", exact: true }).click();
-    await page.getByText("queue default/low").waitFor(WAIT);
+    await page.getByText("queue default/low", { exact: true }).waitFor(WAIT);
     expect(await held()).toMatchObject([{ kind: "queue", pool: "default" }]);
     await confirm(ada, "Resume");
     expect(await held()).toEqual([]);
@@ -225,8 +225,16 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     await confirm(ada, "Test");
     await page.getByText("The ping was not delivered").waitFor(WAIT);
     await expectAccessible(ada);
+    await page.getByRole("button", { name: "Change", exact: true }).click();
+    await dialog.getByLabel("a quota is full").check();
+    await dialog.getByLabel("a closed batch is complete").uncheck();
+    await dialog.getByRole("button", { name: "Change", exact: true }).click();
+    await dialog.waitFor({ state: "detached" });
     await confirm(ada, "Disable");
-    expect(await dashboard.client.monitoring.getWebhook(TENANT, "billing")).toMatchObject({ enabled: false });
+    await page.getByText("Told of quotaFull").waitFor();
+    expect(await dashboard.client.monitoring.getWebhook(TENANT, "billing")).toMatchObject({
+      ...{ enabled: false, events: ["quotaFull"] },
+    });
     await confirm(ada, "Delete");
     await page.getByRole("heading", { name: "Webhooks", exact: true }).waitFor();
     expect(await allOf(dashboard.client.monitoring.getWebhooks(TENANT))).toEqual([]);

@@ -128,6 +128,18 @@ describe("actions on many jobs", () => {
     );
   });
 
+  it("means jobs of a package and with a text, and no others", async () => {
+    const fields = { jobProcessorPackageName: "reports.zip", jobName: "Invoice 4711" };
+    const [other, named, both] = [
+      ...(await submit(1, { jobProcessorPackageName: "reports.zip" })),
+      ...(await submit(1, { jobName: "Invoice 4711" })),
+      ...(await submit(1, fields)),
+    ] as [string, string, string];
+    const filter = { jobProcessorPackageName: "reports.zip", text: "invoice" };
+    expect(await carriedOut({ kind: "cancel", filter })).toMatchObject({ filter, counts: { matched: 1, done: 1 } });
+    expect(await Promise.all([other, named, both].map(stateOf))).toEqual(["queued", "queued", "canceled"]);
+  });
+
   it("a delayed job that gets a tag is listed as delayed still", async () => {
     const [delayed] = await submit(1, { delayMs: 3_600_000 });
     await carriedOut({ kind: "tag", filter: { delayed: true }, tags: ["late"] });

@@ -5,6 +5,7 @@ import type { OverviewView } from "../../../runtime/core/http/overview-api.ts";
 import { createIdSource, jobTime, newestFirstKey } from "../../../runtime/core/job/ids.ts";
 import {
   FIND_ENTRIES_MAX_COUNT,
+  FIND_TEXT_MAX_LENGTH,
   OVERVIEW_ENTRIES_MAX_COUNT,
   OVERVIEW_HOURS,
   OVERVIEW_KNOWN_FOR_MS,
@@ -142,6 +143,31 @@ describe("finding jobs", () => {
     expect(await find("?delayed=true")).toEqual([]);
   });
 
+  it("jobs are found by their package, and by a text in their name, an id or their failure", async () => {
+    const [invoices, reports, failed] = [
+      await submit({ jobName: "Invoice 4711", clientJobId: "erp-31" }),
+      await submit({ jobName: "Report ÄÖÜ 100%_", jobProcessorPackageName: "reports.zip" }),
+      await submit({ jobName: "Other", jobProcessorPackageName: "reports.zip" }),
+    ];
+    await claimAndEnd(api.jobs, failed, "failed", "Invoice is locked");
+    await api.index.write([
+      { jobId: failed, facts: { jobType: "Echo" }, from: "queued", to: "failed", runAt: undefined },
+    ]);
+    expect(await find("?jobProcessorPackageName=reports.zip")).toEqual([failed, reports]);
+    expect(await find("?jobProcessorPackageName=report.zip")).toEqual([]);
+    for (const [text, found] of [
+      ["invoice", [failed, invoices]],
+      ["ERP-31", [invoices]],
+      ["äöü 100%_", [reports]],
+      ["100%__", []],
+      [reports.slice(-6).toUpperCase(), [reports]],
+      ["x".repeat(FIND_TEXT_MAX_LENGTH), []],
+    ] as const) {
+      expect([text, await find(`?text=${encodeURIComponent(text)}`)]).toEqual([text, found]);
+    }
+    expect(await find("?text=invoice&jobProcessorPackageName=reports.zip")).toEqual([failed]);
+  });
+
   it("a job that no longer fits is not shown, and its entry is put right when it is old", async () => {
     const moved = await submit();
     await claimAndEnd(api.jobs, moved, "succeeded");
@@ -187,6 +213,9 @@ describe("finding jobs", () => {
       ["?state=lost", "state"],
       ["?since=yesterday", "since"],
       ["?colour=red", "colour"],
+      ["?text=", "text"],
+      [`?text=${"x".repeat(FIND_TEXT_MAX_LENGTH + 1)}`, `at most ${FIND_TEXT_MAX_LENGTH} characters`],
+      ["?jobProcessorPackageName=../x", "jobProcessorPackageName"],
     ] as const) {
       const { status, body } = await page(query);
       expect([query, status, JSON.stringify(body.error).includes(target)]).toEqual([query, 400, true]);

@@ -14,7 +14,7 @@ const candidate = (name: string, deps: Partial<Parameters<typeof createLeaderLea
     storage: testStorage(),
     name,
     durationMs: 15_000,
-    newId: randomUUID,
+    holder: randomUUID(),
     monotonicNow: () => performance.now(),
     ...deps,
   });
@@ -50,6 +50,15 @@ describe("a lease", () => {
     await first.release();
     expect(await second.hold()).toBe(true);
     expect(await first.hold()).toBe(false);
+  });
+
+  it("is back at once with the next process of the same holder", async () => {
+    const duty = freshDuty();
+    const [killed, next] = [candidate(duty, { holder: "api-1" }), candidate(duty, { holder: "api-1" })];
+    expect(await killed.hold()).toBe(true);
+    expect(await candidate(duty, { holder: "api-2" }).hold()).toBe(false);
+    expect(await next.hold()).toBe(true);
+    expect(await candidate(duty, { holder: "api-2" }).hold()).toBe(false);
   });
 
   it("goes over when its time is over, and its former holder sees that", async () => {

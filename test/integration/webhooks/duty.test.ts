@@ -28,7 +28,7 @@ const leaseOf = (name: string): LeaderLease =>
     storage: lab.storage,
     name,
     durationMs: 15_000,
-    newId: randomUUID,
+    holder: randomUUID(),
     monotonicNow: () => performance.now(),
   });
 const newsOf = (batch: Batch): PublishedEvent => batchCompletedEvent(batch, batch.completedAt!);

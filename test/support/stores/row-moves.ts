@@ -32,11 +32,11 @@ export const claimRow = (jobs: Store, jobId: string, claim: Partial<Claim> = {})
     };
   });
 
-export const endRow = (jobs: Store, jobId: string, to: TerminalState): Promise<void> =>
+export const endRow = (jobs: Store, jobId: string, to: TerminalState, message = "no"): Promise<void> =>
   move(jobs, jobId, to, ({ attempts }) => {
     const endedAt = new Date();
     if (to !== "failed") return { endedAt };
-    const failure = { code: "JobFailed", message: "no", attempt: attempts + 1, failedAt: endedAt, retryable: true };
+    const failure = { code: "JobFailed", message, attempt: attempts + 1, failedAt: endedAt, retryable: true };
     return { endedAt, attempts: attempts + 1, failure };
   });
 
@@ -49,7 +49,11 @@ export const retryRow = (jobs: Store, jobId: string, runAt?: Date): Promise<void
     runAt,
   }));
 
-export const claimAndEnd = async (jobs: Store, jobId: string, to: TerminalState): Promise<void> => {
+export const claimAndEnd = async (
+  jobs: Store,
+  jobId: string,
+  ...end: [to: TerminalState, message?: string]
+): Promise<void> => {
   await claimRow(jobs, jobId);
-  await endRow(jobs, jobId, to);
+  await endRow(jobs, jobId, ...end);
 };

@@ -26,20 +26,24 @@ export const jobsHref = (tenantName: string | undefined, filter: Partial<JobFilt
     tenant: tenantName,
     state: filter.states === undefined || filter.states.length === 0 ? undefined : filter.states.join(","),
     type: filter.jobType,
+    package: filter.jobProcessorPackageName,
     tag: filter.tag,
     batch: filter.batchId,
+    text: filter.text,
     since: filter.since,
     until: filter.until,
   });
 
 /** The options of `jobyard jobs` and `jobyard actions start` that choose the same jobs. Without the batch. */
 export function optionWords(tenantName: string | undefined, filter: JobFilter): readonly string[] {
-  const { states, jobType, tag, since, until } = filter;
+  const { states, jobType, jobProcessorPackageName, tag, text, since, until } = filter;
   const named = states.filter((state) => state !== "delayed");
   const options: readonly (readonly [flag: string, values: readonly (string | undefined)[]])[] = [
     ["--tenant", [tenantName]],
     ["--type", [jobType]],
+    ["--package", [jobProcessorPackageName]],
     ["--tag", [tag]],
+    ["--text", [text]],
     ["--since", [since]],
     ["--until", [until]],
     // Last: it takes all words that follow.

@@ -18,7 +18,7 @@ const [FIRST, LAST] = [Date.UTC(1970, 0, 1), Date.UTC(2060, 0, 1)];
 const [FROM, TO] = [FIRST - 400 * DAY_MS, LAST + 400 * DAY_MS];
 
 const SEED = 20_261_129;
-const QUERIES = breadth(60, 100);
+const QUERIES = breadth(60, 30);
 const STEP_MS = breadth(24, 12) * HOUR_MS;
 
 /** Two changes a week apart, half an hour, a day left out, an offset with seconds, and a share of all others. */

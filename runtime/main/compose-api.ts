@@ -144,7 +144,12 @@ export function composeShares({ services, pauseBoard, silentAfterMs, unreadable,
     windowOver: (outbox) => createRingWindow({ ...shared, outbox, onParked: () => duty?.wake(), now, log }),
     startRefill(given) {
       const refill = createRefill({ ...shared, ...given, unreadable });
-      return (duty = startRefillDuty({ refill, lease: lease("refill", REFILL_LEASE_MS, "harmless"), monotonicNow, log }));
+      return (duty = startRefillDuty({
+        refill,
+        lease: lease("refill", REFILL_LEASE_MS, "harmless"),
+        monotonicNow,
+        log,
+      }));
     },
   };
 }

@@ -13,7 +13,7 @@ import type { WebhookView } from "../../../runtime/client/index.ts";
 export const webhookHref = (tenantName: string, webhookName: string): string =>
   href(`/webhooks/${encodeURIComponent(webhookName)}`, { tenant: tenantName });
 
-export const EVENT_WORDS: Readonly<Record<WebhookEvent, string>> = {
+const EVENT_WORDS: Readonly<Record<WebhookEvent, string>> = {
   batchCompleted: "a closed batch is complete",
   jobsFailed: "jobs have failed for good",
   timerMissed: "a timer has missed ticks",

@@ -5,7 +5,7 @@
 import { basename, join } from "node:path";
 import { build, type BuildOptions } from "esbuild";
 import { RELEASES } from "../runtime/core/deployment/storage-layout.ts";
-import { buildWeb, hasWebSource } from "../web/build/build-web.ts";
+import { hasWebSource, webFiles } from "../web/build/build-web.ts";
 import { NODE_BUNDLE } from "../runtime/package/build/node-bundle.ts";
 
 export type Program = "api" | "worker";
@@ -28,7 +28,7 @@ export async function programFiles(): Promise<Record<Program, readonly ProgramFi
     bundle([main("api"), main("worker")], ".mjs", NODE_BUNDLE),
     bundle([{ in: "worker/process/host/main.ts", out: "host" }], ".cjs", COMMON_JS),
     // A fork can delete the dashboard.
-    hasWebSource() ? buildWeb() : [],
+    hasWebSource() ? webFiles() : [],
   ]);
   const named = (name: string): ProgramFile => {
     const found = [...programs, ...host].find(({ path }) => path === name);

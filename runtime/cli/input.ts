@@ -56,10 +56,13 @@ export function startIn({ delay, at }: StartOptions): { readonly runAt?: string;
   return delay === undefined ? {} : { delayMs: delay * 1_000 };
 }
 
-/** With a time zone, because a time without one differs between machines. Throws UsageError that names the option. */
-export function instantIn(option: string, text: string): string {
-  const hasZone = /^\d{4}-\d\d-\d\dT\d\d:\d\d.*(?:Z|[+-]\d\d:\d\d)$/i.test(text);
-  if (hasZone && !Number.isNaN(Date.parse(text))) return new Date(text).toISOString();
+/** With a time zone, because a time without one differs between machines. */
+export const isInstant = (text: string): boolean =>
+  /^\d{4}-\d\d-\d\dT\d\d:\d\d.*(?:Z|[+-]\d\d:\d\d)$/i.test(text) && !Number.isNaN(Date.parse(text));
+
+/** Throws UsageError that names the option. */
+function instantIn(option: string, text: string): string {
+  if (isInstant(text)) return new Date(text).toISOString();
   throw new UsageError(
     `${option} ${text}: expected an instant with a time zone, such as 2030-01-31T08:00:00Z or 2030-01-31T09:00:00+01:00.`,
   );

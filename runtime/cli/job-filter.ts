@@ -1,7 +1,7 @@
 /** The options that choose jobs of a tenant. */
 import type { JobFilterFields, JobState } from "../client/index.ts";
 import { UsageError } from "./exit-codes.ts";
-import { instantIn } from "./input.ts";
+import { sinceOf } from "./since.ts";
 
 export interface FilterOptions {
   readonly state?: readonly JobState[];
@@ -27,17 +27,8 @@ export function filterOf(
     jobProcessorPackageName,
     tag,
     text,
-    since: since === undefined ? undefined : timeIn("--since", since, now),
-    until: until === undefined ? undefined : timeIn("--until", until, now),
+    since: since === undefined ? undefined : sinceOf(since, now),
+    until: until === undefined ? undefined : sinceOf(until, now, "--until"),
     delayed,
   };
-}
-
-const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
-
-/** An instant, or a span before now: 45s, 30m, 2h, 7d. */
-function timeIn(option: string, text: string, now: Date): string {
-  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (count === undefined) return instantIn(option, text);
-  return new Date(now.getTime() - Number(count) * SECONDS[unit as keyof typeof SECONDS] * 1_000).toISOString();
 }

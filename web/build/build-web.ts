@@ -1,11 +1,11 @@
 /**
  * Builds the dashboard with Vite: static files with their hash in their name, and compressed forms beside them. The same
- * source gives the same files.
+ * source gives the same files, so they are built once and kept until a source changes.
  */
-import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { basename, extname, join } from "node:path";
+import { extname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 
@@ -27,8 +27,19 @@ const COMPRESSIBLE: ReadonlySet<string> = new Set([".html", ".js", ".css", ".svg
 /** Whether there is a source to build from: a fork can delete the dashboard, and the built package has no source. */
 export const hasWebSource = (): boolean => existsSync(join(WEB, "index.html"));
 
-/** Throws Vite's errors. */
-export async function buildWeb(): Promise<readonly WebFile[]> {
+/** The built pages. Throws Vite's errors. */
+export async function webFiles(): Promise<readonly WebFile[]> {
+  const folder = await keepWebBuilt();
+  const paths = await filesIn(folder);
+  return Promise.all(
+    paths.map(async (path) => ({
+      path: relative(folder, path).replaceAll("\\", "/"),
+      content: await readFile(path),
+    })),
+  );
+}
+
+async function buildWeb(): Promise<readonly WebFile[]> {
   // Loaded only to build. It is not part of any program that is deployed.
   const { build } = await import("vite");
   const { WEB_CONFIG } = await import("./web-config.ts");
@@ -67,7 +78,10 @@ async function compressed({ path, content }: WebFile): Promise<readonly WebFile[
   ];
 }
 
-/** The folder of the built pages. They are built once and kept until a source changes. Throws Vite's errors. */
+/** Others are removed when they are this old: another start may use them. */
+const KEPT_FOR_MS = 24 * 60 * 60_000;
+
+/** The folder of the built pages. Throws Vite's errors. */
 export async function keepWebBuilt(): Promise<string> {
   const folder = join(CACHE, await keyOfSources());
   if (existsSync(folder)) return folder;
@@ -78,13 +92,17 @@ export async function keepWebBuilt(): Promise<string> {
   await rename(half, folder).catch((error: unknown) => {
     if (!existsSync(folder)) throw error;
   });
-  const kept = basename(folder);
-  const others = (await readdir(CACHE)).filter((name) => name !== kept);
-  await Promise.all(others.map((name) => rm(join(CACHE, name), { recursive: true, force: true })));
+  await Promise.all((await readdir(CACHE)).map((name) => removeOld(join(CACHE, name))));
   return folder;
 }
 
-export async function writeWeb(files: readonly WebFile[], directory: string): Promise<void> {
+async function removeOld(folder: string): Promise<void> {
+  // Another start may have removed it.
+  const { mtimeMs } = await stat(folder).catch(() => ({ mtimeMs: Infinity }));
+  if (Date.now() - mtimeMs > KEPT_FOR_MS) await rm(folder, { recursive: true, force: true });
+}
+
+async function writeWeb(files: readonly WebFile[], directory: string): Promise<void> {
   await mkdir(join(directory, "assets"), { recursive: true });
   await Promise.all(files.map(({ path, content }) => writeFile(join(directory, path), content)));
 }
@@ -99,7 +117,7 @@ async function keyOfSources(): Promise<string> {
 }
 
 async function filesIn(path: string): Promise<readonly string[]> {
-  if (extname(path) !== "") return [path];
+  if ((await stat(path)).isFile()) return [path];
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.isFile())

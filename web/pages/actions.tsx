@@ -53,7 +53,7 @@ const COLUMNS: readonly Column<ActionView>[] = [
   ...(["matched", "done", "refused", "failed"] as const).map((id): Column<ActionView> => ({
     id,
     title: { matched: "Jobs", done: "Done", refused: "Refused", failed: "Failed" }[id],
-    width: "72px",
+    width: "84px",
     isNumber: true,
     ...(id !== "done" && { hide: id === "matched" ? ("small" as const) : ("medium" as const) }),
     cell: ({ counts, dryRun }) => (dryRun && id !== "matched" ? "" : numberText(counts[id])),

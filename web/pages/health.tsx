@@ -131,12 +131,9 @@ function Clock({ health: { clockAheadMs } }: { readonly health: Health }) {
   return (
     <div>
       {isOff ? (
-        <StateMark
-          state="failed"
-          word={`This browser's clock is ${durationText(Math.abs(clockAheadMs))} ${way} the API's`}
-        />
+        <StateMark state="failed" word={`Its clock is ${durationText(Math.abs(clockAheadMs))} ${way} the API's`} />
       ) : (
-        <StateMark state="succeeded" word="This browser's clock agrees with the API's" />
+        <StateMark state="succeeded" word="Its clock agrees with the API's" />
       )}
     </div>
   );

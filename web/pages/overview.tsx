@@ -10,6 +10,7 @@ import { Card, Panel } from "../components/panel.tsx";
 import { StateMark } from "../components/state-mark.tsx";
 import { Ago, Span } from "../components/times.tsx";
 import { clockText, counted, numberText, relativeText } from "../components/time-text.ts";
+import { groupFailures } from "../data/failure-groups.ts";
 import type { JobFilter } from "../data/found-jobs.ts";
 import {
   NAMED_MAX,
@@ -105,13 +106,13 @@ export function Page() {
         <Course course={data?.course} />
         <Panel title="Needs somebody">
           <div className="lines">
-            {groupsOf(failed ?? [])
+            {groupFailures(failed ?? [])
               .slice(0, LISTED_MAX)
-              .map(([message, jobs]) => (
-                <Link key={message} href={jobHref(jobs[0]?.jobId ?? "")}>
+              .map(({ key, latest, code, jobs }) => (
+                <Link key={key} href={jobHref(latest.jobId)}>
                   <StateMark state="failed" markOnly />
-                  <span className="x cut" title={message}>
-                    {message}
+                  <span className="x cut" title={latest.failure?.message}>
+                    {latest.failure?.message ?? code}
                   </span>
                   <span className="muted">{counted(jobs.length, "job")}</span>
                 </Link>
@@ -273,8 +274,3 @@ function slotsOf(workers: readonly WorkerView[] | undefined) {
 
 const isLate = ({ enabled, next }: TimerView, now: number): boolean =>
   enabled && next !== undefined && Date.parse(next) < now - LATE_AFTER_MS;
-
-const groupsOf = (failed: readonly JobView[]): readonly (readonly [string, readonly JobView[]])[] =>
-  [...Map.groupBy(failed, ({ failure }) => failure?.message ?? "Unknown failure")].sort(
-    ([, a], [, b]) => b.length - a.length,
-  );

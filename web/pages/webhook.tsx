@@ -30,7 +30,7 @@ const columnsOf = (webhook: WebhookView): readonly Column<WebhookDeliveryView>[]
   {
     id: "state",
     title: "State",
-    width: "116px",
+    width: "104px",
     cell: ({ state }) => <StateMark state={DELIVERY_STATES[state]} word={state} />,
   },
   {
@@ -66,7 +66,7 @@ const columnsOf = (webhook: WebhookView): readonly Column<WebhookDeliveryView>[]
     hide: "medium",
     cell: ({ nextTryAt }) => (nextTryAt === undefined ? null : <Ago at={nextTryAt} />),
   },
-  { id: "act", title: "Act", width: "104px", cell: (delivery) => <Resend webhook={webhook} delivery={delivery} /> },
+  { id: "act", title: "Act", width: "88px", cell: (delivery) => <Resend webhook={webhook} delivery={delivery} /> },
 ];
 
 interface ResendProps {

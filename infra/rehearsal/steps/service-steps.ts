@@ -71,6 +71,50 @@ export const api: Step<Rehearsal> = {
   },
 };
 
+/** A tenant of its own, so that no job of another step is meant. */
+const LEAVING = "leaving";
+const LEAVING_JOBS = 3;
+
+export const erasure: Step<Rehearsal> = {
+  name: "erasure",
+  title:
+    "A tenant's jobs are rescheduled, exported and canceled by an action; then all that is stored of it is erased.",
+  needs: ["packages"],
+  async run({ admin, client, workPackage }) {
+    await admin.management.createTenant(LEAVING);
+    await admin.management.putGrant(LEAVING, DEMO_APPLICATION.principalId, { access: "manage", name: "Rehearsal" });
+    await until("the grant is known", 60, () => client.management.publishPackage(LEAVING, WORK_PACKAGE, workPackage));
+    await client.management.putSetting(LEAVING, WORK_PACKAGE, "REHEARSAL", { value: "ready" });
+    const runAt = new Date(Date.now() + 3_600_000).toISOString();
+    const submit = (name: string) => submitWork({ client, tenantName: LEAVING }, name, 1, { runAt });
+    const jobIds = [await submit("first")];
+    while (jobIds.length < LEAVING_JOBS) jobIds.push(await submit("another"));
+
+    const moved = await client.management.rescheduleJob(jobIds[0] ?? "", { delayMs: 7_200_000 });
+    expect(moved.runAt !== undefined && moved.runAt > runAt, `The job may start at ${moved.runAt}.`);
+    const exported: string[] = [];
+    for await (const { jobId } of client.monitoring.exportJobs(LEAVING)) exported.push(jobId);
+    expect(
+      jobIds.every((jobId) => exported.includes(jobId)),
+      `Exported: ${exported.join(", ")}.`,
+    );
+    const { actionId } = await client.management.startAction(LEAVING, { kind: "cancel", filter: { state: "queued" } });
+    await until("the action has canceled the jobs", 60, async () => {
+      const { state, counts } = await client.monitoring.getAction(LEAVING, actionId);
+      return state === "done" && counts.done === LEAVING_JOBS;
+    });
+
+    await admin.management.eraseTenant(LEAVING, LEAVING);
+    const removed = await until("the tenant is erased", 120, async () => {
+      const { state, removed } = await admin.monitoring.getErasure(LEAVING);
+      return state === "done" && removed;
+    });
+    for (const thing of ["jobs", "packages"] as const) expect((removed[thing] ?? 0) > 0, `No ${thing} were removed.`);
+    for await (const { tenantName } of admin.monitoring.getTenants())
+      expect(tenantName !== LEAVING, "The tenant is still listed.");
+  },
+};
+
 export const events: Step<Rehearsal> = {
   name: "events",
   title: "The end of a job arrives through the front, in the SDK's event stream and in SignalR's client.",

@@ -15,11 +15,11 @@ import {
 } from "./machine-steps.ts";
 import { ATTACK_STEPS } from "./attack-steps.ts";
 import type { Rehearsal } from "./rehearsal.ts";
-import { api, destroy, events, packages, purge, roles, telemetry, tokens } from "./service-steps.ts";
+import { api, destroy, erasure, events, packages, purge, roles, telemetry, tokens } from "./service-steps.ts";
 import type { Step } from "./step.ts";
 
 const BEFORE_DESTROY: readonly Step<Rehearsal>[] = [
-  ...[roles, packages, api, events, purge, boot, sampleJobs, timers, telemetry, recovery],
+  ...[roles, packages, api, erasure, events, purge, boot, sampleJobs, timers, telemetry, recovery],
   ...[kill, release, rollback, hang, reboot, silence, ...ATTACK_STEPS, notice, scale, tokens],
 ];
 

@@ -15,26 +15,22 @@ import {
 } from "../../core/http/tenant-api.ts";
 import { pauseView, putWeightSchema } from "../../core/http/pause-api.ts";
 import { pageSchema, pageView } from "../../core/http/views.ts";
-import { quotaView } from "../../core/http/quota-api.ts";
 import type { QuotaStore } from "../../core/ports/quota-store.ts";
 import type { TenantGrant, TenantStore } from "../../core/ports/tenant-store.ts";
-import type { PauseBoard } from "../../lifecycle/pause-board.ts";
 import type { TimerRegistration } from "../../timers/register/registration.ts";
 import { assertNotErasing } from "../erase/begin-erasure.ts";
 import { type RemoveTenantDeps, removeBelongings } from "../erase/remove-tenant.ts";
 import { type Operation, operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
 import { isVisibleTo } from "./pause-routes.ts";
-import type { Clock } from "../../core/clock.ts";
+import { type ReadQuotaDeps, readQuotas } from "./quota-routes.ts";
 
-export interface AccessOperationDeps extends RemoveTenantDeps {
+export interface AccessOperationDeps extends RemoveTenantDeps, ReadQuotaDeps {
   /** How to sign in. */
   readonly authFacts: AuthFacts;
   readonly tenants: TenantStore;
   readonly timerRegistration: Pick<TimerRegistration, "removeTenant">;
   readonly quotas: Pick<QuotaStore, "get" | "remove">;
-  readonly pauseBoard: Pick<PauseBoard, "current">;
-  readonly now: Clock["now"];
 }
 
 export const accessOperations = (deps: AccessOperationDeps): readonly Operation[] => [
@@ -65,7 +61,7 @@ const getAuth = ({ authFacts }: AccessOperationDeps) =>
     handle: () => Promise.resolve({ status: 200 as const, body: authFacts }),
   });
 
-const getMe = ({ pauseBoard, quotas, now }: AccessOperationDeps) =>
+const getMe = (deps: AccessOperationDeps) =>
   operation({
     id: "getMe",
     method: "get",
@@ -77,7 +73,7 @@ const getMe = ({ pauseBoard, quotas, now }: AccessOperationDeps) =>
     errors: [],
     async handle({ caller }) {
       const { kind, principalId, roles = [], grants = [] } = caller.identity ?? {};
-      const pauses = pauseBoard.current().pauses.filter(isVisibleTo(caller)).map(pauseView);
+      const pauses = deps.pauseBoard.current().pauses.filter(isVisibleTo(caller)).map(pauseView);
       const body = {
         name: caller.name,
         ...(kind && { kind }),
@@ -88,10 +84,7 @@ const getMe = ({ pauseBoard, quotas, now }: AccessOperationDeps) =>
         ...(pauses.length > 0 && { pauses }),
       };
       const views = await Promise.all(
-        grants.slice(0, ME_QUOTAS_MAX).map(async ({ tenantName }) => {
-          const runningAtOnce = pauseBoard.current().runningLimitOf(tenantName);
-          return quotaView({ tenantName, quota: (await quotas.get(tenantName))?.value, runningAtOnce }, now());
-        }),
+        grants.slice(0, ME_QUOTAS_MAX).map(({ tenantName }) => readQuotas(tenantName, deps)),
       );
       const used = views.filter((view) => Object.keys(view).length > 1);
       return { status: 200, body: { ...body, ...(used.length > 0 && { quotas: used }) } };

@@ -1,7 +1,8 @@
 /** Operations on the quotas of a tenant: show, set. */
 import { NotFoundError, UnavailableError } from "../../core/errors.ts";
-import { putQuotasSchema, quotaView, quotaViewSchema } from "../../core/http/quota-api.ts";
+import { putQuotasSchema, quotaView, type QuotaView, quotaViewSchema } from "../../core/http/quota-api.ts";
 import { tenantParams } from "../../core/http/tenant-api.ts";
+import type { JobIndex } from "../../core/ports/job-index.ts";
 import type { PauseStore } from "../../core/ports/pause-store.ts";
 import type { QuotaStore, TenantQuota } from "../../core/ports/quota-store.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
@@ -10,7 +11,14 @@ import type { Clock } from "../../core/clock.ts";
 import { type Operation, operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
 
-export interface QuotaOperationDeps {
+export interface ReadQuotaDeps {
+  readonly quotas: Pick<QuotaStore, "get">;
+  readonly pauseBoard: Pick<PauseBoard, "current">;
+  readonly index: Pick<JobIndex, "read">;
+  readonly now: Clock["now"];
+}
+
+export interface QuotaOperationDeps extends ReadQuotaDeps {
   readonly quotas: Pick<QuotaStore, "get" | "put">;
   readonly tenants: Pick<TenantStore, "get">;
   /** Where workers find how many jobs may run at once. */
@@ -18,7 +26,6 @@ export interface QuotaOperationDeps {
   readonly pauseBoard: Pick<PauseBoard, "current" | "refresh">;
   /** What this instance knows of the tenant's quotas. */
   readonly forget: (tenantName: string) => void;
-  readonly now: Clock["now"];
 }
 
 const PATH = "/v1/tenants/{tenantName}/quotas";
@@ -27,7 +34,22 @@ const CHANGE_TRIES = 50;
 
 export const quotaOperations = (deps: QuotaOperationDeps): readonly Operation[] => [getQuotas(deps), putQuotas(deps)];
 
-const getQuotas = ({ quotas, pauseBoard, now }: QuotaOperationDeps) =>
+/** What a tenant may use, and has used. Throws UnavailableError. */
+export async function readQuotas(tenantName: string, deps: ReadQuotaDeps): Promise<QuotaView> {
+  const limit = deps.pauseBoard.current().runningLimitOf(tenantName);
+  const [stored, runningAtOnce] = await Promise.all([
+    deps.quotas.get(tenantName),
+    limit === undefined ? undefined : runningOf(tenantName, limit, deps),
+  ]);
+  return quotaView({ tenantName, quota: stored?.value, runningAtOnce }, deps.now());
+}
+
+/** One page of the index: no more than the limit run. */
+async function runningOf(tenantName: string, limit: number, { index }: Pick<ReadQuotaDeps, "index">) {
+  return { limit, used: (await index.read({ tenantName, state: "running" }, { limit })).length };
+}
+
+const getQuotas = (deps: QuotaOperationDeps) =>
   operation({
     id: "getQuotas",
     method: "get",
@@ -40,13 +62,11 @@ const getQuotas = ({ quotas, pauseBoard, now }: QuotaOperationDeps) =>
     errors: ["TenantNotFound"],
     async handle({ caller, params: { tenantName } }) {
       if (!caller.mayUse(tenantName)) throw noSuchTenant(tenantName);
-      const quota = (await quotas.get(tenantName))?.value;
-      const runningAtOnce = pauseBoard.current().runningLimitOf(tenantName);
-      return { status: 200, body: quotaView({ tenantName, quota, runningAtOnce }, now()) };
+      return { status: 200, body: await readQuotas(tenantName, deps) };
     },
   });
 
-const putQuotas = ({ quotas, tenants, pauses, pauseBoard, forget, now }: QuotaOperationDeps) =>
+const putQuotas = ({ quotas, tenants, pauses, pauseBoard, index, forget, now }: QuotaOperationDeps) =>
   operation({
     id: "putQuotas",
     method: "put",
@@ -76,7 +96,8 @@ const putQuotas = ({ quotas, tenants, pauses, pauseBoard, forget, now }: QuotaOp
           before: { jobsPerDay: before.jobsPerDay, storedBytes: before.storedBytes, runningAtOnce: runningBefore },
           after: { jobsPerDay, storedBytes, runningAtOnce },
         });
-        return { status: 200, body: quotaView({ tenantName, quota, runningAtOnce }, now()) };
+        const running = runningAtOnce === undefined ? undefined : await runningOf(tenantName, runningAtOnce, { index });
+        return { status: 200, body: quotaView({ tenantName, quota, runningAtOnce: running }, now()) };
       }
       throw new UnavailableError("StorageUnavailable", "The quotas changed during every attempt. Retry later.");
     },

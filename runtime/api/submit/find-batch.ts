@@ -78,6 +78,14 @@ export function createFindBatch(deps: FindBatchDeps): FindBatch {
     return reservations.reserveOne(fields.tenantName, wish);
   }
 
+  /** The first batch of the day that may be open, by tenant: what is closed stays so. */
+  const firstOpen = new Map<string, { readonly day: string; readonly number: number }>();
+
+  function firstOf(tenantName: string, day: string): number {
+    const first = firstOpen.get(tenantName);
+    return first?.day === day ? first.number : 0;
+  }
+
   return {
     async create(caller, body, idempotencyKey) {
       const fields = { ...body, tenantName: body.tenantName ?? onlyTenantOf(caller) };
@@ -100,7 +108,9 @@ export function createFindBatch(deps: FindBatchDeps): FindBatch {
       assertTenant(caller, tenantName);
       assertNotErasing(pauseBoard, tenantName);
       const today = now();
-      for (let number = 0; ; number++) {
+      const day = today.toISOString().slice(0, 10);
+      for (let number = firstOf(tenantName, day); ; number++) {
+        if (number > 0) firstOpen.set(tenantName, { day, number });
         const batchId = defaultBatchId(tenantName, today.getTime(), number);
         const existing = await batches.get(batchId);
         if (existing !== undefined) {
@@ -109,7 +119,6 @@ export function createFindBatch(deps: FindBatchDeps): FindBatch {
           // Closing or canceling earlier jobs must not refuse later ones.
           continue;
         }
-        const day = today.toISOString().slice(0, 10);
         const batchName = number === 0 ? `Jobs of ${day}` : `Jobs of ${day}, ${number + 1}`;
         const fields = { tenantName, batchName, large: true };
         assertPool(fields);

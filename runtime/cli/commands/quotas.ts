@@ -1,7 +1,6 @@
-/** `jobyard quotas`: shows or sets the quotas of a tenant. */
+/** `jobyard quotas`: shows the quotas of a tenant, or changes those that are named. */
 import type { QuotaView } from "../../client/index.ts";
 import { type RemoteOptions, connect, show, showBytes, showInstant } from "../command.ts";
-import { UsageError } from "../exit-codes.ts";
 import type { Surroundings } from "../terminal.ts";
 
 interface QuotasOptions extends RemoteOptions {
@@ -15,14 +14,14 @@ export async function quotas(options: QuotasOptions, around: Surroundings, tenan
   const { terminal, signal } = around;
   const { jobsPerDay, storedBytes, runningAtOnce, none } = options;
   const isSet = jobsPerDay !== undefined || storedBytes !== undefined || runningAtOnce !== undefined;
-  if (none === true && isSet) throw new UsageError("--none removes all quotas. Leave out the others.");
   const { monitoring, management } = await connect(options, around);
+  const current = await monitoring.getQuotas(tenantName, { signal });
   if (!isSet && none !== true) {
-    const view = await monitoring.getQuotas(tenantName, { signal });
-    show(terminal, options, view, () => describeQuotas(view));
+    show(terminal, options, current, () => describeQuotas(current));
     return;
   }
   const wanted = {
+    ...(none === true ? {} : limitsOf(current)),
     ...(jobsPerDay !== undefined && { jobsPerDay }),
     ...(storedBytes !== undefined && { storedBytes }),
     ...(runningAtOnce !== undefined && { runningAtOnce }),
@@ -31,11 +30,17 @@ export async function quotas(options: QuotasOptions, around: Surroundings, tenan
   show(terminal, options, view, () => describeQuotas(view));
 }
 
+const limitsOf = ({ jobsPerDay, storedBytes, runningAtOnce }: QuotaView) => ({
+  ...(jobsPerDay && { jobsPerDay: jobsPerDay.limit }),
+  ...(storedBytes && { storedBytes: storedBytes.limit }),
+  ...(runningAtOnce && { runningAtOnce: runningAtOnce.limit }),
+});
+
 export function describeQuotas({ tenantName, jobsPerDay, storedBytes, runningAtOnce }: QuotaView): string {
   if (jobsPerDay === undefined && storedBytes === undefined && runningAtOnce === undefined)
     return `${tenantName} has no quotas.`;
   const lines = [`Quotas of ${tenantName}`];
-  if (runningAtOnce !== undefined) lines.push(`  running at once  at most ${runningAtOnce.limit}`);
+  if (runningAtOnce !== undefined) lines.push(`  running at once  ${runningAtOnce.used} of ${runningAtOnce.limit}`);
   if (jobsPerDay !== undefined) {
     lines.push(
       `  jobs a day       ${jobsPerDay.used} of ${jobsPerDay.limit}, until ${showInstant(jobsPerDay.until)} UTC`,

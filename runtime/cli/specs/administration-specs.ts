@@ -125,7 +125,7 @@ export const ADMINISTRATION: readonly CommandSpec[] = [
   },
   {
     name: "quotas",
-    summary: "Show the quotas of a tenant and what it has used, or set them.",
+    summary: "Show the quotas of a tenant and what it has used, or set those that are named.",
     examples: [
       "quotas acme",
       "quotas acme --jobs-per-day 100000 --stored-bytes 5000000000 --running-at-once 20",
@@ -134,14 +134,14 @@ export const ADMINISTRATION: readonly CommandSpec[] = [
     arguments: [{ name: "<tenant>", text: "the tenant" }],
     options: [
       ...REMOTE,
-      { flags: "--jobs-per-day <count>", text: "jobs in a day (UTC); replaces all quotas", number: [0, QUOTA_MAX] },
-      { flags: "--stored-bytes <count>", text: "stored bytes; replaces all quotas", number: [0, QUOTA_MAX] },
+      { flags: "--jobs-per-day <count>", text: "jobs in a day (UTC)", number: [0, QUOTA_MAX] },
+      { flags: "--stored-bytes <count>", text: "stored bytes", number: [0, QUOTA_MAX] },
       {
         flags: "--running-at-once <count>",
-        text: "jobs that run at once; replaces all quotas",
+        text: "jobs that run at once",
         number: [1, CONCURRENCY_MAX],
       },
-      { flags: "--none", text: "remove all quotas" },
+      { flags: "--none", text: "remove all quotas that are not named" },
     ],
     load: async () => (await import("../commands/quotas.ts")).quotas,
   },

@@ -220,7 +220,7 @@ export const JOBS: readonly CommandSpec[] = [
     name: "reschedule",
     summary: "Change when a queued job may start: later, earlier or now.",
     examples: [
-      "reschedule <jobId> --at 2030-01-31T08:00:00Z",
+      "reschedule <jobId> --at 2027-01-31T08:00:00Z",
       "reschedule <jobId> --delay 3600",
       "reschedule <jobId> --delay 0    # now",
       "actions start reschedule --delayed --type Reports --delay 0 --yes",

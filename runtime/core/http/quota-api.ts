@@ -40,7 +40,9 @@ export const quotaViewSchema = z
         countedAt: z.iso.datetime().optional(),
       })
       .optional(),
-    runningAtOnce: z.object({ limit: z.int() }).optional(),
+    runningAtOnce: z
+      .object({ limit: z.int(), used: z.int().meta({ description: "Jobs that run, some seconds late." }) })
+      .optional(),
   })
   .meta({ id: "Quotas", description: "What a tenant may use, and has used." });
 
@@ -52,11 +54,11 @@ const DAY_MS = 24 * 60 * 60_000;
 export interface Quotas {
   readonly tenantName: string;
   readonly quota: TenantQuota | undefined;
-  readonly runningAtOnce: number | undefined;
+  readonly runningAtOnce: QuotaView["runningAtOnce"];
 }
 
 export function quotaView({ tenantName, quota, runningAtOnce }: Quotas, now: Date): QuotaView {
-  const running = runningAtOnce === undefined ? {} : { runningAtOnce: { limit: runningAtOnce } };
+  const running = runningAtOnce === undefined ? {} : { runningAtOnce };
   if (quota === undefined) return { tenantName, ...running };
   const { jobsPerDay, storedBytes, storedNow, storedAt } = quota;
   const until = new Date((Math.floor(now.getTime() / DAY_MS) + 1) * DAY_MS);

@@ -2,11 +2,11 @@
  * Builds the npm package `jobyard` for people without a clone: the command line, the modules for jobs, clients and tests, and
  * the programs of the local system. What can be bundled is. The packer, TypeScript and esbuild, is a dependency.
  */
-import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BuildOptions, build } from "esbuild";
 import { RELEASES } from "../../core/deployment/storage-layout.ts";
-import { buildWeb, hasWebSource, writeWeb } from "../../../web/build/build-web.ts";
+import { hasWebSource, keepWebBuilt } from "../../../web/build/build-web.ts";
 import { NODE_BUNDLE } from "./node-bundle.ts";
 import { writeDeclarations } from "./write-declarations.ts";
 
@@ -65,7 +65,7 @@ export async function buildJobyardPackage(
     buildJobModule(join(directory, LIB, "job.mjs")),
     buildPrograms(join(directory, LIB)),
     // Beside the programs, where the API looks for them. A fork can delete the dashboard.
-    hasWebSource() && buildWeb().then((files) => writeWeb(files, join(directory, LIB, RELEASES.webFolder))),
+    hasWebSource() && copyWeb(join(directory, LIB, RELEASES.webFolder)),
     ...["LICENSE"].map((file) => copyFile(join(ROOT, file), join(directory, file))),
     writeFile(join(directory, "README.md"), readmeOf(description.name)),
     writeFile(join(directory, "package.json"), `${JSON.stringify(description, null, 2)}\n`),
@@ -73,6 +73,8 @@ export async function buildJobyardPackage(
   await writeDeclarations(ROOT, Object.values(ENTRIES), join(directory, "types"));
   return { directory, name: description.name, version: description.version, client };
 }
+
+const copyWeb = async (directory: string): Promise<void> => cp(await keepWebBuilt(), directory, { recursive: true });
 
 /** The client as one file for Node and browsers. */
 export async function buildClient(outfile: string): Promise<ClientBundle> {

@@ -165,6 +165,9 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     expect(await held()).toEqual([]);
     expect((await dashboard.client.waitForJob(jobId)).state).toBe("succeeded");
 
+    await admin.management.putQuotas(TENANT, { runningAtOnce: 7 });
+    await ada.goto(`/access?tenant=${TENANT}&tab=limits`);
+    await page.getByText("0 of 7", { exact: true }).waitFor(WAIT);
     await page.getByRole("button", { name: "Set quotas" }).click();
     await dialog.getByLabel(/^Jobs in a day/).fill("10.5");
     await dialog
@@ -174,7 +177,9 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     await dialog.getByLabel(/^Jobs in a day/).fill("5000");
     await dialog.getByRole("button", { name: "Set", exact: true }).click();
     await page.getByText(/of 5,000$/).waitFor(WAIT);
-    expect(await admin.monitoring.getQuotas(TENANT)).toMatchObject({ jobsPerDay: { limit: 5_000 } });
+    expect(await admin.monitoring.getQuotas(TENANT)).toMatchObject({
+      ...{ jobsPerDay: { limit: 5_000 }, runningAtOnce: { limit: 7 } },
+    });
     await page.getByRole("button", { name: "Days of failed jobs" }).click();
     await dialog.getByLabel(/^Log, days/).fill("3");
     await dialog.getByText(`jobyard retention ${TENANT} --outcome failed --jobs 90 --logs 3 --files 90`).waitFor();

@@ -284,6 +284,15 @@ describe("the overview of a tenant", () => {
     expect(course.spanMs * OVERVIEW_SPANS).toBeCloseTo(OVERVIEW_HOURS * 3_600_000);
   });
 
+  it("says how many run of those that may run at once", async () => {
+    await api.put(`/v1/tenants/${tenant}`);
+    await api.put(`/v1/tenants/${tenant}/quotas`, { runningAtOnce: 2 });
+    const [one] = [await submit(), await submit()];
+    await api.index.write([move(one, "running")]);
+    const { body } = await api.get(`/v1/tenants/${tenant}/quotas`);
+    expect(body).toEqual({ tenantName: tenant, runningAtOnce: { limit: 2, used: 1 } });
+  });
+
   it("answers many callers with one count, and counts anew soon after", async () => {
     let reads = 0;
     const counting = createReadOverview({

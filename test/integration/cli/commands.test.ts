@@ -291,6 +291,21 @@ describe("one running job", () => {
   });
 });
 
+describe("quotas", () => {
+  it("change those that are named; --none removes the others", async () => {
+    const other = freshTenant();
+    await system.api.put(`/v1/tenants/${other}`);
+    const quotas = async (...args: readonly string[]): Promise<string> =>
+      (await jobyard(["quotas", other, ...args])).stdout.replaceAll(/, until .* UTC/g, "");
+    expect(await quotas()).toBe(`${other} has no quotas.\n`);
+    await quotas("--jobs-per-day", "10", "--stored-bytes", "2000");
+    const three = [`Quotas of ${other}`, "  running at once  0 of 3", "  jobs a day       0 of 10"];
+    expect((await quotas("--running-at-once", "3")).split("\n").slice(0, 3)).toEqual(three);
+    expect(await quotas("--none", "--jobs-per-day", "5")).toBe(`Quotas of ${other}\n  jobs a day       0 of 5\n`);
+    expect(await quotas("--none")).toBe(`${other} has no quotas.\n`);
+  });
+});
+
 describe("packages", () => {
   it("are listed, restored and deleted", async () => {
     const other = freshTenant();

@@ -5,7 +5,7 @@ import { sweepMemory } from "../../support/faults/memory-sweep.ts";
 import { TIMER_SCENARIOS } from "../../support/faults/timer-scenarios.ts";
 
 const wide: Breadth = {
-  occurrences: breadth(1, 4),
+  occurrences: breadth(1, 2),
   share: breadth(1 / 3, 1),
   sameAs: ({ scenario, fault }) => `${scenario.name} ${callOf(fault)}`,
   // What every job needs is struck in every-fault.test.ts.

@@ -84,7 +84,7 @@ describe("jobs with a limit", () => {
     const file = join(folder.path, "quota.txt");
     await system.api.put(`/v1/tenants/${tenant}`);
     const quotas = await system.api.put(`/v1/tenants/${tenant}/quotas`, { runningAtOnce: 2 });
-    expect([quotas.status, quotas.body]).toEqual([200, { tenantName: tenant, runningAtOnce: { limit: 2 } }]);
+    expect([quotas.status, quotas.body]).toEqual([200, { tenantName: tenant, runningAtOnce: { limit: 2, used: 0 } }]);
     const workers = await Promise.all([1, 2].map(() => system.startWorker({ slots: 4 })));
     const jobIds: string[] = [];
     for (let n = 0; n < 10; n++) {

@@ -64,7 +64,7 @@ export function Audit({ tenantName, refused }: AuditProps) {
     {
       id: "more",
       title: "More",
-      width: "84px",
+      width: "96px",
       isNumber: true,
       cell: (entry) => (
         <button type="button" className="btn quiet" onClick={() => setOpened(entry)}>

@@ -65,14 +65,14 @@ const COLUMNS: readonly Column<GrantView>[] = [
   {
     id: "id",
     title: "Object id",
-    width: "250px",
+    width: "220px",
     hide: "medium",
     cell: ({ principalId }) => <Id id={principalId} what="the object id" />,
   },
   {
     id: "granted",
     title: "Granted",
-    width: "210px",
+    width: "180px",
     hide: "medium",
     cell: ({ grantedAt, grantedBy }) => (
       <>
@@ -83,7 +83,7 @@ const COLUMNS: readonly Column<GrantView>[] = [
   {
     id: "act",
     title: "Actions",
-    width: "160px",
+    width: "196px",
     isNumber: true,
     cell: (grant) => (
       <>

@@ -9,7 +9,7 @@ import { Panel } from "../../components/panel.tsx";
 import { Ago } from "../../components/times.tsx";
 import { bytesText, numberText } from "../../components/time-text.ts";
 import { useLimitActions, useQuotas } from "../../data/limits.ts";
-import { QUOTA_MAX } from "../../../runtime/core/limits.ts";
+import { CONCURRENCY_MAX, QUOTA_MAX } from "../../../runtime/core/limits.ts";
 import type { QuotaView } from "../../../runtime/client/index.ts";
 import { numberProblem } from "./number-problem.ts";
 
@@ -39,9 +39,9 @@ export function Quotas({ tenantName, refused }: QuotasProps) {
   );
 }
 
-function Use({ of: { jobsPerDay, storedBytes } }: { readonly of: QuotaView }) {
-  if (jobsPerDay === undefined && storedBytes === undefined)
-    return <p className="muted">There are none: the tenant may submit and store any amount.</p>;
+function Use({ of: { jobsPerDay, storedBytes, runningAtOnce } }: { readonly of: QuotaView }) {
+  if (jobsPerDay === undefined && storedBytes === undefined && runningAtOnce === undefined)
+    return <p className="muted">There are none: the tenant may submit, run and store any amount.</p>;
   return (
     <div className="lines">
       {jobsPerDay === undefined ? null : (
@@ -51,6 +51,15 @@ function Use({ of: { jobsPerDay, storedBytes } }: { readonly of: QuotaView }) {
           text={`${numberText(jobsPerDay.used)} of ${numberText(jobsPerDay.limit)}`}
         >
           ends <Ago at={jobsPerDay.until} />
+        </Used>
+      )}
+      {runningAtOnce === undefined ? null : (
+        <Used
+          title="Running at once"
+          part={runningAtOnce.used / runningAtOnce.limit}
+          text={`${numberText(runningAtOnce.used)} of ${numberText(runningAtOnce.limit)}`}
+        >
+          others wait
         </Used>
       )}
       {storedBytes === undefined ? null : (
@@ -91,11 +100,16 @@ const Used = ({ title, part, text, children }: UsedProps) => (
 function SetQuotas({ tenantName, quotas, refused }: QuotasProps & { readonly quotas: QuotaView }) {
   const [jobs, setJobs] = useState("");
   const [bytes, setBytes] = useState("");
+  const [running, setRunning] = useState("");
   const { quotas: set } = useLimitActions(tenantName);
-  const problems = { jobs: problemOf(jobs), bytes: problemOf(bytes) };
+  const problems = {
+    ...{ jobs: problemOf(jobs), bytes: problemOf(bytes) },
+    running: running === "" ? undefined : numberProblem(running, 1, CONCURRENCY_MAX),
+  };
   const options = [
     ...(jobs === "" ? [] : [`--jobs-per-day ${jobs}`]),
     ...(bytes === "" ? [] : [`--stored-bytes ${bytes}`]),
+    ...(running === "" ? [] : [`--running-at-once ${running}`]),
   ];
   return (
     <DialogButton
@@ -103,16 +117,18 @@ function SetQuotas({ tenantName, quotas, refused }: QuotasProps & { readonly quo
       title={`Quotas of ${tenantName}`}
       verb="Set"
       refused={refused}
-      problem={problems.jobs ?? problems.bytes}
+      problem={problems.jobs ?? problems.bytes ?? problems.running}
       onOpen={() => {
         setJobs(String(quotas.jobsPerDay?.limit ?? ""));
         setBytes(String(quotas.storedBytes?.limit ?? ""));
+        setRunning(String(quotas.runningAtOnce?.limit ?? ""));
       }}
-      cli={`jobyard quotas ${shellWord(tenantName)} ${options.length === 0 ? "--none" : options.join(" ")}`}
+      cli={`jobyard quotas ${shellWord(tenantName)} ${["--none", ...options].join(" ")}`}
       action={async () => {
         await set.mutateAsync({
           ...(jobs !== "" && { jobsPerDay: Number(jobs) }),
           ...(bytes !== "" && { storedBytes: Number(bytes) }),
+          ...(running !== "" && { runningAtOnce: Number(running) }),
         });
         return `The quotas of ${tenantName} are set.`;
       }}
@@ -130,7 +146,16 @@ function SetQuotas({ tenantName, quotas, refused }: QuotasProps & { readonly quo
         problem={problems.bytes}
         about={problems.bytes === undefined && bytes !== "" ? bytesText(Number(bytes)) : ""}
       />
-      <p className="muted">Over a quota, a submit is refused. It takes effect on every instance within 10 seconds.</p>
+      <TextField
+        label="Jobs that run at once; empty: any number"
+        value={running}
+        onChange={setRunning}
+        problem={problems.running}
+      />
+      <p className="muted">
+        Over the first two, a submit is refused. Jobs over the last one wait. It takes effect on every instance within
+        10 seconds.
+      </p>
     </DialogButton>
   );
 }

@@ -27,6 +27,9 @@ export interface Change {
 export const AUDIT_OUTCOMES = ["done", "refused", "failed"] as const;
 export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
 
+/** Of entries about what the sweeper has repaired: no caller asked for it. They belong to no tenant. */
+export const SWEEP_OPERATION = "sweep";
+
 export const ACTOR_KINDS = ["user", "application"] as const;
 
 export interface AuditEntry {
@@ -35,14 +38,14 @@ export interface AuditEntry {
   readonly at: Date;
   /** Tells entries of the same moment apart. */
   readonly entryId: string;
-  /** The operation's id, such as `putGrant`. */
+  /** The operation's id, such as `putGrant`; or SWEEP_OPERATION. */
   readonly operation: string;
   readonly outcome: AuditOutcome;
   /** The code of the error; undefined when it was done. */
   readonly code: string | undefined;
   /** The caller's name, for people. */
   readonly actor: string;
-  /** The caller's object id in the directory. Undefined: the API runs without authentication. */
+  /** The caller's object id in the directory. Undefined: the service itself, or the API runs without authentication. */
   readonly actorId: string | undefined;
   readonly actorKind: (typeof ACTOR_KINDS)[number] | undefined;
   /** The caller's address. */

@@ -43,6 +43,7 @@ import { createBehindFront, createWake } from "../lifecycle/limits/wake-line.ts"
 import { createLineSweep } from "../sweeper/sweep-lines.ts";
 import { createUniqueKeySweep } from "../sweeper/sweep-unique-keys.ts";
 import { createStoredBytesSweep } from "../sweeper/sweep-stored-bytes.ts";
+import { createNoteRepairs } from "../sweeper/note-repairs.ts";
 import { SWEEPER_LEASE_MS, startSweeper } from "../sweeper/sweeper.ts";
 import { startScheduler } from "../timers/schedule/scheduler.ts";
 import { composeAuth, composeReadiness, composeShares, composeTimers, composeWebhooks } from "./compose-api.ts";
@@ -206,6 +207,9 @@ async function start(exits: Exits): Promise<Service> {
       log,
     }),
     reconcileTimers: (isLeader) => timers.reconcile.run(isLeader),
+    noteRepairs: createNoteRepairs({
+      ...{ audit: stores.audit, instance: settings.instanceId, newEntryId: randomUUID, now: clock.trustedNow, log },
+    }),
     lease: lease("sweeper", SWEEPER_LEASE_MS, "harmless"),
     lockMs,
     marginMs: lockMarginMs(lockMs),

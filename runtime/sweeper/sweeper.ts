@@ -15,6 +15,7 @@ import type { AuditSweep } from "./sweep-audit.ts";
 import { type EndedBatches, type SweepBatchesDeps, sweepBatches } from "./sweep-batches.ts";
 import { createIndexRepair } from "./repair-index.ts";
 import type { ForgetSweep } from "./forget/forget-sweep.ts";
+import type { NoteRepairs } from "./note-repairs.ts";
 import type { LineSweep } from "./sweep-lines.ts";
 import type { UniqueKeySweep } from "./sweep-unique-keys.ts";
 import { createQueueAges } from "./queue-ages.ts";
@@ -40,6 +41,8 @@ export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly announceOthers?: (() => Promise<void>) | undefined;
   /** Counts what tenants have stored. Default: nothing. */
   readonly countStored?: (() => Promise<void>) | undefined;
+  /** Records what a round has repaired. Default: only the log has it. */
+  readonly noteRepairs?: NoteRepairs | undefined;
   /** The worker pools there are. */
   readonly pools: readonly string[];
   readonly metrics: QueueMetrics;
@@ -128,7 +131,9 @@ function createSweeper(deps: SweeperDeps): Sweeper {
     await forget?.sweep();
     if (current % AGES_EVERY === 0) gauges.showAges(await queueAges.look(new Set([...deps.pools, ...shown.keys()])));
     if (bellsSent + handedBack + canceled + deadLettersRemoved > 0) {
-      deps.log.warn({ bellsSent, handedBack, canceled, deadLettersRemoved }, "sweep repaired");
+      const repairs = { bellsSent, handedBack, canceled, deadLettersRemoved };
+      deps.log.warn(repairs, "sweep repaired");
+      await deps.noteRepairs?.(repairs);
     }
     return true;
   }

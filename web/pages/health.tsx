@@ -1,4 +1,5 @@
 /** Whether each part works: what the API cannot reach, versions, clocks, workers that are silent. */
+import { href } from "../components/address.ts";
 import { CliLine } from "../components/copy.tsx";
 import { ErrorNote } from "../components/error-note.tsx";
 import { Ghost } from "../components/ghost.tsx";
@@ -8,9 +9,11 @@ import { StateMark } from "../components/state-mark.tsx";
 import { Ago } from "../components/times.tsx";
 import { counted, durationText } from "../components/time-text.ts";
 import { HEALTH_EVERY_MS, useHealth, type Health } from "../data/health.ts";
+import { useAudit } from "../data/access.ts";
 import { useLiveState, type LiveState } from "../data/live.ts";
 import { useWorkers } from "../data/overview.ts";
 import { useAccess } from "../data/session.ts";
+import { SWEEP_OPERATION } from "../../runtime/core/audit.ts";
 import type { WorkerView } from "../../runtime/client/index.ts";
 
 /** A browser's clock that is further off makes "3 s ago" wrong. */
@@ -59,6 +62,9 @@ export function Page() {
             ) : (
               <ErrorNote error={workers.error} what="The workers cannot be shown." />
             )}
+          </Panel>
+          <Panel title="Repairs" more={{ href: href("/access", REPAIRS), title: "All of them" }}>
+            {allowed ? <Repairs /> : <p className="muted">{reason}</p>}
           </Panel>
           <Panel title="In a terminal">
             <div className="stack">
@@ -122,6 +128,44 @@ function Parts({ health: { body, askedAt, tookMs } }: { readonly health: Health 
       </p>
     </>
   );
+}
+
+const REPAIRS = { tab: "system", operation: SWEEP_OPERATION };
+const REPAIRS_SHOWN = 3;
+
+/** What the sweeper had to put right: normally nothing. */
+function Repairs() {
+  const { items, error } = useAudit(undefined, { actor: undefined, operation: SWEEP_OPERATION }, true);
+  if (error !== null) return <ErrorNote error={error} what="The repairs cannot be shown." />;
+  if (items === undefined) return <Ghost width={20} />;
+  if (items.length === 0) return <p className="muted">The sweeper has not had to repair anything in the kept audit.</p>;
+  return (
+    <div className="lines">
+      {items.slice(0, REPAIRS_SHOWN).map(({ at, requestId, after = {} }) => (
+        <div key={requestId}>
+          <span className="x">{repairText(after)}</span>
+          <span className="muted">
+            <Ago at={at} />
+          </span>
+        </div>
+      ))}
+    </div>
+  );
+}
+
+const REPAIR_TEXTS: Readonly<Record<string, (count: number) => string>> = {
+  bellsSent: (count) => `${counted(count, "lost bell")} sent again`,
+  handedBack: (count) => `${counted(count, "job")} of dead workers handed back`,
+  canceled: (count) => `${counted(count, "job")} canceled`,
+  deadLettersRemoved: (count) => `${counted(count, "dead letter")} removed`,
+};
+
+function repairText(after: Readonly<Record<string, unknown>>): string {
+  const parts = Object.entries(REPAIR_TEXTS).flatMap(([name, text]) => {
+    const count = Number(after[name] ?? 0);
+    return count > 0 ? [text(count)] : [];
+  });
+  return parts.join(", ");
 }
 
 function Clock({ health: { clockAheadMs } }: { readonly health: Health }) {

@@ -30,6 +30,8 @@ const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-s
 const page = await browser.newPage({ viewport: SIZE, deviceScaleFactor: 1, colorScheme: "light" });
 await page.goto(link);
 await page.getByRole("status", { name: "Updates: live" }).waitFor();
+// The index follows the job a moment later.
+await page.getByText("The ledger has no entries in 1999.").waitFor({ timeout: 90_000 });
 await mkdir(IMAGES, { recursive: true });
 for (const [name, path, seen] of [
   ["overview", "/", "Overview"],

@@ -1,8 +1,11 @@
+import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { SWEEP_OPERATION } from "../../../runtime/core/audit.ts";
 import type { JobQueue } from "../../../runtime/core/ports/job-queue.ts";
 import { createServiceClock } from "../../../runtime/core/service-clock.ts";
 import { sleep } from "../../../runtime/core/sleep.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
+import { createNoteRepairs } from "../../../runtime/sweeper/note-repairs.ts";
 import { startSweeper, type SweeperDeps } from "../../../runtime/sweeper/sweeper.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { inVirtualTime } from "../../support/faults/virtual-time.ts";
@@ -37,19 +40,26 @@ it("a sweeper with a wrong clock does not ask for the lease, so another one can 
   await stop();
 });
 
-it("a job whose bell was never sent gets one within 90 s, also in a batch that had no open job before", async () => {
+it("a job whose bell was never sent gets one within 90 s, also in a batch that had no open job before, and the audit says so", async () => {
   vi.useRealTimers();
   const ROUND_MS = 30_000;
   const offsetsMs = Array.from({ length: 12 }, (_, n) => 5_000 * n + 1);
   const { value: waitsMs } = await inVirtualTime(() =>
     Promise.all(
       offsetsMs.map(async (offsetMs) => {
-        const { jobs, batches, keys, workers } = createMemoryStores();
+        const { jobs, batches, keys, workers, audit } = createMemoryStores();
         const now = (): Date => new Date();
+        const noteRepairs = createNoteRepairs({
+          audit,
+          instance: "api-1",
+          newEntryId: randomUUID,
+          now,
+          log: silentLog,
+        });
         const batch = await batches.create(batchOf({ createdAt: now() }));
         const rung = Promise.withResolvers<number>();
         const stop = startSweeper({
-          ...{ jobs, batches, keys, workers, now },
+          ...{ jobs, batches, keys, workers, now, noteRepairs },
           queue: {
             peek: () => Promise.resolve([]),
             send: () => {
@@ -74,9 +84,25 @@ it("a job whose bell was never sent gets one within 90 s, also in a batch that h
         await jobs.insert(jobOf({ submittedAt: insertedAt }, batch));
         const waitedMs = (await rung.promise) - insertedAt.getTime();
         await stop();
+        const filter = { operation: SWEEP_OPERATION };
+        const { items } = await audit.list(undefined, filter, { pageSize: 9, continuationToken: undefined });
+        expect(items.map(({ actor, after }) => ({ actor, after }))).toEqual([
+          {
+            actor: "sweeper of api-1",
+            after: { bellsSent: 1, handedBack: 0, canceled: 0, deadLettersRemoved: 0 },
+          },
+        ]);
         return waitedMs;
       }),
     ),
   );
   expect(Math.max(...waitsMs)).toBeLessThanOrEqual(90_000);
+});
+
+it("repairs that the audit does not take are in the log, and end no round", async () => {
+  const log = recordingLog();
+  const audit = { add: () => Promise.reject(new Error("away")) };
+  const note = createNoteRepairs({ audit, instance: "api-1", newEntryId: randomUUID, now: () => new Date(), log });
+  await note({ bellsSent: 1, handedBack: 0, canceled: 0, deadLettersRemoved: 0 });
+  expect(log.messages()).toEqual(["repairs of the sweeper could not be recorded in the audit"]);
 });

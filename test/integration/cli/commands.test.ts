@@ -99,9 +99,7 @@ describe("many jobs", () => {
     expect(failed.items).toMatchObject([{ jobType: "Fail", failure: { message: "no good" } }]);
     const { jobId } = failed.items[0]!;
     expect((await jobyard(["jobs", jobId])).stdout).toMatch(/failure +JobFailed: no good/);
-    await eventually(async () =>
-      expect((await jobyard(["dead-letters", "--tenant", tenant])).stdout).toContain(jobId),
-    );
+    await eventually(async () => expect((await jobyard(["dead-letters", "--tenant", tenant])).stdout).toContain(jobId));
     expect((await jobyard(["requeue", jobId, "acme.x.00.y"])).stderr).toContain("JobNotFound");
     await system.until(jobId);
     expect((await jobyard(["requeue", batchId, "--json"])).json<object>()).toEqual({ requeued: 1 });

@@ -30,7 +30,10 @@ export const auditEntrySchema = z
     }),
     code: z.string().optional().meta({ description: "Of the error." }),
     actor: z.string().meta({ description: "Name of the caller." }),
-    actorId: z.string().optional().meta({ description: "Object id of the caller. Absent without authentication, and of the service itself." }),
+    actorId: z
+      .string()
+      .optional()
+      .meta({ description: "Object id of the caller. Absent without authentication, and of the service itself." }),
     actorKind: z.enum(ACTOR_KINDS).optional(),
     from: z.string().optional().meta({ description: "Address of the caller." }),
     requestId: z.string().meta({ description: "Finds the request in the log." }),

@@ -138,7 +138,7 @@ function Repairs() {
   const { items, error } = useAudit(undefined, { actor: undefined, operation: SWEEP_OPERATION }, true);
   if (error !== null) return <ErrorNote error={error} what="The repairs cannot be shown." />;
   if (items === undefined) return <Ghost width={20} />;
-  if (items.length === 0) return <p className="muted">The sweeper has not had to repair anything in the kept audit.</p>;
+  if (items.length === 0) return <p className="muted">Nothing: the sweeper had nothing to put right.</p>;
   return (
     <div className="lines">
       {items.slice(0, REPAIRS_SHOWN).map(({ at, requestId, after = {} }) => (

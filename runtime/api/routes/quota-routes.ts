@@ -44,7 +44,7 @@ export async function readQuotas(tenantName: string, deps: ReadQuotaDeps): Promi
   return quotaView({ tenantName, quota: stored?.value, runningAtOnce }, deps.now());
 }
 
-/** One page of the index: no more than the limit run. */
+/** One page of the index. Jobs that ran before the tenant had the quota can be more: then it is shown as full. */
 async function runningOf(tenantName: string, limit: number, { index }: Pick<ReadQuotaDeps, "index">) {
   return { limit, used: (await index.read({ tenantName, state: "running" }, { limit })).length };
 }

@@ -105,4 +105,5 @@ export type {
   WebhookView,
   WebhookWithSecret,
 } from "../core/http/webhook-api.ts";
+export type { ProgramView, SystemView } from "../core/http/system-api.ts";
 export type { WorkerView } from "../core/http/worker-api.ts";

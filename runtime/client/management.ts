@@ -16,6 +16,7 @@ import type {
   WebhookView,
   WebhookWithSecret,
 } from "../core/http/webhook-api.ts";
+import type { ProgramView } from "../core/http/system-api.ts";
 import type { WorkerView } from "../core/http/worker-api.ts";
 import type { Monitoring } from "./monitoring.ts";
 import { newKey } from "./with-retries.ts";
@@ -93,6 +94,8 @@ export interface Management {
   removeDeadLetter(queue: string, sequenceNumber: string, options?: CallOptions): Promise<void>;
   /** Drains a worker: it ends its jobs and stops. */
   drainWorker(pool: string, workerId: string, options?: CallOptions): Promise<WorkerView>;
+  /** Stops a program of `npm start` and starts it again. Resolves to the program as it was before. */
+  restartProgram(programName: string, options?: CallOptions): Promise<ProgramView>;
   /** Has no effect if it exists. */
   createTenant(tenantName: string, options?: CallOptions): Promise<TenantView>;
   deleteTenant(tenantName: string, options?: CallOptions): Promise<void>;
@@ -234,6 +237,7 @@ export function createManagement(transport: Transport, monitoring: Pick<Monitori
     removeDeadLetter: (queue, sequenceNumber, options = {}) =>
       remove(path`/v1/dead-letters/${queue}/${sequenceNumber}`, options, "DeadLetterNotFound"),
     drainWorker: (pool, workerId, options) => post(path`/v1/workers/${pool}/${workerId}/drain`, options),
+    restartProgram: (programName, options) => post(path`/v1/system/programs/${programName}/restart`, options),
     createTenant: (tenantName, { signal } = {}) =>
       transport.json({ method: "PUT", path: path`/v1/tenants/${tenantName}`, signal }),
     putWeight: (tenantName, weight, { signal } = {}) =>

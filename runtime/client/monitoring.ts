@@ -12,6 +12,7 @@ import type { JobFilterFields } from "../core/http/requests.ts";
 import type { GrantView, MeView, TenantView } from "../core/http/tenant-api.ts";
 import type { ArtifactView, BatchView, DeadLetterView, JobView } from "../core/http/views.ts";
 import type { WebhookDeliveryView, WebhookView } from "../core/http/webhook-api.ts";
+import type { SystemView } from "../core/http/system-api.ts";
 import type { WorkerView } from "../core/http/worker-api.ts";
 import type { JobState } from "../core/job/states.ts";
 import { type ExportLinesOptions, type ExportOptions, exportLines } from "./export.ts";
@@ -99,6 +100,10 @@ export interface Monitoring {
   getDeadLetters(options?: ListDeadLettersOptions): Listing<DeadLetterView>;
   getWorkers(options?: CallOptions & { readonly pool?: string | undefined }): Promise<readonly WorkerView[]>;
   getWorker(pool: string, workerId: string, options?: CallOptions): Promise<WorkerView>;
+  /** For administrators: when the sweeper last looked, and the programs of `npm start`. */
+  getSystem(options?: CallOptions): Promise<SystemView>;
+  /** The end of what a program of `npm start` has printed, at most 64 KiB. */
+  getConsole(programName: string, options?: CallOptions): Promise<string>;
   /** The caller and its access. */
   getMe(options?: CallOptions): Promise<MeView>;
   getTenants(options?: PageOptions): Listing<TenantView>;
@@ -195,6 +200,11 @@ export function createMonitoring(transport: Transport): Monitoring {
       ).items;
     },
     getWorker: (pool, workerId, options) => get(path`/v1/workers/${pool}/${workerId}`, options),
+    getSystem: (options) => get("/v1/system", options),
+    async getConsole(programName, options) {
+      const { stream } = await openFile(path`/v1/system/programs/${programName}/console`, options);
+      return new Response(stream).text();
+    },
     getMe: (options) => get("/v1/me", options),
     getTenants: (options = {}) => listing(transport, "/v1/tenants", {}, options),
     getQuotas: (tenantName, options) => get(path`/v1/tenants/${tenantName}/quotas`, options),

@@ -29,6 +29,7 @@ export const NOT_FOUND_CODES = [
   "TenantNotFound",
   "GrantNotFound",
   "WorkerNotFound",
+  "ProgramNotFound",
   "PackageNotFound",
   "PackageVersionNotFound",
   "WebhookNotFound",

@@ -1,7 +1,8 @@
 /**
  * Starts the local stack's processes, restarts those that die, and stops them in order. Each process has its own
  * process group, so that Ctrl-C in a terminal reaches only the supervisor, and an IPC channel, so that it ends with its
- * supervisor in any case. Over the channel, each process also receives the list of processes that must end before it.
+ * supervisor in any case. Over the channel, each process also receives the list of processes that must end before it, and
+ * how all of them are. Any of them can ask for a restart of one: it stops as at `stop()`, and starts again at once.
  *
  * | state of a program | meaning                              | leaves by                                     |
  * |--------------------|--------------------------------------|-----------------------------------------------|
@@ -15,6 +16,7 @@ import { openSync, closeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { OrphanOrders } from "../platform/orphan-orders.ts";
+import { isRestartMessage, type ProgramsMessage, type SupervisedProgram } from "../platform/supervised-programs.ts";
 
 export interface Program {
   /** Shown to people. Also the name of the log file. */
@@ -32,6 +34,12 @@ export interface SupervisorDeps {
   readonly logDirectory: string;
   /** Called at every unplanned end. */
   readonly onRestart: (name: string, how: string) => void;
+}
+
+/** A program as it is now, with the process that runs it. */
+interface Running {
+  readonly program: Program;
+  readonly child: ChildProcess;
 }
 
 export interface Supervisor {
@@ -53,9 +61,11 @@ const HEALTHY_AFTER_MS = 10_000;
 const LAST_WORDS_MAX_LENGTH = 2_000;
 
 export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): Supervisor {
-  const running = new Map<string, { program: Program; child: ChildProcess }>();
+  const running = new Map<string, Running>();
   const restarts = new Map<string, NodeJS.Timeout>();
   const stopped = new Set<string>();
+  const asked = new Set<string>();
+  const reports = new Map<string, SupervisedProgram>();
 
   function launch(program: Program): ChildProcess {
     const log = openSync(logFile(program), "a");
@@ -68,8 +78,37 @@ export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): S
     });
     closeSync(log);
     running.set(program.name, { program, child });
+    child.on("message", (message) => {
+      if (isReady(message)) report(program, { state: "running" });
+      else if (isRestartMessage(message)) restart(message.name);
+    });
+    report(program, { state: "starting", startedAt: new Date().toISOString() });
     giveOrders();
     return child;
+  }
+
+  function report(program: Program, change: Partial<SupervisedProgram>): void {
+    const { name } = program;
+    const now = new Date().toISOString();
+    const known = reports.get(name) ?? {
+      name,
+      state: "starting",
+      startedAt: now,
+      restartCount: 0,
+      logFile: logFile(program),
+    };
+    reports.set(name, { ...known, ...change });
+    const message: ProgramsMessage = { type: "programs", programs: [...reports.values()] };
+    for (const { child } of running.values()) tell(child, message);
+  }
+
+  /** Does nothing for one that waits for its restart, or is asked already. */
+  function restart(name: string): void {
+    const entry = running.get(name);
+    if (entry === undefined || stopped.has(name) || asked.has(name)) return;
+    asked.add(name);
+    report(entry.program, { state: "restarting" });
+    void endGently(entry);
   }
 
   /** Sent to all programs, because a restarted program has another process id. */
@@ -77,8 +116,7 @@ export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): S
     for (const { program, child } of running.values()) {
       const stopAfter = program.stopsAfter.flatMap((name) => running.get(name)?.child.pid ?? []);
       const orders: OrphanOrders = { type: "orphan-orders", stopAfter, graceMs: program.stopGraceMs };
-      // Sending fails only for a program that has just ended.
-      if (child.connected) child.send(orders, () => undefined);
+      tell(child, orders);
     }
   }
 
@@ -103,9 +141,11 @@ export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): S
     child.once("exit", (code, signal) => {
       if (running.get(program.name)?.child === child) running.delete(program.name);
       if (stopped.has(program.name)) return;
+      const wasAsked = asked.delete(program.name);
       const healthy = performance.now() - startedAt > HEALTHY_AFTER_MS;
-      const waitMs = healthy ? RESTART_FIRST_MS : delayMs;
-      onRestart(program.name, signal ?? `exit code ${code ?? "unknown"}`);
+      const waitMs = healthy || wasAsked ? RESTART_FIRST_MS : delayMs;
+      report(program, { state: "restarting", restartCount: (reports.get(program.name)?.restartCount ?? 0) + 1 });
+      onRestart(program.name, wasAsked ? "a restart was asked for" : (signal ?? `exit code ${code ?? "unknown"}`));
       const timer = setTimeout(() => {
         restarts.delete(program.name);
         keepAlive(program, launch(program), Math.min(waitMs * 2, RESTART_LONGEST_MS));
@@ -119,12 +159,7 @@ export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): S
     clearTimeout(restarts.get(name));
     const entry = running.get(name);
     if (entry === undefined || entry.child.exitCode !== null || entry.child.signalCode !== null) return;
-    const { child, program } = entry;
-    const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-    const timer = setTimeout(() => child.kill("SIGKILL"), program.stopGraceMs);
-    child.kill("SIGTERM");
-    await exited;
-    clearTimeout(timer);
+    await endGently(entry);
   }
 
   return {
@@ -142,6 +177,23 @@ export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): S
     },
   };
 }
+
+/** Sending fails only for a program that has just ended. */
+function tell(child: ChildProcess, message: OrphanOrders | ProgramsMessage): void {
+  if (child.connected) child.send(message, () => undefined);
+}
+
+/** Resolves when it has ended: by itself, or killed after its grace. */
+async function endGently({ child, program }: Running): Promise<void> {
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const timer = setTimeout(() => child.kill("SIGKILL"), program.stopGraceMs);
+  child.kill("SIGTERM");
+  await exited;
+  clearTimeout(timer);
+}
+
+const isReady = (message: unknown): message is object =>
+  typeof message === "object" && message !== null && "type" in message && message.type === "ready";
 
 /** A program ended before it was ready. The message contains its last output. */
 export class ProgramFailedError extends Error {
@@ -165,9 +217,7 @@ function readiness(child: ChildProcess): Promise<Readonly<Record<string, unknown
     child.once("error", () => done(undefined));
     child.once("exit", () => done(undefined));
     child.on("message", (message) => {
-      if (typeof message === "object" && "type" in message && message.type === "ready") {
-        done({ ...message });
-      }
+      if (isReady(message)) done({ ...message });
     });
   });
 }

@@ -36,6 +36,7 @@ import { createJobIndexer, indexedJobs } from "../lifecycle/job-indexer.ts";
 import { startPauseBoard } from "../lifecycle/pause-board.ts";
 import { measureConflicts } from "../lifecycle/measured-jobs.ts";
 import { createUniqueJobs } from "../lifecycle/unique-jobs.ts";
+import { hearOfPrograms } from "../platform/supervised-programs.ts";
 import { createAuditSweep } from "../sweeper/sweep-audit.ts";
 import { createForgetSweep } from "../sweeper/forget/forget-sweep.ts";
 import { startQuotaWatch } from "../lifecycle/limits/quota-watch.ts";
@@ -61,6 +62,7 @@ const CLOSE_AFTER_MS = 10_000;
 
 async function start(exits: Exits): Promise<Service> {
   const settings = readSettings();
+  const programs = hearOfPrograms(process);
   const { pools, traffic, lockMs, allowLoopbackWebhooks: allowLoopback } = settings;
   const { logLevel: level, version, instanceId: instance } = settings;
   const { log, metrics, metricsText } = await observe({ service: "jobyard-api", level, version, instance }, exits);
@@ -126,6 +128,7 @@ async function start(exits: Exits): Promise<Service> {
     timers: stores.timers,
     queue,
   });
+  const sweeperLease = lease("sweeper", SWEEPER_LEASE_MS, "harmless");
   const app = createApp({
     stores,
     bus: { queue, outbox },
@@ -150,6 +153,8 @@ async function start(exits: Exits): Promise<Service> {
     pools,
     silentAfterMs,
     defaultRetention: settings.retention,
+    programs,
+    sweeperLease,
     log,
   });
   const server = createHttpServer(localListener(app, settings));
@@ -210,7 +215,7 @@ async function start(exits: Exits): Promise<Service> {
     noteRepairs: createNoteRepairs({
       ...{ audit: stores.audit, instance: settings.instanceId, newEntryId: randomUUID, now: clock.trustedNow, log },
     }),
-    lease: lease("sweeper", SWEEPER_LEASE_MS, "harmless"),
+    lease: sweeperLease,
     lockMs,
     marginMs: lockMarginMs(lockMs),
     // By a clock that is far ahead, every worker is silent.

@@ -70,7 +70,7 @@ import type { TickSender, TimerSubscriptions } from "../core/ports/timer-topic.t
 import type { WaitingStore } from "../core/ports/waiting-store.ts";
 import type { UniqueKeyStore } from "../core/ports/unique-key-store.ts";
 import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts";
-import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
+import type { NotedLease, WorkerStore } from "../core/ports/worker-store.ts";
 import type { ConnectionSettings, SecretSettings } from "../core/settings/service-settings.ts";
 import { systemClock } from "../core/clock.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -116,7 +116,7 @@ export interface Services {
    * This process's part in the election for a duty. The lease outlives a crash of its holder by up to `durationMs`; where
    * two at a time do no harm, the next process of the same `writerId` has it at once.
    */
-  readonly lease: (name: string, durationMs: number, twice?: "harmless") => LeaderLease;
+  readonly lease: (name: string, durationMs: number, twice?: "harmless") => NotedLease;
 }
 
 export interface ConnectOptions extends StorageOptions {

@@ -10,7 +10,7 @@ import { PRIORITIES } from "../core/job/priority.ts";
 import type { Logger } from "../core/logger.ts";
 import type { JobIndex } from "../core/ports/job-index.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
-import type { LeaderLease } from "../core/ports/worker-store.ts";
+import type { NotedLease } from "../core/ports/worker-store.ts";
 import type { AuditSweep } from "./sweep-audit.ts";
 import { type EndedBatches, type SweepBatchesDeps, sweepBatches } from "./sweep-batches.ts";
 import { createIndexRepair } from "./repair-index.ts";
@@ -26,7 +26,7 @@ import type { Clock } from "../core/clock.ts";
 export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   /** Removes what is due. Default: everything is kept. */
   readonly forget?: ForgetSweep | undefined;
-  readonly lease: LeaderLease;
+  readonly lease: NotedLease;
   /** Makes the registered timers what packages declare, while `isLeader`. Throws UnavailableError. Default: nothing. */
   readonly reconcileTimers?: ((isLeader: () => Promise<boolean>) => Promise<void>) | undefined;
   /** Removes expired entries of the audit. Default: nothing. */
@@ -135,6 +135,7 @@ function createSweeper(deps: SweeperDeps): Sweeper {
       deps.log.warn(repairs, "sweep repaired");
       await deps.noteRepairs?.(repairs);
     }
+    await deps.lease.noteDone();
     return true;
   }
 }

@@ -13,13 +13,13 @@ import { useAudit } from "../data/access.ts";
 import { useLiveState, type LiveState } from "../data/live.ts";
 import { useWorkers } from "../data/overview.ts";
 import { useAccess } from "../data/session.ts";
+import { useSystem } from "../data/system.ts";
 import { SWEEP_OPERATION } from "../../runtime/core/audit.ts";
+import { Programs } from "./health/programs.tsx";
 import type { WorkerView } from "../../runtime/client/index.ts";
 
 /** A browser's clock that is further off makes "3 s ago" wrong. */
 const CLOCK_OFF_MS = 2_000;
-
-const LOOPBACK: ReadonlySet<string> = new Set(["127.0.0.1", "localhost"]);
 
 const LIVE_WORDS: Readonly<Record<LiveState, string>> = {
   live: "live: events arrive as they happen",
@@ -33,6 +33,8 @@ export function Page() {
   const { allowed, reason } = useAccess("operate");
   const workers = useWorkers(allowed, HEALTH_EVERY_MS);
   const live = useLiveState();
+  const system = useSystem(allowed);
+  const programs = system.data?.programs ?? [];
   return (
     <>
       <PageHead title="Health">
@@ -63,24 +65,32 @@ export function Page() {
               <ErrorNote error={workers.error} what="The workers cannot be shown." />
             )}
           </Panel>
-          <Panel title="Repairs" more={{ href: href("/access", REPAIRS), title: "All of them" }}>
-            {allowed ? <Repairs /> : <p className="muted">{reason}</p>}
+          <Panel title="Sweeper" more={{ href: href("/access", REPAIRS), title: "All repairs" }}>
+            {allowed ? (
+              <div className="stack">
+                <LastSweep system={system} />
+                <Repairs />
+              </div>
+            ) : (
+              <p className="muted">{reason}</p>
+            )}
           </Panel>
           <Panel title="In a terminal">
             <div className="stack">
               <p className="muted">The same answer, for load balancers and scripts. It needs no token.</p>
               <CliLine line={`curl -s ${location.origin}/readyz`} />
-              {LOOPBACK.has(location.hostname) ? (
+              {programs.length === 0 ? null : (
                 <>
                   <p className="muted">
-                    The console of each part of <code>npm start</code>. A part that ends is started again.
+                    All programs of <code>npm start</code>. One that ends is started again.
                   </p>
-                  <CliLine line="tail -n 20 -F .jobyard/logs/*.log" />
+                  <CliLine line="jobyard system" />
                 </>
-              ) : null}
+              )}
             </div>
           </Panel>
         </div>
+        {programs.length === 0 ? null : <Programs programs={programs} />}
       </div>
     </>
   );
@@ -130,6 +140,21 @@ function Parts({ health: { body, askedAt, tookMs } }: { readonly health: Health 
   );
 }
 
+function LastSweep({
+  system: { data, error },
+}: {
+  readonly system: Pick<ReturnType<typeof useSystem>, "data" | "error">;
+}) {
+  // A part that is away is said above, and what was read before still holds.
+  if (data === undefined) return error === null ? <Ghost width={20} /> : null;
+  if (data.sweptAt === undefined) return <p className="muted">It has not looked yet. It does so every 30 s.</p>;
+  return (
+    <p>
+      It looked <Ago at={data.sweptAt} />.
+    </p>
+  );
+}
+
 const REPAIRS = { tab: "system", operation: SWEEP_OPERATION };
 const REPAIRS_SHOWN = 3;
 
@@ -138,7 +163,7 @@ function Repairs() {
   const { items, error } = useAudit(undefined, { actor: undefined, operation: SWEEP_OPERATION }, true);
   if (error !== null) return <ErrorNote error={error} what="The repairs cannot be shown." />;
   if (items === undefined) return <Ghost width={20} />;
-  if (items.length === 0) return <p className="muted">Nothing: the sweeper had nothing to put right.</p>;
+  if (items.length === 0) return <p className="muted">It had nothing to put right.</p>;
   return (
     <div className="lines">
       {items.slice(0, REPAIRS_SHOWN).map(({ at, requestId, after = {} }) => (

@@ -63,6 +63,7 @@ export function statusOf(code: ErrorCode): number {
     case "TenantNotFound":
     case "GrantNotFound":
     case "WorkerNotFound":
+    case "ProgramNotFound":
     case "PackageNotFound":
     case "PackageVersionNotFound":
     case "WebhookNotFound":

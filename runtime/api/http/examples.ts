@@ -127,6 +127,8 @@ const WORKER = {
   ...{ heartbeatAt: "2026-11-02T08:05:11.000Z", slots: 4, runningCount: 2, drainWanted: false, version: "0.1.0" },
 };
 
+const PROGRAM = { name: "worker-1", state: "running", startedAt: "2026-11-01T22:00:03.000Z", restartCount: 0 };
+
 const GRANT = {
   ...{ tenantName, principalId: ADA, access: "submit", name: "Ada (accounting)" },
   ...{ grantedAt: "2026-10-01T09:00:00.000Z", grantedBy: "Grace Hopper" },
@@ -201,6 +203,8 @@ export const SCHEMA_EXAMPLES: Readonly<Record<string, unknown>> = {
   WebhookTest: { delivered: true, messageId, durationMs: 84, answerCode: 200, answer: "ok" },
   WebhookDelivery: DELIVERY,
   Worker: WORKER,
+  System: { sweptAt: "2026-11-02T08:04:52.000Z", programs: [PROGRAM] },
+  Program: PROGRAM,
   Tenant: { tenantName, createdAt: "2026-10-01T08:55:00.000Z", createdBy: "Grace Hopper", weight: 1 },
   PutGrant: { access: "submit", name: GRANT.name },
   Grant: GRANT,
@@ -261,6 +265,7 @@ export const ANSWER_EXAMPLES: Readonly<Record<string, unknown>> = {
   "cancelJob 200": CANCELED,
   "cancelJob 202": { ...RUNNING, cancelWanted: true },
   "requeueJob 200": { ...QUEUED, history: SUCCEEDED.history },
+  "getConsole 200": '{"level":"info","time":"2026-11-02T08:05:11.000Z","msg":"started"}\n',
   "getLog 200": "2026-11-02T08:00:01.402Z log reading order-7.png\n2026-11-02T08:00:03.871Z log 2 files written\n",
   "createBatch 201": { ...BATCH, counts: { ...COUNTS, queued: 0, running: 0, succeeded: 0, failed: 0, total: 0 } },
   "closeBatch 200": { ...BATCH, state: "closed" },

@@ -178,6 +178,7 @@ export const TAGS = {
   Events: "Changes of jobs and batches, as they happen.",
   Webhooks: "Addresses of a tenant that receive a message when a batch is complete.",
   Workers: "The processes that run jobs.",
+  System: "The last sweep, and the programs of a local system.",
   "Dead letters":
     "Messages that the broker has set aside: records of failed jobs, and messages that no worker can read.",
   Access: "Sign-in, tenants, and who may act for them.",

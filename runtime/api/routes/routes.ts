@@ -22,9 +22,10 @@ import type { SecretStore } from "../../core/ports/secret-store.ts";
 import type { SettingStore } from "../../core/ports/setting-store.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
 import type { TimerStore } from "../../core/ports/timer-store.ts";
+import type { Programs } from "../../core/ports/programs.ts";
 import type { UniqueKeyStore } from "../../core/ports/unique-key-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store.ts";
-import type { WorkerStore } from "../../core/ports/worker-store.ts";
+import type { NotedLease, WorkerStore } from "../../core/ports/worker-store.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import { createUniqueJobs } from "../../lifecycle/unique-jobs.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
@@ -77,6 +78,7 @@ import { settingOperations } from "./setting-routes.ts";
 import { submitOperations } from "./submit-routes.ts";
 import { timerOperations } from "./timer-routes.ts";
 import { webhookOperations } from "./webhook-routes.ts";
+import { systemOperations } from "./system-routes.ts";
 import { workerOperations } from "./worker-routes.ts";
 import type { Clock } from "../../core/clock.ts";
 
@@ -104,6 +106,9 @@ export interface OperationDeps {
   readonly pools: readonly string[];
   /** A worker whose last heartbeat is older is silent: its jobs go to others. */
   readonly silentAfterMs: number;
+  /** What runs beside this process. */
+  readonly programs: Programs;
+  readonly sweeperLease: Pick<NotedLease, "doneAt">;
   /** Time between two reads of a followed log. Default FOLLOW_LOG_EVERY_MS. */
   readonly followLogEveryMs?: number | undefined;
   /** Of tenants that have set none. */
@@ -226,6 +231,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...eventOperations({ ...deps.followers, lookup }),
     ...webhookOperations({ ...shared, ...webhooks }),
     ...workerOperations({ ...shared, silentAfterMs: deps.silentAfterMs }),
+    ...systemOperations(deps),
     ...identityOperations({ ...shared, log }),
     ...auditOperations(shared),
     ...retentionOperations({ ...shared, defaultRetention: deps.defaultRetention }),

@@ -19,6 +19,18 @@ export const ADMINISTRATION: readonly CommandSpec[] = [
     load: async () => (await import("../commands/workers.ts")).workers,
   },
   {
+    name: "system",
+    summary:
+      "Show the last sweep and the programs of npm start, the console of one, or restart one. For administrators.",
+    examples: ["system", "system --console worker-1", "system --restart api"],
+    options: [
+      ...REMOTE,
+      { flags: "--console <program>", text: "print the end of what this program has printed" },
+      { flags: "--restart <program>", text: "stop this program and start it again" },
+    ],
+    load: async () => (await import("../commands/system.ts")).system,
+  },
+  {
     name: "tenants",
     summary: "List, create, weigh, delete or erase tenants. For administrators.",
     defaultCommand: "list",

@@ -135,7 +135,31 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     await ada.goto(`/health?tenant=${TENANT}`);
     await page.getByText("Storage and message broker").waitFor(WAIT);
     await page.getByText(/clock agrees/).waitFor();
+    await page.getByText(/^It has not looked yet|^It looked/).waitFor();
     await expectAccessible(ada);
+  });
+
+  it("shows the console of each program, and restarts one, also the API that answers", async () => {
+    const { page } = ada;
+    await ada.goto(`/health?tenant=${TENANT}`);
+    await page.getByRole("button", { name: "Console of worker-1" }).click(WAIT);
+    await page.getByRole("log").getByText("jobyard-worker").first().waitFor(WAIT);
+    await expectAccessible(ada);
+    for (const name of ["bus", "api"]) {
+      const row = page.locator(".lines > div").filter({ has: page.getByRole("button", { name: `Console of ${name}` }) });
+      await row.getByRole("button", { name: "Restart" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByText(`jobyard system --restart ${name}`).waitFor();
+      await dialog.getByRole("button", { name: "Restart" }).click();
+      await row.getByText("1 restart").waitFor(WAIT);
+      await row.getByText("running").waitFor(WAIT);
+    }
+    const { programs } = await admin.monitoring.getSystem();
+    expect(programs.filter(({ restartCount }) => restartCount > 0).map(({ name }) => name)).toEqual(["bus", "api"]);
+    // All is as before: a job runs.
+    const jobId = await dashboard.submit("First");
+    expect(await dashboard.client.waitForJob(jobId)).toMatchObject({ state: "succeeded" });
+    expect(ada.errors).toEqual([]);
   });
 
   it("pauses a job type, seen on Overview, and a pool; sets quotas, retention and weights", async () => {

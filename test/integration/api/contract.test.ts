@@ -370,6 +370,15 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     202: async () => post(`${await knownWorker()}/drain`),
     404: () => post("/v1/workers/default/nobody/drain"),
   },
+  getSystem: { 200: () => get("/v1/system") },
+  getConsole: {
+    200: () => get("/v1/system/programs/worker-1/console"),
+    404: () => get("/v1/system/programs/nobody/console"),
+  },
+  restartProgram: {
+    202: () => post("/v1/system/programs/worker-1/restart"),
+    404: () => post("/v1/system/programs/nobody/restart"),
+  },
   getMe: {
     200: () => get("/v1/me"),
     // It depends on nothing that could fail, but what finds out who calls does.

@@ -266,6 +266,9 @@ export const MATRIX: Readonly<Record<string, readonly Attempt[]>> = {
   listWorkers: [system("operate", () => get("/v1/workers"))],
   getWorker: [system("operate", () => get(WORKER_PATH))],
   drainWorker: [system("operate", () => post(`${WORKER_PATH}/drain`))],
+  getSystem: [system("operate", () => get("/v1/system"))],
+  getConsole: [system("operate", () => get("/v1/system/programs/worker-1/console"))],
+  restartProgram: [system("operate", () => post("/v1/system/programs/worker-1/restart"))],
   listPauses: [system("signed-in", () => get("/v1/pauses"))],
   pauseTenant: [tenant("manage", ({ tenantName }) => send("PUT", `/v1/tenants/${tenantName}/pause`, {}))],
   resumeTenant: [

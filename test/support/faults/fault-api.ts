@@ -10,6 +10,7 @@ import { createServer, request, type IncomingMessage } from "node:http";
 import { type Duplex, duplexPair } from "node:stream";
 import { json } from "node:stream/consumers";
 import { createApp } from "../../../runtime/api/app.ts";
+import { noPrograms } from "../../../runtime/core/ports/programs.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
 import { identifyAs, LOCAL_CALLER } from "../../../runtime/api/auth/caller.ts";
@@ -157,6 +158,8 @@ function buildRoutes(pool: string): Routes {
     unreadable: silentUnreadable,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0 },
     silentAfterMs: 1_000,
+    programs: noPrograms,
+    sweeperLease: unasked("sweeperLease"),
     defaultRetention: retentionOf({ rowDays: 0, logDays: 0, fileDays: 0, deadLetterDays: 0 }),
     log: silentLog,
   });

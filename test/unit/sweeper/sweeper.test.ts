@@ -7,6 +7,7 @@ import { sleep } from "../../../runtime/core/sleep.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { createNoteRepairs } from "../../../runtime/sweeper/note-repairs.ts";
 import { startSweeper, type SweeperDeps } from "../../../runtime/sweeper/sweeper.ts";
+import { heldLease } from "../../support/held-lease.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { inVirtualTime } from "../../support/faults/virtual-time.ts";
 import { recordingLog } from "../../support/recording-log.ts";
@@ -57,6 +58,7 @@ it("a job whose bell was never sent gets one within 90 s, also in a batch that h
           log: silentLog,
         });
         const batch = await batches.create(batchOf({ createdAt: now() }));
+        const lease = heldLease();
         const rung = Promise.withResolvers<number>();
         const stop = startSweeper({
           ...{ jobs, batches, keys, workers, now, noteRepairs },
@@ -71,7 +73,7 @@ it("a job whose bell was never sent gets one within 90 s, also in a batch that h
           events: silentEvents,
           announce: () => Promise.resolve(),
           pools: ["default"],
-          lease: { hold: () => Promise.resolve(true), release: () => Promise.resolve() },
+          lease,
           lockMs: 60_000,
           marginMs: 10_000,
           unreadable: silentUnreadable,
@@ -84,6 +86,8 @@ it("a job whose bell was never sent gets one within 90 s, also in a batch that h
         await jobs.insert(jobOf({ submittedAt: insertedAt }, batch));
         const waitedMs = (await rung.promise) - insertedAt.getTime();
         await stop();
+        // A round that has ended says so.
+        expect((await lease.doneAt())?.getTime()).toBeGreaterThan(insertedAt.getTime() - ROUND_MS);
         const filter = { operation: SWEEP_OPERATION };
         const { items } = await audit.list(undefined, filter, { pageSize: 9, continuationToken: undefined });
         expect(items.map(({ actor, after }) => ({ actor, after }))).toEqual([

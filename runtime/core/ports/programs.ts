@@ -1,0 +1,32 @@
+/** The programs that run beside this one under the same supervisor, as `npm start` has them. */
+
+export const PROGRAM_STATES = ["starting", "running", "restarting"] as const;
+
+export interface Program {
+  /** Also the name of its console's file, without `.log`. */
+  readonly name: string;
+  readonly state: (typeof PROGRAM_STATES)[number];
+  /** Of its latest start. */
+  readonly startedAt: Date;
+  /** Starts after the first, for whatever reason. */
+  readonly restartCount: number;
+}
+
+export interface Programs {
+  /** In the order of their first start. */
+  list(): readonly Program[];
+  /** The end of what it has printed, at most `CONSOLE_MAX_BYTES`. Undefined: there is no such program. */
+  openConsole(name: string): Promise<AsyncIterable<Uint8Array> | undefined>;
+  /** Asks the supervisor to stop it as at its own end, and to start it again. False: there is no such program. */
+  restart(name: string): boolean;
+}
+
+/** Some hundred lines: enough to see what happened, small enough to be read again every few seconds. */
+export const CONSOLE_MAX_BYTES = 64 * 1024;
+
+/** Under systemd or App Service: they show their programs and restart them themselves. */
+export const noPrograms: Programs = {
+  list: () => [],
+  openConsole: () => Promise.resolve(undefined),
+  restart: () => false,
+};

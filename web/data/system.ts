@@ -1,0 +1,41 @@
+/** The system itself: the last sweep, and locally its programs with their consoles and restarts. */
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { HEALTH_EVERY_MS } from "./health.ts";
+import { useClient } from "./session.ts";
+import type { SystemView } from "../../runtime/client/index.ts";
+
+/** While a program is away, the one who has restarted it watches. */
+const RESTART_EVERY_MS = 1_000;
+/** While a console is open. */
+const CONSOLE_EVERY_MS = 3_000;
+
+export function useSystem(enabled: boolean) {
+  const client = useClient();
+  return useQuery<SystemView>({
+    queryKey: ["system"],
+    enabled,
+    refetchInterval: ({ state: { data, error } }) => {
+      const isSettled = error === null && (data?.programs ?? []).every(({ state }) => state === "running");
+      return isSettled ? HEALTH_EVERY_MS : RESTART_EVERY_MS;
+    },
+    queryFn: ({ signal }) => client.monitoring.getSystem({ signal }),
+  });
+}
+
+export function useConsole(programName: string) {
+  const client = useClient();
+  return useQuery({
+    queryKey: ["console", programName],
+    refetchInterval: CONSOLE_EVERY_MS,
+    queryFn: ({ signal }) => client.monitoring.getConsole(programName, { signal }),
+  });
+}
+
+export function useRestartProgram() {
+  const client = useClient();
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: (programName: string) => client.management.restartProgram(programName),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ["system"] }),
+  });
+}

@@ -64,9 +64,10 @@ const OF_JOBS: readonly Column<DeadLetterView>[] = [
     id: "job",
     title: "Job",
     width: "26%",
-    cell: ({ jobId = "", jobType }) => (
+    cell: ({ jobId = "", jobType, reason, description }) => (
       <Link className="name" href={jobHref(jobId)} title={jobId}>
-        {jobType} <span className="sub">{jobId.slice(jobId.lastIndexOf(".") + 1)}</span>
+        {jobType} <span className="sub hide-small">{jobId.slice(jobId.lastIndexOf(".") + 1)}</span>
+        <span className="sub only-small">{description ?? reason}</span>
       </Link>
     ),
   },
@@ -90,9 +91,10 @@ const OF_POISON: readonly Column<DeadLetterView>[] = [
     id: "message",
     title: "Message",
     width: "26%",
-    cell: ({ messageId, queue, sequenceNumber }) => (
+    cell: ({ messageId, queue, sequenceNumber, reason, description }) => (
       <span title={`${queue}/${sequenceNumber}`}>
         <StateMark state="poison" word={messageId} />
+        <span className="sub only-small"> {description ?? reason}</span>
       </span>
     ),
   },

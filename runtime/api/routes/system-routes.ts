@@ -68,10 +68,10 @@ const restartProgram = ({ programs }: SystemOperationDeps) =>
     body: jsonBody(emptySchema, { required: false }),
     responses: { 202: { description: "Accepted. The program as it was before.", schema: programViewSchema } },
     errors: ["ProgramNotFound"],
-    async handle({ params: { programName } }) {
+    handle({ params: { programName } }) {
       const program = programs.list().find(({ name }) => name === programName);
       if (program === undefined || !programs.restart(programName)) throw notFound(programName);
-      return { status: 202, body: programView(program) };
+      return { status: 202 as const, body: programView(program) };
     },
   });
 

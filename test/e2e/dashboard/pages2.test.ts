@@ -146,7 +146,9 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     await page.getByRole("log").getByText("jobyard-worker").first().waitFor(WAIT);
     await expectAccessible(ada);
     for (const name of ["bus", "api"]) {
-      const row = page.locator(".lines > div").filter({ has: page.getByRole("button", { name: `Console of ${name}` }) });
+      const row = page
+        .locator(".lines > div")
+        .filter({ has: page.getByRole("button", { name: `Console of ${name}` }) });
       await row.getByRole("button", { name: "Restart" }).click();
       const dialog = page.getByRole("dialog");
       await dialog.getByText(`jobyard system --restart ${name}`).waitFor();
@@ -155,7 +157,8 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
       await row.getByText("running").waitFor(WAIT);
     }
     const { programs } = await admin.monitoring.getSystem();
-    expect(programs.filter(({ restartCount }) => restartCount > 0).map(({ name }) => name)).toEqual(["bus", "api"]);
+    const restarted = programs.filter(({ restartCount }) => restartCount > 0).map(({ name }) => name);
+    expect(restarted).toEqual(expect.arrayContaining(["bus", "api"]));
     // All is as before: a job runs.
     const jobId = await dashboard.submit("First");
     expect(await dashboard.client.waitForJob(jobId)).toMatchObject({ state: "succeeded" });

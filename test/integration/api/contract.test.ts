@@ -22,6 +22,7 @@ import { jobRequestOf } from "../../support/api/submit-requests.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { ECHO, packageDrivers, packagePath } from "../../support/api/package-drivers.ts";
 import { pauseDrivers } from "../../support/api/pause-drivers.ts";
+import { systemDrivers } from "../../support/api/system-drivers.ts";
 import { settingDrivers } from "../../support/api/setting-drivers.ts";
 import { webhookDrivers } from "../../support/api/webhook-drivers.ts";
 import { timerDrivers } from "../../support/api/timer-drivers.ts";
@@ -370,21 +371,6 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
     202: async () => post(`${await knownWorker()}/drain`),
     404: () => post("/v1/workers/default/nobody/drain"),
   },
-  getSystem: { 200: () => get("/v1/system") },
-  getConsole: {
-    200: () => get("/v1/system/programs/worker-1/console"),
-    404: () => get("/v1/system/programs/nobody/console"),
-  },
-  restartProgram: {
-    202: () => post("/v1/system/programs/worker-1/restart"),
-    404: () => post("/v1/system/programs/nobody/restart"),
-  },
-  getMe: {
-    200: () => get("/v1/me"),
-    // It depends on nothing that could fail, but what finds out who calls does.
-    500: () => refused(get("/v1/me"), new TypeError("secret: cannot read properties of undefined")),
-    503: () => refused(get("/v1/me"), new UnavailableError("IdentityUnavailable", "The issuer does not answer.")),
-  },
   listTenants: {
     200: async () => {
       await tenantWithGrants();
@@ -472,10 +458,7 @@ const DRIVERS: Readonly<Record<string, Readonly<Record<number, Driver>>>> = {
       return get("/v1/audit?pageSize=1");
     },
   },
-  getAuth: {
-    200: () => get("/v1/auth"),
-    500: () => refused(get("/v1/auth"), new TypeError("secret: cannot read properties of undefined")),
-  },
+  ...systemDrivers(refused),
 };
 
 // --- The audit ----------------------------------------------------------------------------------------------------------

@@ -68,7 +68,10 @@ async function idleRequests(shardCounts: readonly number[]) {
     const newLease = () => ({
       ...heldLease(),
       hold: () => Promise.resolve(++counted.blob > 0),
-      noteDone: () => Promise.resolve(void counted.blob++),
+      noteDone() {
+        counted.blob++;
+        return Promise.resolve();
+      },
     });
     const queue = {
       peek: () => {

@@ -43,6 +43,7 @@ export function Page() {
 const REASON: Column<DeadLetterView> = {
   id: "reason",
   title: "Reason",
+  width: "40%",
   hide: "small",
   cell: ({ reason, description }) => (
     <span title={[reason, description].filter(Boolean).join(": ")}>
@@ -63,7 +64,6 @@ const OF_JOBS: readonly Column<DeadLetterView>[] = [
   {
     id: "job",
     title: "Job",
-    width: "26%",
     cell: ({ jobId = "", jobType, reason, description }) => (
       <Link className="name" href={jobHref(jobId)} title={jobId}>
         {jobType} <span className="sub hide-small">{jobId.slice(jobId.lastIndexOf(".") + 1)}</span>
@@ -90,7 +90,6 @@ const OF_POISON: readonly Column<DeadLetterView>[] = [
   {
     id: "message",
     title: "Message",
-    width: "26%",
     cell: ({ messageId, queue, sequenceNumber, reason, description }) => (
       <span title={`${queue}/${sequenceNumber}`}>
         <StateMark state="poison" word={messageId} />

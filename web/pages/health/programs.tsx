@@ -10,6 +10,7 @@ import { StateMark, type ShownState } from "../../components/state-mark.tsx";
 import { Span } from "../../components/times.tsx";
 import { counted } from "../../components/time-text.ts";
 import { useConsole, useRestartProgram } from "../../data/system.ts";
+import { readableConsole } from "./console-lines.ts";
 import type { ProgramView } from "../../../runtime/client/index.ts";
 
 const STATES: Readonly<Record<ProgramView["state"], ShownState>> = {
@@ -32,7 +33,7 @@ export function Programs({ programs }: { readonly programs: readonly ProgramView
                 <StateMark state={STATES[state]} word={state} />
                 <span className="x cut">
                   {name}{" "}
-                  <span className="muted">
+                  <span className="muted hide-small">
                     <Span from={startedAt} to={undefined} />
                     {restartCount === 0 ? null : `, ${counted(restartCount, "restart")}`}
                   </span>
@@ -83,7 +84,7 @@ function Console({ name }: { readonly name: string }) {
   return (
     <section className="stack" aria-label={`Console of ${name}`}>
       {error === null ? null : <ErrorNote error={error} what={`The console of ${name} cannot be read.`} />}
-      {data === undefined ? <Ghost width={30} /> : <LogView text={data} isLive />}
+      {data === undefined ? <Ghost width={30} /> : <LogView text={readableConsole(data)} isLive />}
     </section>
   );
 }

@@ -2,10 +2,10 @@
  * CPU of the API with many pages of the dashboard open, in real browsers: while nothing happens, and while jobs run. The
  * browser's own CPU does not count.
  */
-import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { chromium, type Browser } from "playwright-core";
 import type { Stack } from "../runtime/local/stack.ts";
+import { cpuSeconds } from "../test/support/processes/cpu-seconds.ts";
 import { keepWebBuilt } from "../web/build/build-web.ts";
 import { jobOf, pidOf, prepare, submitOne, TENANT, withStack } from "./stack.ts";
 import { type Options, type Report, rounded } from "./suite.ts";
@@ -27,8 +27,6 @@ const ADDRESSES = [
   "/events",
   "/health",
 ];
-/** Of a second in /proc. */
-const TICKS = 100;
 
 export async function run(report: Report, { share }: Options): Promise<void> {
   const pages = Math.ceil(PAGES * share);
@@ -36,7 +34,7 @@ export async function run(report: Report, { share }: Options): Promise<void> {
   await withStack({ workers: 1, slots: 4, webDirectory: keepWebBuilt() }, async (stack) => {
     const { call } = await prepare(stack);
     const measure = async (what: string): Promise<void> => {
-      const value = rounded((await cpuSeconds(stack, () => sleep(seconds * 1_000))) * (100 / seconds));
+      const value = rounded((await cpuDuring(stack, () => sleep(seconds * 1_000))) * (100 / seconds));
       report({ name: `API: ${what}`, value, unit: "% of a core" });
     };
     const jobs = (): (() => Promise<void>) => {
@@ -82,15 +80,9 @@ async function openPage(browser: Browser, { apiUrl }: Stack, address: string): P
 }
 
 /** CPU that the API took during the work. */
-async function cpuSeconds(stack: Stack, work: () => Promise<unknown>): Promise<number> {
+async function cpuDuring(stack: Stack, work: () => Promise<unknown>): Promise<number> {
   const pid = pidOf(stack, "api");
-  const read = async (): Promise<number> => {
-    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-    // After the name, which may have spaces: the 12th and 13th are user and system.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / TICKS;
-  };
-  const before = await read();
+  const before = await cpuSeconds(pid);
   await work();
-  return (await read()) - before;
+  return (await cpuSeconds(pid)) - before;
 }

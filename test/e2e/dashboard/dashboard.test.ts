@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ADMIN_APPLICATION } from "../../../runtime/local/identity/principals.ts";
 import { eventually } from "../../support/eventually.ts";
 import { unzip } from "../../support/packages/unzip.ts";
+import { cpuSeconds } from "../../support/processes/cpu-seconds.ts";
 import { hasProgram } from "../../support/processes/has-program.ts";
 import { CHROMIUM, startDashboard, TENANT, violationsOf, type Dashboard } from "./dashboard.ts";
 
@@ -9,6 +11,21 @@ import { CHROMIUM, startDashboard, TENANT, violationsOf, type Dashboard } from "
 const FIRST_USE_MAX_BYTES = 250 * 1024;
 /** In a minute. */
 const IDLE_REQUESTS_MAX = 6;
+const OPEN_PAGES = [
+  "/",
+  "/jobs",
+  "/batches",
+  "/errors",
+  "/timers",
+  "/workers",
+  "/dead-letters",
+  "/events",
+  "/health",
+  "/access",
+];
+/** Of a core, while a job ends each second: four times what it is on a calm machine. `npm run bench -- pages` measures it. */
+const OPEN_PAGES_MAX_CPU = 0.4;
+const MEASURED_JOBS = 8;
 const HOUR_MS = 60 * 60_000;
 const WAIT = { timeout: 60_000 };
 const HOSTILE = `"><img src=x onerror=alert(1)><script>alert(2)</script> \u001b[2J`;
@@ -203,6 +220,29 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard (needs chromi
     await page.keyboard.press("Escape");
     expect(errors).toEqual([]);
     await context.close();
+  });
+
+  it("costs the API little CPU, however many pages are open while jobs end", async () => {
+    const pages = await Promise.all(
+      OPEN_PAGES.map(async (path) => {
+        const opened = await dashboard.openAs("Ada Admin", `${path}?tenant=${TENANT}`);
+        await opened.page.getByRole("status", { name: "Updates: live" }).waitFor(WAIT);
+        return opened;
+      }),
+    );
+    const pid = dashboard.run.programs().get("api")!;
+    const [cpuBefore, before] = [await cpuSeconds(pid), performance.now()];
+    for (let count = 0; count < MEASURED_JOBS; count++) {
+      const second = sleep(1_000);
+      await dashboard.client.waitForJob(await dashboard.submit("Sum", { rows: [] }));
+      await second;
+    }
+    const taken = (await cpuSeconds(pid)) - cpuBefore;
+    expect(taken / ((performance.now() - before) / 1_000)).toBeLessThan(OPEN_PAGES_MAX_CPU);
+    for (const { context, errors } of pages) {
+      expect(errors).toEqual([]);
+      await context.close();
+    }
   });
 
   it("comes back by itself when the API was restarted, and shows what happened meanwhile", async () => {

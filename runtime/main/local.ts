@@ -7,7 +7,14 @@ import type { JobServiceClient } from "../client/index.ts";
 import { parseLockMs } from "../core/settings/service-settings.ts";
 import { DEFAULT_POOL } from "../core/deployment/topology.ts";
 import type { JobView } from "../core/http/views.ts";
-import { DEMO_TENANT, fetchArtifacts, publishPackages, runDemo, sampleJobs } from "../local/demo/demo.ts";
+import {
+  DEMO_TENANT,
+  fetchArtifacts,
+  publishPackages,
+  runDemo,
+  sampleJobs,
+  failOnPurpose,
+} from "../local/demo/demo.ts";
 import { createReport, type Report } from "../local/demo/report.ts";
 import { announceTimers, runningJobs, showJobs } from "../local/demo/show-jobs.ts";
 import { openBrowser } from "../platform/open-browser.ts";
@@ -123,14 +130,17 @@ async function main(): Promise<void> {
     }
     await announceTimers(client, DEMO_TENANT, report);
 
-    const succeeded = await demonstrate(client, home, options, report, signal);
-    if (options.once) await stop(succeeded ? 0 : 1);
+    const outcome = await demonstrate(client, home, options, report, signal);
+    if (options.once) await stop(outcome === "failed" ? 1 : 0);
     await showJobs(admin, report, signal);
+    const hasSamples = packages.some(({ fileName }) => fileName === "financial-year-end.zip");
+    const failingId = outcome !== "none" && hasSamples ? await failOnPurpose(client, signal) : undefined;
     report.hints({
       apiUrl: stack.apiUrl,
       caFile: home.directory === DEFAULT_HOME ? undefined : stack.issuer.caFile,
       tenantName: DEMO_TENANT,
-      hasSamples: packages.some(({ fileName }) => fileName === "financial-year-end.zip"),
+      hasSamples,
+      failingId,
     });
     await aborted(signal);
     await stop(0);
@@ -233,27 +243,27 @@ function startLocalStack(
   });
 }
 
-/** Runs the samples, unless they are turned off or deleted, and shows the results. Returns whether all succeeded. */
+/** Runs the samples, unless they are turned off, deleted or have run before, and shows the results. */
 async function demonstrate(
   client: JobServiceClient,
   home: Home,
   { demo, once, json }: StartOptions,
   report: Report,
   signal: AbortSignal,
-): Promise<boolean> {
-  if (demo === false) return true;
+): Promise<"none" | "succeeded" | "failed"> {
+  if (demo === false) return "none";
   const requests = await sampleJobs(SAMPLES);
   if (requests.length === 0) {
     report.step("There are no sample jobs to run: packages-sample has been deleted");
     if (json) console.log(JSON.stringify({ submitted: 0, succeeded: 0, failed: 0, seconds: 0 }));
-    return true;
+    return "none";
   }
   const ranBefore = await readIfThere(home.demo);
   if (ranBefore !== undefined && demo === undefined && !once) {
     report.step(
       `The sample jobs have already run in this folder, as batch ${ranBefore}. To run them again: npm start -- --demo`,
     );
-    return true;
+    return "none";
   }
   const onSubmitted = (batchId: string): Promise<void> => writePrivateFile(home.demo, batchId);
   const { batchId, jobs, seconds } = await runDemo(client, { requests, report, signal, onSubmitted });
@@ -270,7 +280,7 @@ async function demonstrate(
     seconds,
   };
   if (json) console.log(JSON.stringify(result));
-  return result.succeeded === result.submitted;
+  return result.succeeded === result.submitted ? "succeeded" : "failed";
 }
 
 /** Errors that the user can fix have their own messages. */

@@ -101,6 +101,17 @@ const yearEnd = (): JobSubmission => ({
   parameters: { year: 2025 },
 });
 
+/** There are no books of that year. The failure has a line of source, and other parameters to try. */
+const YEAR_WITHOUT_BOOKS = 1999;
+
+/** Submits a job that fails, so that there is one to look at and to run anew. Resolves to its id. */
+export const failOnPurpose = ({ management }: JobServiceClient, signal: AbortSignal): Promise<string> =>
+  management.submitJob(
+    { ...yearEnd(), jobName: `year-end-${YEAR_WITHOUT_BOOKS}`, parameters: { year: YEAR_WITHOUT_BOOKS } },
+    undefined,
+    { signal },
+  );
+
 /** One job for each image in the thumbnails package. */
 async function thumbnails(sample: string): Promise<JobSubmission[]> {
   const images = (await readdir(join(sample, "data"))).filter((name) => /\.(jpe?g|png|webp)$/.test(name));

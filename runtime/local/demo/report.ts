@@ -128,13 +128,22 @@ export interface HintFacts {
   readonly tenantName: string;
   /** Whether the sample `financial-year-end` is published. */
   readonly hasSamples: boolean;
+  /** The job that fails on purpose, if there is one. */
+  readonly failingId: string | undefined;
 }
 
 /** Default address of `jobyard login --local`. */
 const DEFAULT_URL = "http://127.0.0.1:7070";
 
 /** Suggested next commands, to copy into another terminal. Lines of at most 80 characters, unless a path is longer. */
-const hintsFor = ({ apiUrl, caFile, tenantName, hasSamples }: HintFacts): readonly string[] => [
+const hintsFor = ({ apiUrl, caFile, tenantName, hasSamples, failingId }: HintFacts): readonly string[] => [
+  ...(failingId === undefined
+    ? []
+    : [
+        "One more job fails on purpose. Open it in the dashboard, correct its year and",
+        "submit it anew:",
+        `  ${apiUrl}/jobs/${failingId}`,
+      ]),
   "Try next, in another terminal:",
   `  npx --no jobyard login --local${apiUrl === DEFAULT_URL ? "" : ` ${apiUrl}`}${caFile === undefined ? "" : " \\"}`,
   ...(caFile === undefined ? [] : [`    --ca-file '${caFile.replaceAll("'", "'\\''")}'`]),

@@ -23,7 +23,10 @@ it("npm start breaks no word at 80 columns", async () => {
   const words = Array.from({ length: 60 }, (_, i) => "word".repeat(1 + (i % 4)));
   report.step(words.join(" "));
   report.failure("first line\nsecond line");
-  report.hints({ apiUrl: "http://127.0.0.1:65535", caFile: "/tmp/ca.pem", tenantName: "demo", hasSamples: true });
+  const failingId = "demo.zybqcy4ztpg9fn33f7.15.01m8nd5e2e8kwynrk5";
+  report.hints({
+    ...{ apiUrl: "http://127.0.0.1:65535", caFile: "/tmp/ca.pem", tenantName: "demo", hasSamples: true, failingId },
+  });
   out.end();
   const plain = stripVTControlCharacters(await written);
   const lines = plain.split("\n");

@@ -155,6 +155,7 @@ async function start(exits: Exits): Promise<Service> {
     random: Math.random,
     lockMs: settings.lockMs,
     permit: machine.permit,
+    isProtected: machine.isProtected,
     unreadable,
     metrics,
     onDrainWanted: end,

@@ -5,7 +5,7 @@
  * | state   | meaning                              | leaves by                                                  |
  * |---------|--------------------------------------|------------------------------------------------------------|
  * | beating | a beat every `everyMs`               | nothing to say or to cancel → idle; `stop()` → stopped     |
- * | idle    | a beat at every third of these times | a claim or another state → beating; `stop()` → stopped     |
+ * | idle    | a beat at every third of these times | a claim, another state or protection → beating; `stop()` → stopped |
  * | stopped | the last beat said how it ended      | –                                                          |
  *
  * Another boot on the row ends it in any state.
@@ -25,6 +25,8 @@ export interface HeartbeatDeps {
   readonly identity: WorkerIdentity;
   readonly state: () => WorkerState;
   readonly claims: () => readonly string[];
+  /** Of its machine, as of the beat. Default: it does not say. */
+  readonly isProtected?: (() => boolean) | undefined;
   readonly onCancel: (intent: CancelIntent) => void;
   readonly onDrain: () => void;
   /** Another process runs under this worker's id: this one must not go on. */
@@ -61,7 +63,7 @@ export async function startHeartbeat(deps: HeartbeatDeps): Promise<Heartbeat> {
   const idleEvery = Math.min(IDLE_EVERY, Math.floor(deps.lockMs / IDLE_PER_LOCK / everyMs));
   let etag: string | undefined;
   /** What the row says, if it lists no claims. */
-  let idleAs: WorkerState | undefined;
+  let idleAs: Pick<WorkerRecord, "state" | "isProtected"> | undefined;
   let passedOver = 0;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
@@ -75,13 +77,14 @@ export async function startHeartbeat(deps: HeartbeatDeps): Promise<Heartbeat> {
         heartbeatAt: deps.now(),
         state: deps.state(),
         claims: deps.claims(),
+        isProtected: deps.isProtected?.(),
         cancel: [],
         drain: false,
       };
       const result = await workers.beat(record, etag);
       if (result.written) {
         etag = result.etag;
-        idleAs = record.claims.length === 0 ? record.state : undefined;
+        idleAs = record.claims.length === 0 ? record : undefined;
         return true;
       }
       const current = result.current?.value;
@@ -100,7 +103,8 @@ export async function startHeartbeat(deps: HeartbeatDeps): Promise<Heartbeat> {
   }
 
   /** Whether the row says all there is to say, and no job is there to be canceled. */
-  const isIdle = (): boolean => idleAs === deps.state() && deps.claims().length === 0;
+  const isIdle = (): boolean =>
+    idleAs?.state === deps.state() && idleAs.isProtected === deps.isProtected?.() && deps.claims().length === 0;
 
   async function tryBeat(): Promise<boolean> {
     passedOver = 0;

@@ -51,6 +51,8 @@ export interface WorkerDeps extends Omit<AttemptDeps, "held" | "permit" | "pause
   readonly directory: string;
   /** Default: work may always start. */
   readonly permit?: WorkPermit | undefined;
+  /** Whether its machine is protected from scale-in, for those who look. Default: it does not say. */
+  readonly isProtected?: (() => boolean) | undefined;
   /** Between two beats, which also bring wishes to cancel. Default HEARTBEAT_MS. */
   readonly heartbeatMs?: number | undefined;
   /** Its row says that this worker must drain and end. */
@@ -80,6 +82,7 @@ export async function startWorker(deps: WorkerDeps): Promise<Worker> {
     identity: { pool, workerId, bootId, version, slots, startedAt: now() },
     state: () => state,
     claims: () => held.ids(),
+    isProtected: deps.isProtected,
     onCancel: (intent) => held.cancel(intent),
     onDrain: deps.onDrainWanted,
     onReplaced: () => onGiveUp(`Another process runs as worker ${workerId}.`),

@@ -257,6 +257,7 @@ export async function startTestSystem({
       newId: randomUUID,
       ...clocks,
       permit: machine.permit,
+      isProtected: machine.isProtected,
       unreadable,
       metrics,
       heartbeatMs: HEARTBEAT_MS,

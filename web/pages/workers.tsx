@@ -43,7 +43,21 @@ const COLUMNS: readonly Column<WorkerView>[] = [
       />
     ),
   },
-  { id: "worker", title: "Worker", cell: ({ workerId }) => <span className="name">{workerId}</span> },
+  {
+    id: "worker",
+    title: "Worker",
+    cell: ({ workerId, isProtected, state }) => (
+      <>
+        <span className="name">{workerId}</span>
+        {isProtected === true && state === "running" ? (
+          <span className="sub hide-small" title="Scale-in does not take its machine now.">
+            {" "}
+            protected
+          </span>
+        ) : null}
+      </>
+    ),
+  },
   { id: "pool", title: "Pool", width: "120px", hide: "small", cell: ({ pool }) => pool },
   {
     id: "slots",

@@ -6,7 +6,7 @@
  * | property                                          | holds                                                           |
  * |---------------------------------------------------|-----------------------------------------------------------------|
  * | bootId, startedAt, heartbeatAt, state, slots,     | the report of the worker                                        |
- * | version                                           |                                                                 |
+ * | version, isProtected                              |                                                                 |
  * | claims_0, claims_1 …                              | ids of the claims it holds, about 800 in each, as JSON          |
  * | cancel_0, cancel_1 …                              | jobs to be canceled, about 200 in each, as JSON                 |
  * | drain                                             | whether it should drain and stop                                |
@@ -27,6 +27,7 @@ import {
   instant,
   integer,
   listColumn,
+  optional,
   readCells,
   text,
   word,
@@ -118,6 +119,7 @@ const WORKER_COLUMNS: Columns<StoredWorker> = {
   claims: listColumn("claims", z.string()),
   cancel: listColumn("cancel", intentSchema),
   drain: flag("drain"),
+  isProtected: optional("isProtected", flag("isProtected")),
 };
 
 export const workerKeys = ({ pool, workerId }: Pick<WorkerRecord, "pool" | "workerId">): RowKeys => ({

@@ -1,4 +1,5 @@
 /** `jobyard workers`: lists the workers, or drains one. */
+import type { WorkerView } from "../../client/index.ts";
 import { connect, show, showInstant, type RemoteOptions } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
 import { table } from "../table.ts";
@@ -26,7 +27,7 @@ export async function workers(given: WorkersOptions, around: Surroundings): Prom
       ["worker", "state", "running", "slots", "version", "heartbeat", "started"],
       items.map((worker) => [
         `${worker.pool}/${worker.workerId}`,
-        worker.drainWanted && worker.state !== "stopped" ? `${worker.state}, drain requested` : worker.state,
+        stateText(worker),
         worker.runningCount,
         worker.slots,
         worker.version,
@@ -36,4 +37,9 @@ export async function workers(given: WorkersOptions, around: Surroundings): Prom
       { ...terminal, empty: "No workers." },
     ),
   );
+}
+
+function stateText({ state, drainWanted, isProtected }: WorkerView): string {
+  if (drainWanted && state !== "stopped") return `${state}, drain requested`;
+  return isProtected === true && state === "running" ? "running, protected" : state;
 }

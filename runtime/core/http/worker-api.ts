@@ -25,6 +25,9 @@ export const workerViewSchema = z
     slots: z.int().meta({ description: "Jobs it runs at a time." }),
     runningCount: z.int().min(0).meta({ description: "Jobs it runs now, as of its heartbeat." }),
     drainWanted: z.boolean().meta({ description: "It has been asked to drain and stop." }),
+    isProtected: z.boolean().optional().meta({
+      description: "Its machine is protected from scale-in, as of its heartbeat. Absent: nothing would take it.",
+    }),
     version: z.string().meta({ description: "Of its code." }),
   })
   .meta({ id: "Worker" });
@@ -42,5 +45,6 @@ export const workerView = (worker: WorkerRecord, now: Date, silentAfterMs: numbe
   slots: worker.slots,
   runningCount: worker.claims.length,
   drainWanted: worker.drain,
+  isProtected: worker.isProtected,
   version: worker.version,
 });

@@ -13,6 +13,8 @@ export interface WorkerRecord {
   readonly heartbeatAt: Date;
   readonly state: WorkerState;
   readonly slots: number;
+  /** Whether its machine is protected from scale-in. Undefined: nothing would take it, or it does not say. */
+  readonly isProtected?: boolean | undefined;
   /** Version of the code it runs. */
   readonly version: string;
   /** Ids of the claims it holds. */

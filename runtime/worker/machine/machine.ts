@@ -56,6 +56,8 @@ export interface MachinePace {
 
 export interface Machine {
   readonly permit: WorkPermit;
+  /** From scale-in. Undefined: nothing would take it. */
+  readonly isProtected: (() => boolean) | undefined;
   /** Undefined where health is not served. */
   readonly healthPort: number | undefined;
   /** The worker receives from now on. */
@@ -115,6 +117,7 @@ export async function openMachine(deps: MachineDeps): Promise<Machine> {
   const reader = releases && (await connectReleases(releases));
   return {
     permit: unlessLeaving(member?.permit ?? ALWAYS_PERMITTED, departure),
+    isProtected: member?.isProtected,
     healthPort: health?.port,
     attach(attached) {
       worker = attached;

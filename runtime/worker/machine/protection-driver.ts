@@ -38,6 +38,7 @@ export interface ProtectionDriverDeps {
 
 export interface ProtectionDriver {
   readonly permit: WorkPermit;
+  isProtected(): boolean;
   /** Makes no more requests. Waits until a request under way is given up. */
   stop(): Promise<void>;
 }
@@ -113,6 +114,7 @@ export function startProtection(deps: ProtectionDriverDeps): ProtectionDriver {
   apply({ kind: "clock" });
 
   return {
+    isProtected: () => isProtected(state),
     permit: {
       get open() {
         if (state.phase === "leaving" || stopping.signal.aborted) return false;

@@ -29,6 +29,8 @@ export interface ScaleSetMemberDeps {
 
 export interface ScaleSetMember {
   readonly permit: WorkPermit;
+  /** From scale-in. Undefined: protection is off. */
+  readonly isProtected: (() => boolean) | undefined;
   stop(): Promise<void>;
 }
 
@@ -66,6 +68,7 @@ export async function joinScaleSet(deps: ScaleSetMemberDeps): Promise<ScaleSetMe
         });
   return {
     permit: driver?.permit ?? ALWAYS_PERMITTED,
+    isProtected: driver?.isProtected,
     async stop() {
       await Promise.all([stopEvents(), driver?.stop()]);
     },

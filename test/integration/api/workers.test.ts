@@ -31,10 +31,10 @@ async function heardOf(agoMs: number, fields: Partial<WorkerRecord> = {}): Promi
 
 describe("a worker", () => {
   it("is shown as of its heartbeat", async () => {
-    const worker = await heardOf(-60_000, { slots: 4, claims: ["a", "b"], version: "1.2.3" });
+    const worker = await heardOf(-60_000, { slots: 4, claims: ["a", "b"], version: "1.2.3", isProtected: true });
     const view = {
       ...{ pool: "default", workerId: worker.workerId, state: "running", slots: 4, runningCount: 2 },
-      ...{ drainWanted: false, version: "1.2.3" },
+      ...{ drainWanted: false, version: "1.2.3", isProtected: true },
       startedAt: worker.startedAt.toISOString(),
       heartbeatAt: worker.heartbeatAt.toISOString(),
     };

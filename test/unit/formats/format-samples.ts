@@ -389,6 +389,7 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   worker: row(workerOf, {
     full: workerRow({ ...worker, claims: ["c-1"], cancel: [{ jobId: JOB_ID, claimId: "c-1" }], drain: true }),
     ...each(WORKER_STATES, (state) => workerRow({ ...worker, state })),
+    protected: workerRow({ ...worker, isProtected: true }),
   }),
   key: row(
     keyOf,

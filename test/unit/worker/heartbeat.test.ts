@@ -25,6 +25,7 @@ function setUp({ lockMs = 60_000 } = {}) {
   const heard: string[] = [];
   let state: WorkerState = "running";
   let claims: string[] = [];
+  let isProtected = false;
   const identity = { pool: "p", workerId: "w", bootId: "b1", startedAt: new Date(), slots: 2, version: "1" };
   const start = () =>
     startHeartbeat({
@@ -32,6 +33,7 @@ function setUp({ lockMs = 60_000 } = {}) {
       identity,
       state: () => state,
       claims: () => claims,
+      isProtected: () => isProtected,
       onCancel: ({ claimId }) => heard.push(`cancel ${claimId}`),
       onDrain: () => heard.push("drain"),
       onReplaced: () => heard.push("replaced"),
@@ -46,10 +48,11 @@ function setUp({ lockMs = 60_000 } = {}) {
     wish: (changes: Partial<WorkerRecord>) => {
       row = { value: { ...row!.value, ...changes }, etag: `v${++version}` };
     },
-    set: (changes: { state?: WorkerState; claims?: string[]; away?: boolean }) => {
+    set: (changes: { state?: WorkerState; claims?: string[]; away?: boolean; isProtected?: boolean }) => {
       state = changes.state ?? state;
       claims = changes.claims ?? claims;
       away = changes.away ?? away;
+      isProtected = changes.isProtected ?? isProtected;
     },
     row: () => row!.value,
   };
@@ -149,6 +152,18 @@ describe("the heartbeat", () => {
       ["running"],
       ["draining"],
     ]);
+    await heartbeat.stop();
+  });
+
+  it("an idle worker says at the next time that the protection of its machine has changed", async () => {
+    const { beats, start, set } = setUp();
+    const heartbeat = await start();
+    for (const isProtected of [true, false]) {
+      set({ isProtected });
+      await vi.advanceTimersByTimeAsync(HEARTBEAT_MS);
+      expect(beats.at(-1)).toMatchObject({ isProtected });
+    }
+    expect(beats).toHaveLength(3);
     await heartbeat.stop();
   });
 

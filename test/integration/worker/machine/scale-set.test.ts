@@ -78,6 +78,8 @@ describe("a worker on a scale set", () => {
     expect(job.startedAt!.getTime()).toBeGreaterThanOrEqual(arm.changes[0]!.at);
     await unprotected();
     expect(arm.changes[1]!.at - job.endedAt!.getTime()).toBeGreaterThanOrEqual(IDLE_GRACE_MS);
+    const shown = async () => (await system.api.workers.get("default", worker.workerId))?.isProtected;
+    await expect.poll(shown, SECONDS).toBe(false);
   });
 
   it("an unprotected worker lets a job wait until it is protected", async () => {

@@ -49,7 +49,8 @@ const SUITES: Readonly<Record<string, Entry>> = {
     load: () => import("./events.ts"),
   },
   pages: {
-    measures: "CPU of the API with 50 pages of the dashboard open (needs Chromium and Linux)",
+    measures:
+      "the dashboard: from the end of a job to its page, CPU of the API with 50 pages open (needs Chromium and Linux)",
     load: () => import("./pages.ts"),
   },
   scheduler: {

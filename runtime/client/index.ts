@@ -37,7 +37,7 @@ export type {
   StartSignInOptions,
 } from "./sign-in-with-browser.ts";
 export type { SubmissionSource, SubmitJobsOptions, SubmittedJob } from "./submit-lines.ts";
-export type { NextOptions, TimerReference, Timers } from "./timer-management.ts";
+export type { NextOptions, RunTimerOptions, TimerReference, Timers } from "./timer-management.ts";
 export type { ExportLinesOptions, ExportOptions } from "./export.ts";
 export type { CallOptions, Fetch, Request as ServiceRequest } from "./transport.ts";
 export type { TypedJob, TypedJobView, TypedSubmission } from "./typed-job.ts";

@@ -18,6 +18,11 @@ export interface NextOptions extends CallOptions {
   readonly count?: number | undefined;
 }
 
+export interface RunTimerOptions extends SubmitOptions {
+  /** Any JSON for its code, as `ctx.timer.parameters`. Default: none. */
+  readonly parameters?: unknown;
+}
+
 export interface Timers {
   /** Sorted by package and name. */
   list(tenantName: string, options?: PageOptions): Listing<TimerView>;
@@ -33,12 +38,12 @@ export interface Timers {
   /** Returns to the declared schedule from now on. */
   resetSchedule(timer: TimerReference, options?: CallOptions): Promise<TimerView>;
   /** Runs it now, in addition to its schedule, also while it is paused. Resolves to the job's id. */
-  run(timer: TimerReference, options?: SubmitOptions): Promise<string>;
+  run(timer: TimerReference, options?: RunTimerOptions): Promise<string>;
 }
 
 export function createTimers(transport: Transport): Timers {
-  const post = <T>(to: string, { signal }: CallOptions = {}, headers: Record<string, string> = {}): Promise<T> =>
-    transport.json<T>({ method: "POST", path: to, json: {}, headers, signal });
+  const post = <T>(to: string, { signal }: CallOptions = {}): Promise<T> =>
+    transport.json<T>({ method: "POST", path: to, json: {}, signal });
 
   return {
     list: (tenantName, options = {}) => listing(transport, path`/v1/tenants/${tenantName}/timers`, {}, options),
@@ -57,9 +62,10 @@ export function createTimers(transport: Transport): Timers {
       transport.json({ method: "PUT", path: `${pathOf(timer)}/schedule`, json: schedule, signal }),
     resetSchedule: (timer, { signal } = {}) =>
       transport.json({ method: "DELETE", path: `${pathOf(timer)}/schedule`, signal }),
-    async run(timer, { idempotencyKey = newKey(), ...options } = {}) {
+    async run(timer, { idempotencyKey = newKey(), parameters, signal } = {}) {
       const headers = { "idempotency-key": idempotencyKey };
-      return (await post<{ readonly jobId: string }>(`${pathOf(timer)}/run`, options, headers)).jobId;
+      const run = { method: "POST", path: `${pathOf(timer)}/run`, json: { parameters }, headers, signal } as const;
+      return (await transport.json<{ readonly jobId: string }>(run)).jobId;
     },
   };
 }

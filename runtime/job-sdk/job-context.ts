@@ -41,6 +41,8 @@ export interface TimerFacts {
   readonly missedCount: number;
   readonly firstMissedAt?: Date | undefined;
   readonly lastMissedAt?: Date | undefined;
+  /** What the caller gave to a run that it started itself: any JSON. Undefined for every other run. */
+  readonly parameters?: unknown;
   /**
    * Grows with every start of this timer, retries included. An outside system that keeps the largest number it has
    * seen, and refuses smaller ones, is safe from a run that was given up. 0: the run was not started by the timer

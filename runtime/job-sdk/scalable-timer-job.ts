@@ -139,6 +139,7 @@ export function timerFactsOf(
     isPastDue: trigger === "schedule" && now.getTime() > scheduledAt.getTime() + graceSeconds * 1_000,
     ...(firstMissedAt === undefined ? {} : { firstMissedAt }),
     ...(lastMissedAt === undefined ? {} : { lastMissedAt }),
+    ...("parameters" in fields ? { parameters: fields["parameters"] } : {}),
   };
 }
 

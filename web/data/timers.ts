@@ -35,7 +35,7 @@ export function useTimerActions(timer: TimerReference) {
   return {
     pause: useMutation({ mutationFn: () => client.timers.pause(timer), onSuccess }),
     resume: useMutation({ mutationFn: () => client.timers.resume(timer), onSuccess }),
-    run: useMutation({ mutationFn: () => client.timers.run(timer), onSuccess: read }),
+    run: useMutation({ mutationFn: (parameters: unknown) => client.timers.run(timer, { parameters }), onSuccess: read }),
   };
 }
 

@@ -6,6 +6,7 @@ import { shellWord } from "../components/copy.tsx";
 import { Empty } from "../components/empty.tsx";
 import { ErrorNote } from "../components/error-note.tsx";
 import { Ghost, GhostPage } from "../components/ghost.tsx";
+import { JsonField, useJsonInput } from "../components/json-field.tsx";
 import { JobTable } from "../components/job-table.tsx";
 import { PageHead } from "../components/page-head.tsx";
 import { Facts, Panel } from "../components/panel.tsx";
@@ -120,6 +121,7 @@ const commandOf = (verb: string, { tenantName, packageName, timerName }: TimerVi
 function Actions({ timer }: { readonly timer: TimerView }) {
   const [, navigate] = useLocation();
   const { pause, resume, run } = useTimerActions(timer);
+  const input = useJsonInput();
   const manage = useAccess("manage", timer.tenantName);
   const submit = useAccess("submit", timer.tenantName);
   return (
@@ -153,15 +155,20 @@ function Actions({ timer }: { readonly timer: TimerView }) {
       <DialogButton
         verb="Run now"
         kind="primary"
-        cli={commandOf("run", timer)}
+        cli={`${commandOf("run", timer)}${input.text.trim() === "" ? "" : ` --parameters ${shellWord(input.word)}`}`}
         refused={submit.reason}
+        problem={input.problem}
+        onOpen={() => input.setText("")}
         action={async () => {
-          navigate(jobHref(await run.mutateAsync()));
+          navigate(jobHref(await run.mutateAsync(input.value)));
           return "A run is started.";
         }}
       >
-        It runs in addition to its schedule, also while it is paused. If a run goes on, this timer&apos;s overlap
-        decides: {timer.overlap}. A timer takes no parameters: its code is told when it was due and why it runs.
+        <p>
+          It runs in addition to its schedule, also while it is paused. If a run goes on, this timer&apos;s overlap
+          decides: {timer.overlap}.
+        </p>
+        <JsonField label="Parameters for its code, as JSON; none by default" input={input} rows={4} />
       </DialogButton>
     </>
   );

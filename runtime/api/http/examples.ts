@@ -214,6 +214,7 @@ export const SCHEMA_EXAMPLES: Readonly<Record<string, unknown>> = {
   },
   PutQuotas: { jobsPerDay: QUOTAS.jobsPerDay.limit, storedBytes: QUOTAS.storedBytes.limit },
   Quotas: QUOTAS,
+  RunTimer: { parameters: { day: "2026-10-31" } },
   RescheduleJob: { delayMs: 3_600_000 },
   Overview: {
     ...{ tenantName, waiting: { count: 3, isMore: false }, delayed: { count: 1, isMore: false } },

@@ -18,6 +18,7 @@ import {
   timerView,
   timerViewSchema,
   type TimerView,
+  runTimerSchema,
 } from "../../core/http/timer-api.ts";
 import { batchIdOf, type Timer, type TimerName } from "../../core/timer/timer.ts";
 import { pageSchema, pageView, submittedSchema } from "../../core/http/views.ts";
@@ -249,17 +250,20 @@ const runTimerNow = (deps: TimerOperationDeps) =>
     needs: "submit",
     params: timerParams,
     headers: submitHeaders,
-    body: jsonBody(emptySchema, { required: false }),
+    body: jsonBody(runTimerSchema, { required: false }),
     responses: {
       201: { description: "The run is accepted.", schema: submittedSchema, headers: CREATED },
       200: { description: "The run an earlier request started.", schema: submittedSchema, headers: REPLAYED },
     },
     errors: ["TimerNotFound", "IdempotencyKeyReused", "TenantErasing"],
-    async handle({ caller, params, headers, changed }) {
+    async handle({ caller, params, headers, body, changed }) {
       const { value: timer } = await findTimer(deps.timers, caller, params);
       assertNotErasing(deps.pauseBoard, timer.tenantName);
       await assertCurrent(deps.packages, timer);
-      const { replayed, ...submitted } = await deps.runTimer(caller, timer, headers["idempotency-key"]);
+      const { replayed, ...submitted } = await deps.runTimer(caller, timer, {
+        idempotencyKey: headers["idempotency-key"],
+        parameters: body?.parameters,
+      });
       changed({ after: { jobId: submitted.jobId, ...(replayed && { replayed }) } });
       return createdReply(`/v1/jobs/${submitted.jobId}`, submitted, replayed);
     },

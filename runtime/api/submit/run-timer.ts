@@ -19,38 +19,49 @@ export interface RunTimerDeps {
   readonly now: Clock["now"];
 }
 
+export interface TimerRunRequest {
+  readonly idempotencyKey: string | undefined;
+  /** Any JSON for its code. Undefined: none. */
+  readonly parameters: unknown;
+}
+
 /**
- * Whether it may overlap another run is decided when it starts, as for every run. Throws IdempotencyKeyReused,
- * UnavailableError.
+ * Whether it may overlap another run is decided when it starts, as for every run. Throws InvalidRequestError,
+ * IdempotencyKeyReused, UnavailableError.
  */
-export type RunTimer = (caller: Caller, timer: Timer, idempotencyKey: string | undefined) => Promise<SubmittedJob>;
+export type RunTimer = (caller: Caller, timer: Timer, request: TimerRunRequest) => Promise<SubmittedJob>;
 
 export function createRunTimer({ batches, reservations, writer, ids, now }: RunTimerDeps): RunTimer {
-  async function reserve(timer: Timer, at: Date, idempotencyKey: string | undefined): Promise<Reservation> {
+  async function reserve(timer: Timer, at: Date, request: TimerRunRequest): Promise<Reservation> {
+    const { idempotencyKey, parameters } = request;
+    const listener = listenerOf(timer);
     // A unique text tells it from other runs of this moment.
     const freshId = tickJobId(timer, at, `manual:${ids.batchId(timer.tenantName)}`);
     if (idempotencyKey === undefined) return { id: freshId, isFirst: true };
     const wish = {
       freshId,
-      requestHash: requestHash("timer-run", listenerOf(timer)),
+      requestHash: requestHash("timer-run", parameters === undefined ? listener : { listener, parameters }),
       idempotencyKey,
       clientJobId: undefined,
     };
     return reservations.reserveOne(timer.tenantName, wish);
   }
 
-  return async (caller, timer, idempotencyKey) => {
+  return async (caller, timer, request) => {
     writer.assertReady();
     const at = now();
+    const { tenantName, packageName: jobProcessorPackageName, timerName, pool, priority } = timer;
+    const parameters: TimerTrigger = {
+      ...{ trigger: "manual", scheduledAt: at, missedCount: 0 },
+      ...(request.parameters !== undefined && { parameters: request.parameters }),
+    };
+    const names = { tenantName, jobType: timerName, jobName: timerName, jobProcessorPackageName };
+    const prepared = prepareJob({ ...names, parameters, priority }, at);
     // Before the key is taken: a repeat of the request must find the batch of its job.
     await wakeTimerBatch(batches, timer, at);
     const batch = (await batches.get(batchIdOf(timer)))?.value;
     if (batch === undefined) throw new InvariantError(`The batch of timer ${listenerOf(timer)} is not there.`);
-    const { tenantName, packageName: jobProcessorPackageName, timerName, pool, priority } = timer;
-    const parameters: TimerTrigger = { trigger: "manual", scheduledAt: at, missedCount: 0 };
-    const names = { tenantName, jobType: timerName, jobName: timerName, jobProcessorPackageName };
-    const prepared = prepareJob({ ...names, parameters, priority }, at);
-    const reservation = await reserve(timer, at, idempotencyKey);
+    const reservation = await reserve(timer, at, request);
     // The timer may have another pool than when its batch was created.
     return writer.write(caller, { prepared, batch: { ...batch, pool }, reservation });
   };

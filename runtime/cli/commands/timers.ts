@@ -3,6 +3,7 @@ import type { JobServiceClient, TimerReference, TimerView } from "../../client/i
 import { TICK_HORIZON_MIN_MS } from "../../core/limits.ts";
 import { type RemoteOptions, connect, firstOf, show, showInstant, showState, tenantOf } from "../command.ts";
 import { UsageError } from "../exit-codes.ts";
+import { parametersIn } from "../input.ts";
 import { table } from "../table.ts";
 import type { Surroundings, Terminal } from "../terminal.ts";
 import { watchJob } from "../watching.ts";
@@ -25,6 +26,7 @@ interface ScheduleOptions extends TimerOptions {
 }
 
 interface RunOptions extends TimerOptions {
+  readonly parameters?: string;
   readonly wait?: true;
 }
 
@@ -99,7 +101,8 @@ export async function scheduleTimer(
 
 export async function runTimer(options: RunOptions, around: Surroundings, name: string): Promise<void> {
   const { client, timer } = await resolve(name, options, around);
-  const jobId = await client.timers.run(timer, { signal: around.signal });
+  const parameters = options.parameters === undefined ? undefined : await parametersIn(options.parameters, around);
+  const jobId = await client.timers.run(timer, { parameters, signal: around.signal });
   if (options.wait) await watchJob(client, jobId, options, around);
   else show(around.terminal, options, { jobId }, () => jobId);
 }

@@ -76,11 +76,15 @@ export const TIMERS: CommandSpec = {
     {
       name: "run",
       summary: "Run a timer now, in addition to its schedule.",
-      examples: ["timers run metadata-export.metadata-export --wait"],
+      examples: [
+        "timers run metadata-export.metadata-export --wait",
+        `timers run metadata-export.metadata-export --parameters '{"day":"2026-01-31"}'`,
+      ],
       arguments: [TIMER],
       options: [
         ...REMOTE,
         TENANT,
+        { flags: "-p, --parameters <json>", text: "any JSON for its code, or @file" },
         { flags: "-w, --wait", text: "wait until the run has ended; exit code 5 unless it succeeded" },
       ],
       load: async () => (await import("../commands/timers.ts")).runTimer,

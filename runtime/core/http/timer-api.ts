@@ -31,6 +31,12 @@ export const timerScheduleSchema = z
 
 export type TimerScheduleInput = z.input<typeof timerScheduleSchema>;
 
+export const runTimerSchema = z
+  .strictObject({
+    parameters: z.unknown().optional().meta({ description: "Any JSON for its code, as `ctx.timer.parameters`." }),
+  })
+  .meta({ id: "RunTimer" });
+
 export const listTimersSchema = z.strictObject(pageFields);
 
 export const nextOccurrencesSchema = z.strictObject({

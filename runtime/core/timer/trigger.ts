@@ -12,6 +12,8 @@ const triggerSchema = z.object({
   /** The first and the last of them. */
   firstMissedAt: instantSchema.optional(),
   lastMissedAt: instantSchema.optional(),
+  /** What the caller gave to a manual run. */
+  parameters: z.unknown().optional(),
 });
 
 export type TimerTrigger = Readonly<z.infer<typeof triggerSchema>>;

@@ -63,9 +63,18 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     await page.getByText("clocks go forward 1 h").first().waitFor();
     await page.getByText("clocks go back 1 h").first().waitFor();
 
-    expect(await confirm(ada, "Run now")).toBe(`jobyard timers run timed.weekly --tenant ${TENANT}`);
+    await page.getByRole("button", { name: "Run now" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText(`jobyard timers run timed.weekly --tenant ${TENANT}`, { exact: true }).waitFor();
+    await dialog.getByLabel(/^Parameters/).fill('{ "day": 7 }');
+    await dialog.getByText(`jobyard timers run timed.weekly --tenant ${TENANT} --parameters '{"day":7}'`).waitFor();
+    expect(await violationsOf(page, "light")).toEqual([]);
+    await dialog.getByRole("button", { name: "Run now" }).click();
     await page.waitForURL((url) => url.pathname.startsWith("/jobs/"));
-    await dashboard.client.waitForJob(decodeURIComponent(new URL(page.url()).pathname.slice("/jobs/".length)));
+    const jobId = decodeURIComponent(new URL(page.url()).pathname.slice("/jobs/".length));
+    await dashboard.client.waitForJob(jobId);
+    const { parameters } = await dashboard.client.monitoring.getJob(jobId);
+    expect(parameters).toMatchObject({ trigger: "manual", parameters: { day: 7 } });
     await page.goBack();
     await page.getByRole("link", { name: /: ran, run by hand/ }).waitFor(WAIT);
     await expectAccessible(ada);

@@ -1,6 +1,7 @@
 /** Timers as the API shows, pauses, resumes and runs them. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
+import { PARAMETERS_MAX_BYTES } from "../../../runtime/core/limits.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import { createServiceClock } from "../../../runtime/core/service-clock.ts";
 import type { TimerView } from "../../../runtime/core/http/timer-api.ts";
@@ -311,6 +312,26 @@ describe("running it now", () => {
     });
   });
 
+  it("gives its code parameters of the caller, beside what the run is told, and none that look like a tick's", async () => {
+    const timer = await registered();
+    const given = async (parameters: unknown) => {
+      const { body } = await api.post(`${pathOf(timer)}/run`, { parameters });
+      return (await api.get(`/v1/jobs/${body.jobId}`)).body.parameters;
+    };
+    for (const parameters of [
+      { day: "2026-01-31" },
+      null,
+      { trigger: "schedule", scheduledAt: "2030-01-31T08:00:00Z" },
+    ]) {
+      expect(await given(parameters)).toMatchObject({ trigger: "manual", missedCount: 0, parameters });
+    }
+    const large = "x".repeat(PARAMETERS_MAX_BYTES / 2);
+    expect(await given(large)).toMatchObject({ parameters: large });
+    const tooLarge = await api.post(`${pathOf(timer)}/run`, { parameters: "x".repeat(PARAMETERS_MAX_BYTES) });
+    expect(tooLarge).toMatchObject({ status: 413, body: { error: { code: "PayloadTooLarge", target: "parameters" } } });
+    expect((await api.post(`${pathOf(timer)}/run`, { params: 1 })).body.error.code).toBe("InvalidRequest");
+  });
+
   it("makes the newest run the first of its batch", async () => {
     const timer = await registered();
     const first = (await run(timer)).body;
@@ -329,6 +350,11 @@ describe("running it now", () => {
     expect(again.body.jobId).toBe(first.body.jobId);
     expect((await run(other, "night-7")).body.error.code).toBe("IdempotencyKeyReused");
     expect((await run(timer)).body.jobId).not.toBe(first.body.jobId);
+    const withParameters = (parameters: unknown) =>
+      api.post(`${pathOf(timer)}/run`, { parameters }, { ...JSON_TYPE, "idempotency-key": "night-8" });
+    const { jobId } = (await withParameters(1)).body;
+    expect((await withParameters(1)).body.jobId).toBe(jobId);
+    expect((await withParameters(2)).body.error.code).toBe("IdempotencyKeyReused");
   });
 
   it("a repeated run uses the same job when the first stopped before its row", async () => {

@@ -114,6 +114,9 @@ describe("jobyard timers", () => {
   it("runs a timer now, and waits for the run with --wait", async () => {
     const good = await timers("run", "my.test.Quick", "--wait");
     expect(good).toMatchObject({ code: 0, stdout: expect.stringContaining('"trigger":"manual"') as string });
+    const given = await timers("run", "my.test.Quick", "--parameters", '{"day":"2026-01-31"}', "--wait");
+    expect(given.stdout).toContain('"parameters":{"day":"2026-01-31"}');
+    expect((await timers("run", "my.test.Quick", "--parameters", "{day}")).code).toBe(2);
     const bad = await timers("run", "my.test.Fail", "--wait", "--json");
     expect([bad.code, bad.json<JobView>().failure?.message]).toEqual([5, "no good"]);
     const { jobId } = (await timers("run", "my.test.Quick", "--json")).json<{ jobId: string }>();

@@ -82,6 +82,14 @@ describe("timerFactsOf", () => {
     });
   });
 
+  it("has the parameters that a caller gave to its run, also none and null, and no other run has any", () => {
+    const run = { trigger: "manual", scheduledAt: "2030-01-31T02:30:00.000Z", missedCount: 0 };
+    for (const parameters of [{ trigger: "schedule" }, [], "", 0, null]) {
+      expect(facts({ ...run, parameters })).toMatchObject({ trigger: "manual", parameters });
+    }
+    expect(facts(run)).not.toHaveProperty("parameters");
+  });
+
   it("reads how many ticks a run replaces", () => {
     const parameters = {
       ...{ trigger: "schedule", scheduledAt: "2030-01-31T02:30:00.000Z", missedCount: 2 },

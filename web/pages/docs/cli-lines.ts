@@ -49,7 +49,7 @@ export const CLI_LINES: Readonly<Record<string, string>> = {
   setTimerSchedule:
     "timers schedule {packageName-zip}.{timerName} {cron} --tenant {tenantName} [--time-zone {timeZone}]",
   resetTimerSchedule: "timers schedule {packageName-zip}.{timerName} --tenant {tenantName} --declared",
-  runTimer: "timers run {packageName-zip}.{timerName} --tenant {tenantName}",
+  runTimer: "timers run {packageName-zip}.{timerName} --tenant {tenantName} [--parameters {parameters}]",
   listPauses: "pauses",
   pauseTenant: "pause --tenant {tenantName} [--reason {reason}]",
   resumeTenant: "resume --tenant {tenantName}",

@@ -4,6 +4,7 @@ import { useLocation } from "wouter";
 import { jobHref } from "../../components/address.ts";
 import { DialogButton } from "../../components/action-dialog.tsx";
 import { shellWord } from "../../components/copy.tsx";
+import { JsonField, useJsonInput } from "../../components/json-field.tsx";
 import { jsonText } from "../../components/json-view.tsx";
 import { Menu } from "../../components/menu.tsx";
 import { useToast } from "../../components/toast.tsx";
@@ -86,10 +87,8 @@ export function JobActions({ job }: { readonly job: JobView }) {
 function EditAndSubmit({ job, refused }: { readonly job: JobView; readonly refused: string | undefined }) {
   const client = useClient();
   const [, navigate] = useLocation();
-  const [text, setText] = useState("");
-  const parsed = parseJson(text);
+  const input = useJsonInput();
   const { tenantName, jobType, jobName, jobProcessorPackageName, priority, batchId } = job;
-  const given = parsed.problem === undefined && text.trim() !== "" ? JSON.stringify(parsed.value) : "@file";
   return (
     <DialogButton
       button="Edit and submit"
@@ -97,43 +96,19 @@ function EditAndSubmit({ job, refused }: { readonly job: JobView; readonly refus
       verb="Submit"
       isWide
       refused={refused}
-      problem={parsed.problem}
-      onOpen={() => setText(jsonText(job.parameters))}
-      cli={`jobyard submit --type ${shellWord(jobType)} --package ${shellWord(jobProcessorPackageName)} --name ${shellWord(jobName)} --batch ${shellWord(batchId)} --parameters ${shellWord(given)}`}
+      problem={input.problem}
+      onOpen={() => input.setText(jsonText(job.parameters))}
+      cli={`jobyard submit --type ${shellWord(jobType)} --package ${shellWord(jobProcessorPackageName)} --name ${shellWord(jobName)} --batch ${shellWord(batchId)} --parameters ${shellWord(input.word)}`}
       action={async () => {
         const jobId = await client.management.submitJob(
-          { tenantName, jobType, jobName, jobProcessorPackageName, priority, parameters: parsed.value },
+          { tenantName, jobType, jobName, jobProcessorPackageName, priority, parameters: input.value },
           batchId,
         );
         navigate(jobHref(jobId));
         return "A new job is submitted.";
       }}
     >
-      <div className="field">
-        <label htmlFor="edit-parameters">Parameters, as JSON</label>
-        <textarea
-          id="edit-parameters"
-          className="input"
-          rows={14}
-          spellCheck={false}
-          value={text}
-          aria-invalid={parsed.problem !== undefined}
-          aria-describedby="edit-problem"
-          onChange={(event) => setText(event.target.value)}
-        />
-        <span id="edit-problem" className="small" role="status" data-s="failed">
-          {parsed.problem ?? "\u00a0"}
-        </span>
-      </div>
+      <JsonField label="Parameters, as JSON" input={input} rows={14} />
     </DialogButton>
   );
-}
-
-function parseJson(text: string): { readonly value?: unknown; readonly problem?: string } {
-  if (text.trim() === "") return {};
-  try {
-    return { value: JSON.parse(text) as unknown };
-  } catch (error) {
-    return { problem: `This is not JSON: ${error instanceof Error ? error.message : String(error)}` };
-  }
 }

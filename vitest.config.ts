@@ -121,7 +121,7 @@ export default defineConfig({
             "test/integration/api/{auth/**,connections,contract,contract-judge,document,hardening,json-bodies}*",
             "test/integration/api/{renewed-rights,shares,tenancy,web-pages}*",
             "test/integration/api/{api,audit,dead-letters,delayed-job,known-jobs,log,packages,parameters}.test.ts",
-            "test/integration/api/{publish-release,settings,system,tenants,timers,workers}.test.ts",
+            "test/integration/api/{publish-release,settings,tenants,timers,workers}.test.ts",
           ],
           isolate: false,
           env: { API_STORES: "azure" },

@@ -35,6 +35,7 @@ export { createDeliveryStore } from "./tables/webhook-delivery-store.ts";
 export { createWebhookStore } from "./tables/webhook-store.ts";
 export { createTickSender, createTimerSubscriptions } from "./bus/timer-topic.ts";
 export { createTimerStore } from "./tables/timer-store.ts";
+export { createSweepNotes } from "./tables/sweep-notes.ts";
 export { createQuotaStore } from "./tables/quota-store.ts";
 export { createCountStored } from "./blobs/count-stored.ts";
 export { createReleaseReader } from "./blobs/release-reader.ts";

@@ -40,6 +40,7 @@ export const FORMATS = {
   identityGrant: { lies: "a row of table settings" },
   pause: { lies: "a row of table settings" },
   runningLimit: { lies: "a row of table settings: how many jobs of a tenant may run at once" },
+  sweepNote: { lies: "a row of table settings: when the sweeper last ended a round" },
   waitingNote: { lies: "a row of table jobs: a batch has jobs that wait without a bell" },
   delivery: { lies: "a row of table webhooks" },
   audit: { lies: "a row of table audit" },

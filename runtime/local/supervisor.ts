@@ -6,9 +6,11 @@
  *
  * | state of a program | meaning                              | leaves by                                     |
  * |--------------------|--------------------------------------|-----------------------------------------------|
- * | starting           | waits for the message "ready"        | ready → running; exit or timeout → failed     |
- * | running            | does its work                        | exit → restarting; `stop()` → stopping        |
- * | restarting         | waits, longer each time              | starting; `stop()` → stopped                  |
+ * | starting           | waits for the message "ready"        | ready → running; exit or timeout → failed at  |
+ * |                    |                                      | the first start, else restarting              |
+ * | running            | does its work                        | exit or asked → restarting; `stop()` → stopping |
+ * | restarting         | is asked to end; then waits, longer  | starting; `stop()` → stopped                  |
+ * |                    | each time                            |                                               |
  * | stopping           | has received SIGTERM                 | exit → stopped; end of grace → SIGKILL        |
  */
 import { fork, type ChildProcess } from "node:child_process";
@@ -32,11 +34,11 @@ export interface Program {
 
 export interface SupervisorDeps {
   readonly logDirectory: string;
-  /** Called at every unplanned end. */
+  /** Called at every end after which the program is started again. */
   readonly onRestart: (name: string, how: string) => void;
 }
 
-/** A program as it is now, with the process that runs it. */
+/** A program and the process that runs it. */
 interface Running {
   readonly program: Program;
   readonly child: ChildProcess;
@@ -55,6 +57,8 @@ export interface Supervisor {
 const READY_WITHIN_MS = 60_000;
 const RESTART_FIRST_MS = 200;
 const RESTART_LONGEST_MS = 5_000;
+/** What was asked of the program, or of one that needs it, is answered by then. */
+const RESTART_AFTER_MS = 200;
 /** After running this long, the restart delay of a program is reset. */
 const HEALTHY_AFTER_MS = 10_000;
 /** Size of the log's end that is shown when a program could not start. */
@@ -64,7 +68,9 @@ export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): S
   const running = new Map<string, Running>();
   const restarts = new Map<string, NodeJS.Timeout>();
   const stopped = new Set<string>();
-  const asked = new Set<string>();
+  /** Started for good: they are started again whenever they end. */
+  const kept = new Set<string>();
+  const restartAsked = new Set<string>();
   const reports = new Map<string, SupervisedProgram>();
 
   function launch(program: Program): ChildProcess {
@@ -82,33 +88,36 @@ export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): S
       if (isReady(message)) report(program, { state: "running" });
       else if (isRestartMessage(message)) restart(message.name);
     });
-    report(program, { state: "starting", startedAt: new Date().toISOString() });
+    const { name } = program;
+    const restartCount = reports.get(name)?.restartCount ?? 0;
+    const startedAt = new Date().toISOString();
+    reports.set(name, { name, state: "starting", startedAt, restartCount, logFile: logFile(program) });
+    tellReports();
     giveOrders();
     return child;
   }
 
-  function report(program: Program, change: Partial<SupervisedProgram>): void {
-    const { name } = program;
-    const now = new Date().toISOString();
-    const known = reports.get(name) ?? {
-      name,
-      state: "starting",
-      startedAt: now,
-      restartCount: 0,
-      logFile: logFile(program),
-    };
+  function report({ name }: Program, change: Partial<SupervisedProgram>): void {
+    const known = reports.get(name);
+    if (known === undefined) return;
     reports.set(name, { ...known, ...change });
+    tellReports();
+  }
+
+  function tellReports(): void {
     const message: ProgramsMessage = { type: "programs", programs: [...reports.values()] };
     for (const { child } of running.values()) tell(child, message);
   }
 
-  /** Does nothing for one that waits for its restart, or is asked already. */
+  /** Does nothing for one that is still in its first start, waits for its restart, or is asked already. */
   function restart(name: string): void {
     const entry = running.get(name);
-    if (entry === undefined || stopped.has(name) || asked.has(name)) return;
-    asked.add(name);
+    if (entry === undefined || !kept.has(name) || stopped.has(name) || restartAsked.has(name)) return;
+    restartAsked.add(name);
     report(entry.program, { state: "restarting" });
-    void endGently(entry);
+    setTimeout(() => {
+      if (!stopped.has(name)) void endGently(entry);
+    }, RESTART_AFTER_MS);
   }
 
   /** Sent to all programs, because a restarted program has another process id. */
@@ -138,10 +147,11 @@ export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): S
 
   function keepAlive(program: Program, child: ChildProcess, delayMs: number): void {
     const startedAt = performance.now();
+    kept.add(program.name);
     child.once("exit", (code, signal) => {
       if (running.get(program.name)?.child === child) running.delete(program.name);
       if (stopped.has(program.name)) return;
-      const wasAsked = asked.delete(program.name);
+      const wasAsked = restartAsked.delete(program.name);
       const healthy = performance.now() - startedAt > HEALTHY_AFTER_MS;
       const waitMs = healthy || wasAsked ? RESTART_FIRST_MS : delayMs;
       report(program, { state: "restarting", restartCount: (reports.get(program.name)?.restartCount ?? 0) + 1 });

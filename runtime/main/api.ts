@@ -36,7 +36,7 @@ import { createJobIndexer, indexedJobs } from "../lifecycle/job-indexer.ts";
 import { startPauseBoard } from "../lifecycle/pause-board.ts";
 import { measureConflicts } from "../lifecycle/measured-jobs.ts";
 import { createUniqueJobs } from "../lifecycle/unique-jobs.ts";
-import { hearOfPrograms } from "../platform/supervised-programs.ts";
+import { programsOfSupervisor } from "../platform/supervised-programs.ts";
 import { createAuditSweep } from "../sweeper/sweep-audit.ts";
 import { createForgetSweep } from "../sweeper/forget/forget-sweep.ts";
 import { startQuotaWatch } from "../lifecycle/limits/quota-watch.ts";
@@ -62,7 +62,7 @@ const CLOSE_AFTER_MS = 10_000;
 
 async function start(exits: Exits): Promise<Service> {
   const settings = readSettings();
-  const programs = hearOfPrograms(process);
+  const programs = programsOfSupervisor(process);
   const { pools, traffic, lockMs, allowLoopbackWebhooks: allowLoopback } = settings;
   const { logLevel: level, version, instanceId: instance } = settings;
   const { log, metrics, metricsText } = await observe({ service: "jobyard-api", level, version, instance }, exits);
@@ -128,7 +128,6 @@ async function start(exits: Exits): Promise<Service> {
     timers: stores.timers,
     queue,
   });
-  const sweeperLease = lease("sweeper", SWEEPER_LEASE_MS, "harmless");
   const app = createApp({
     stores,
     bus: { queue, outbox },
@@ -154,7 +153,6 @@ async function start(exits: Exits): Promise<Service> {
     silentAfterMs,
     defaultRetention: settings.retention,
     programs,
-    sweeperLease,
     log,
   });
   const server = createHttpServer(localListener(app, settings));
@@ -212,10 +210,11 @@ async function start(exits: Exits): Promise<Service> {
       log,
     }),
     reconcileTimers: (isLeader) => timers.reconcile.run(isLeader),
+    noteSwept: () => stores.sweepNotes.write({ sweptAt: clock.trustedNow(), sweptBy: instance }),
     noteRepairs: createNoteRepairs({
       ...{ audit: stores.audit, instance: settings.instanceId, newEntryId: randomUUID, now: clock.trustedNow, log },
     }),
-    lease: sweeperLease,
+    lease: lease("sweeper", SWEEPER_LEASE_MS, "harmless"),
     lockMs,
     marginMs: lockMarginMs(lockMs),
     // By a clock that is far ahead, every worker is silent.

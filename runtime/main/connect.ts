@@ -26,6 +26,7 @@ import {
   createPackageCatalog,
   createPauseStore,
   createQuotaStore,
+  createSweepNotes,
   createReleaseReader,
   createRemoval,
   createRetentionStore,
@@ -68,9 +69,10 @@ import type { TenantStore } from "../core/ports/tenant-store.ts";
 import type { TimerStore } from "../core/ports/timer-store.ts";
 import type { TickSender, TimerSubscriptions } from "../core/ports/timer-topic.ts";
 import type { WaitingStore } from "../core/ports/waiting-store.ts";
+import type { SweepNotes } from "../core/ports/sweep-notes.ts";
 import type { UniqueKeyStore } from "../core/ports/unique-key-store.ts";
 import type { DeliveryStore, WebhookStore } from "../core/ports/webhook-store.ts";
-import type { NotedLease, WorkerStore } from "../core/ports/worker-store.ts";
+import type { LeaderLease, WorkerStore } from "../core/ports/worker-store.ts";
 import type { ConnectionSettings, SecretSettings } from "../core/settings/service-settings.ts";
 import { systemClock } from "../core/clock.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -101,6 +103,7 @@ export interface Services {
   readonly pauses: PauseStore;
   readonly waiting: WaitingStore;
   readonly quotas: QuotaStore;
+  readonly sweepNotes: SweepNotes;
   readonly countStored: CountStored;
   readonly uniqueKeys: UniqueKeyStore;
   /** The same in every process that can read it. Throws UnavailableError. */
@@ -116,7 +119,7 @@ export interface Services {
    * This process's part in the election for a duty. The lease outlives a crash of its holder by up to `durationMs`; where
    * two at a time do no harm, the next process of the same `writerId` has it at once.
    */
-  readonly lease: (name: string, durationMs: number, twice?: "harmless") => NotedLease;
+  readonly lease: (name: string, durationMs: number, twice?: "harmless") => LeaderLease;
 }
 
 export interface ConnectOptions extends StorageOptions {
@@ -163,6 +166,7 @@ export async function connect(
     pauses: createPauseStore({ storage }),
     waiting: createWaitingStore({ storage, now: systemClock.now }),
     quotas: createQuotaStore({ storage }),
+    sweepNotes: createSweepNotes({ storage }),
     countStored: createCountStored({ storage }),
     uniqueKeys: createUniqueKeyStore({ storage }),
     secrets: await secretStoreOf(settings.secrets),

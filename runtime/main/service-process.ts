@@ -1,6 +1,6 @@
 /**
  * The life cycle of a program under a supervisor: it reports that it is ready, stops cleanly at the first signal, at
- * once at the second, and does not outlive its supervisor. When the supervisor dies, programs still stop in its order:
+ * once at a second one that does not come from its supervisor, and does not outlive its supervisor. When the supervisor dies, programs still stop in its order:
  * each waits for those that the supervisor would have stopped before it.
  */
 import { GRACE_DEFAULT_MS } from "../core/limits.ts";
@@ -71,7 +71,9 @@ export async function runService(start: (exits: Exits) => Promise<Service>): Pro
     giveUp: () => leave(GIVEN_UP),
   });
 
-  const stop = (): void => {
+  const stop = (signal?: NodeJS.Signals): void => {
+    // A supervisor may ask twice, for a restart and then for the end. When it loses patience, it kills.
+    if (stopping && signal === "SIGTERM" && process.connected) return;
     if (stopping) process.exit(CUT_SHORT);
     stopping = true;
     starting.then((service) => service.stop()).then(() => leave(0), fail);

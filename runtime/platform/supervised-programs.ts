@@ -1,6 +1,6 @@
 /**
- * What a supervisor and its programs say to each other of all programs, over their IPC channel. The supervisor sends the whole
- * list at every change; a program may ask for the restart of any.
+ * The IPC messages between a supervisor and its programs about all of them. The supervisor sends the whole list at every change;
+ * a program may ask for the restart of any.
  */
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -29,11 +29,15 @@ const isProgramsMessage = (message: unknown): message is ProgramsMessage => isOf
 
 export const isRestartMessage = (message: unknown): message is RestartMessage => isOfType(message, "restart-program");
 
-/** `channel`: this process. Nothing comes over it, and the list is empty, if no supervisor started it. */
-export function hearOfPrograms(channel: Pick<NodeJS.Process, "on" | "send">): Programs {
+/** `channel`: this process. Without a supervisor the list is empty. */
+export function programsOfSupervisor(channel: Pick<NodeJS.Process, "on" | "send">): Programs {
   let programs: readonly SupervisedProgram[] = [];
   channel.on("message", (message) => {
     if (isProgramsMessage(message)) programs = message.programs;
+  });
+  // The supervisor is gone, and nobody restarts anything.
+  channel.on("disconnect", () => {
+    programs = [];
   });
   const find = (name: string) => programs.find((program) => program.name === name);
   return {
@@ -44,13 +48,27 @@ export function hearOfPrograms(channel: Pick<NodeJS.Process, "on" | "send">): Pr
     async openConsole(name) {
       const program = find(name);
       if (program === undefined) return undefined;
-      const { size } = await stat(program.logFile);
-      return createReadStream(program.logFile, { start: Math.max(0, size - CONSOLE_MAX_BYTES) });
+      const size = await sizeOf(program.logFile);
+      if (size === 0) return new Blob([]).stream();
+      const start = Math.max(0, size - CONSOLE_MAX_BYTES);
+      // It may grow while it is read.
+      return createReadStream(program.logFile, { start, end: size - 1 });
     },
     restart(name) {
       if (find(name) === undefined) return false;
-      channel.send?.({ type: "restart-program", name } satisfies RestartMessage);
+      // Fails only if the supervisor has just ended.
+      channel.send?.({ type: "restart-program", name } satisfies RestartMessage, () => undefined);
       return true;
     },
   };
+}
+
+/** 0 for a file that somebody has removed. */
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return 0;
+    throw error;
+  }
 }

@@ -10,7 +10,7 @@ import { PRIORITIES } from "../core/job/priority.ts";
 import type { Logger } from "../core/logger.ts";
 import type { JobIndex } from "../core/ports/job-index.ts";
 import type { KeyStore } from "../core/ports/key-store.ts";
-import type { NotedLease } from "../core/ports/worker-store.ts";
+import type { LeaderLease } from "../core/ports/worker-store.ts";
 import type { AuditSweep } from "./sweep-audit.ts";
 import { type EndedBatches, type SweepBatchesDeps, sweepBatches } from "./sweep-batches.ts";
 import { createIndexRepair } from "./repair-index.ts";
@@ -26,7 +26,7 @@ import type { Clock } from "../core/clock.ts";
 export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   /** Removes what is due. Default: everything is kept. */
   readonly forget?: ForgetSweep | undefined;
-  readonly lease: NotedLease;
+  readonly lease: LeaderLease;
   /** Makes the registered timers what packages declare, while `isLeader`. Throws UnavailableError. Default: nothing. */
   readonly reconcileTimers?: ((isLeader: () => Promise<boolean>) => Promise<void>) | undefined;
   /** Removes expired entries of the audit. Default: nothing. */
@@ -43,6 +43,8 @@ export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly countStored?: (() => Promise<void>) | undefined;
   /** Records what a round has repaired. Default: only the log has it. */
   readonly noteRepairs?: NoteRepairs | undefined;
+  /** Notes that a round has ended. Default: nobody can tell. */
+  readonly noteSwept?: (() => Promise<void>) | undefined;
   /** The worker pools there are. */
   readonly pools: readonly string[];
   readonly metrics: QueueMetrics;
@@ -91,6 +93,15 @@ function createSweeper(deps: SweeperDeps): Sweeper {
     },
   };
 
+  /** A round that cannot be noted was a round all the same. */
+  async function noteSwept(): Promise<void> {
+    try {
+      await deps.noteSwept?.();
+    } catch (error) {
+      deps.log.warn({ error: messageOf(error) }, "the end of a sweep could not be noted");
+    }
+  }
+
   /** False: another process leads. */
   async function sweepAsLeader(): Promise<boolean> {
     // Throws when this clock is wrong: every worker would seem silent. The lease ends, and another process leads.
@@ -135,7 +146,7 @@ function createSweeper(deps: SweeperDeps): Sweeper {
       deps.log.warn(repairs, "sweep repaired");
       await deps.noteRepairs?.(repairs);
     }
-    await deps.lease.noteDone();
+    await noteSwept();
     return true;
   }
 }

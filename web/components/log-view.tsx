@@ -8,7 +8,14 @@ const LINE_PX = 20;
 /** How near to the end counts as the end. */
 const NEAR_PX = 40;
 
-export function LogView({ text, isLive }: { readonly text: string; readonly isLive: boolean }) {
+export interface LogViewProps {
+  readonly text: string;
+  /** What the button copies. Default: the text. */
+  readonly copied?: string;
+  readonly isLive: boolean;
+}
+
+export function LogView({ text, copied = text, isLive }: LogViewProps) {
   const lines = useMemo(() => styledLines(text), [text]);
   const [wanted, setWanted] = useState("");
   const [at, setAt] = useState(0);
@@ -56,7 +63,7 @@ export function LogView({ text, isLive }: { readonly text: string; readonly isLi
           </span>
         )}
         <span className="muted end">{lines.length} lines</span>
-        <CopyButton text={text} what="the log" />
+        <CopyButton text={copied} what="the log" />
       </div>
       <div
         className="log"

@@ -40,8 +40,8 @@ const LISTS = ["jobs", "batches", "timers", "dead-letters", "workers"] as const;
 const SUMS = ["overview", "errors"] as const;
 const SUMS_EVERY_MS = 10_000;
 
-/** Lists across batches show what a worker has written only after its event (docs/find.md). */
-const FOUND = ["jobs", "errors"] as const;
+/** Lists across batches, and what is counted from them, show what a worker has written only after its event (docs/find.md). */
+const FOUND = ["jobs", ...SUMS] as const;
 const FOUND_AFTER_MS = 4_000;
 
 type Listener = (event: SystemEvent) => void;

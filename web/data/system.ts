@@ -4,7 +4,7 @@ import { HEALTH_EVERY_MS } from "./health.ts";
 import { useClient } from "./session.ts";
 import type { SystemView } from "../../runtime/client/index.ts";
 
-/** While a program is away, the one who has restarted it watches. */
+/** While a program restarts. */
 const RESTART_EVERY_MS = 1_000;
 /** While a console is open. */
 const CONSOLE_EVERY_MS = 3_000;
@@ -15,8 +15,10 @@ export function useSystem(enabled: boolean) {
     queryKey: ["system"],
     enabled,
     refetchInterval: ({ state: { data, error } }) => {
-      const isSettled = error === null && (data?.programs ?? []).every(({ state }) => state === "running");
-      return isSettled ? HEALTH_EVERY_MS : RESTART_EVERY_MS;
+      // Only a local system has programs, and the API may be the one that restarts.
+      const programs = data?.programs ?? [];
+      const restarts = programs.length > 0 && (error !== null || programs.some(({ state }) => state !== "running"));
+      return restarts ? RESTART_EVERY_MS : HEALTH_EVERY_MS;
     },
     queryFn: ({ signal }) => client.monitoring.getSystem({ signal }),
   });
@@ -36,6 +38,14 @@ export function useRestartProgram() {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: (programName: string) => client.management.restartProgram(programName),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ["system"] }),
+    onSuccess: (asked) => {
+      // The list follows a moment later.
+      queries.setQueryData<SystemView>(["system"], (system) => system && withRestarting(system, asked.name));
+    },
   });
 }
+
+const withRestarting = (system: SystemView, programName: string): SystemView => ({
+  ...system,
+  programs: system.programs.map((one) => (one.name === programName ? { ...one, state: "restarting" } : one)),
+});

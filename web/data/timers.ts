@@ -35,7 +35,10 @@ export function useTimerActions(timer: TimerReference) {
   return {
     pause: useMutation({ mutationFn: () => client.timers.pause(timer), onSuccess }),
     resume: useMutation({ mutationFn: () => client.timers.resume(timer), onSuccess }),
-    run: useMutation({ mutationFn: (parameters: unknown) => client.timers.run(timer, { parameters }), onSuccess: read }),
+    run: useMutation({
+      mutationFn: (parameters: unknown) => client.timers.run(timer, { parameters }),
+      onSuccess: read,
+    }),
   };
 }
 

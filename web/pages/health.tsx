@@ -147,10 +147,10 @@ function LastSweep({
 }) {
   // A part that is away is said above, and what was read before still holds.
   if (data === undefined) return error === null ? <Ghost width={20} /> : null;
-  if (data.sweptAt === undefined) return <p className="muted">It has not looked yet. It does so every 30 s.</p>;
+  if (data.sweptAt === undefined) return <p className="muted">No sweep yet.</p>;
   return (
     <p>
-      It looked <Ago at={data.sweptAt} />.
+      Last sweep: <Ago at={data.sweptAt} />
     </p>
   );
 }
@@ -163,7 +163,7 @@ function Repairs() {
   const { items, error } = useAudit(undefined, { actor: undefined, operation: SWEEP_OPERATION }, true);
   if (error !== null) return <ErrorNote error={error} what="The repairs cannot be shown." />;
   if (items === undefined) return <Ghost width={20} />;
-  if (items.length === 0) return <p className="muted">It had nothing to put right.</p>;
+  if (items.length === 0) return <p className="muted">No repairs.</p>;
   return (
     <div className="lines">
       {items.slice(0, REPAIRS_SHOWN).map(({ at, requestId, after = {} }) => (

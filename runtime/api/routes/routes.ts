@@ -23,9 +23,10 @@ import type { SettingStore } from "../../core/ports/setting-store.ts";
 import type { TenantStore } from "../../core/ports/tenant-store.ts";
 import type { TimerStore } from "../../core/ports/timer-store.ts";
 import type { Programs } from "../../core/ports/programs.ts";
+import type { SweepNotes } from "../../core/ports/sweep-notes.ts";
 import type { UniqueKeyStore } from "../../core/ports/unique-key-store.ts";
 import type { DeliveryStore, WebhookStore } from "../../core/ports/webhook-store.ts";
-import type { NotedLease, WorkerStore } from "../../core/ports/worker-store.ts";
+import type { WorkerStore } from "../../core/ports/worker-store.ts";
 import type { BatchCompletion } from "../../lifecycle/batch-completion.ts";
 import { createUniqueJobs } from "../../lifecycle/unique-jobs.ts";
 import type { JobEvents } from "../../lifecycle/job-events.ts";
@@ -108,7 +109,6 @@ export interface OperationDeps {
   readonly silentAfterMs: number;
   /** What runs beside this process. */
   readonly programs: Programs;
-  readonly sweeperLease: Pick<NotedLease, "doneAt">;
   /** Time between two reads of a followed log. Default FOLLOW_LOG_EVERY_MS. */
   readonly followLogEveryMs?: number | undefined;
   /** Of tenants that have set none. */
@@ -140,6 +140,7 @@ export interface ApiStores {
   readonly erasures: ErasureStore;
   readonly quotas: QuotaStore;
   readonly uniqueKeys: Pick<UniqueKeyStore, "get" | "put">;
+  readonly sweepNotes: Pick<SweepNotes, "read">;
 }
 
 export interface ApiBus {
@@ -231,7 +232,7 @@ export function createOperations(deps: OperationDeps): readonly Operation[] {
     ...eventOperations({ ...deps.followers, lookup }),
     ...webhookOperations({ ...shared, ...webhooks }),
     ...workerOperations({ ...shared, silentAfterMs: deps.silentAfterMs }),
-    ...systemOperations(deps),
+    ...systemOperations({ ...shared, programs: deps.programs }),
     ...identityOperations({ ...shared, log }),
     ...auditOperations(shared),
     ...retentionOperations({ ...shared, defaultRetention: deps.defaultRetention }),

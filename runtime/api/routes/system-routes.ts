@@ -1,15 +1,15 @@
 /** Operations on the system itself: when it was swept, and the programs of `npm start`. */
-import { NotFoundError } from "../../core/errors.ts";
+import { NotFoundError, UnavailableError } from "../../core/errors.ts";
 import { emptySchema } from "../../core/http/requests.ts";
 import { programParams, programView, programViewSchema, systemViewSchema } from "../../core/http/system-api.ts";
 import type { Programs } from "../../core/ports/programs.ts";
-import type { NotedLease } from "../../core/ports/worker-store.ts";
+import type { SweepNotes } from "../../core/ports/sweep-notes.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
 
 export interface SystemOperationDeps {
   readonly programs: Programs;
-  readonly sweeperLease: Pick<NotedLease, "doneAt">;
+  readonly sweepNotes: Pick<SweepNotes, "read">;
 }
 
 export const systemOperations = (deps: SystemOperationDeps): readonly Operation[] => [
@@ -18,7 +18,7 @@ export const systemOperations = (deps: SystemOperationDeps): readonly Operation[
   restartProgram(deps),
 ];
 
-const getSystem = ({ programs, sweeperLease }: SystemOperationDeps) =>
+const getSystem = ({ programs, sweepNotes }: SystemOperationDeps) =>
   operation({
     id: "getSystem",
     method: "get",
@@ -29,10 +29,18 @@ const getSystem = ({ programs, sweeperLease }: SystemOperationDeps) =>
     responses: { 200: { description: "The system now.", schema: systemViewSchema } },
     errors: [],
     async handle() {
-      const sweptAt = (await sweeperLease.doneAt())?.toISOString();
-      return { status: 200, body: { sweptAt, programs: programs.list().map(programView) } };
+      const note = await sweepNotes.read().catch(unlessUnavailable);
+      return {
+        status: 200,
+        body: { sweptAt: note?.sweptAt.toISOString(), programs: programs.list().map(programView) },
+      };
     },
   });
+
+/** Programs can be seen and restarted while storage is away: it may be the one to restart. */
+function unlessUnavailable(error: unknown): undefined {
+  if (!(error instanceof UnavailableError)) throw error;
+}
 
 const getConsole = ({ programs }: SystemOperationDeps) =>
   operation({
@@ -61,8 +69,8 @@ const restartProgram = ({ programs }: SystemOperationDeps) =>
     tag: "System",
     summary: "Restart a program of a local system",
     description:
-      "It stops as at the end of `npm start`, running jobs first, and starts again at once. If it is the API, calls fail " +
-      "until it is back.",
+      "It stops as at the end of `npm start` and starts again at once. A worker gives its jobs some seconds to end, and hands " +
+      "back the rest without costing them an attempt. If it is the API, calls fail until it is back.",
     needs: "operate",
     params: programParams,
     body: jsonBody(emptySchema, { required: false }),

@@ -6,7 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { InvariantError } from "../../core/errors.ts";
-import type { NotedLease } from "../../core/ports/worker-store.ts";
+import type { LeaderLease } from "../../core/ports/worker-store.ts";
 import { CONTAINERS } from "../../core/deployment/storage-layout.ts";
 import type { StorageClients } from "../connect.ts";
 import { isConditionFailed, isExisting, isMissing, storageError } from "../translate-error.ts";
@@ -25,10 +25,8 @@ export interface LeaderLeaseDeps {
 
 /** After this time an answer counts as lost. */
 const ANSWER_WITHIN_MS = 10_000;
-/** Metadata of a blob that was written because the duty was done, and not only to be leased. */
-const DONE = { done: "yes" };
 
-export function createLeaderLease({ storage, name, durationMs, holder, monotonicNow }: LeaderLeaseDeps): NotedLease {
+export function createLeaderLease({ storage, name, durationMs, holder, monotonicNow }: LeaderLeaseDeps): LeaderLease {
   const seconds = durationMs / 1_000;
   if (!Number.isInteger(seconds) || seconds < 15 || seconds > 60) {
     throw new InvariantError(`A lease cannot last ${durationMs} ms.`);
@@ -77,26 +75,6 @@ export function createLeaderLease({ storage, name, durationMs, holder, monotonic
         holding = undefined;
       });
       return holding;
-    },
-
-    async noteDone() {
-      try {
-        const conditions = { leaseId: lease.leaseId };
-        await blob.upload("", 0, { ...inTime(), metadata: DONE, conditions });
-      } catch (error) {
-        if (!isConditionFailed(error)) throw storageError(error, "noting that a duty was done");
-      }
-    },
-
-    async doneAt() {
-      try {
-        // Leasing does not change it.
-        const { metadata, lastModified } = await blob.getProperties(inTime());
-        return metadata?.["done"] === DONE.done ? lastModified : undefined;
-      } catch (error) {
-        if (isMissing(error)) return undefined;
-        throw storageError(error, "reading when a duty was done");
-      }
     },
 
     async release() {

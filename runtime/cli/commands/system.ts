@@ -27,7 +27,7 @@ export async function system(given: SystemOptions, around: Surroundings): Promis
   const found = await monitoring.getSystem({ signal });
   show(terminal, options, found, () =>
     [
-      found.sweptAt === undefined ? "The sweeper has not looked yet." : `Last sweep: ${showInstant(found.sweptAt)}`,
+      found.sweptAt === undefined ? "No sweep yet." : `Last sweep: ${showInstant(found.sweptAt)}`,
       "",
       table(
         ["program", "state", "restarts", "started"],
@@ -37,7 +37,7 @@ export async function system(given: SystemOptions, around: Surroundings): Promis
           restartCount,
           showInstant(startedAt),
         ]),
-        { ...terminal, empty: "No programs: npm start runs some; App Service and systemd show theirs themselves." },
+        { ...terminal, empty: "No programs. Only npm start lists its programs here." },
       ),
     ].join("\n"),
   );

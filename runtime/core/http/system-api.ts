@@ -12,14 +12,14 @@ export const programViewSchema = z
     name: z.string(),
     state: z.enum(PROGRAM_STATES),
     startedAt: z.iso.datetime().meta({ description: "Of its latest start." }),
-    restartCount: z.int().min(0).meta({ description: "Starts after the first, for whatever reason." }),
+    restartCount: z.int().min(0).meta({ description: "How often it has ended and was started again." }),
   })
   .meta({ id: "Program" });
 
 export const systemViewSchema = z
   .object({
     sweptAt: z.iso.datetime().optional().meta({
-      description: "When the sweeper has last compared rows and messages. Absent: it has not yet.",
+      description: "When the sweeper has last compared rows and messages. Absent: it has not yet, or storage is away.",
     }),
     programs: z.array(programViewSchema).meta({
       description:

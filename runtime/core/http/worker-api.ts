@@ -26,7 +26,8 @@ export const workerViewSchema = z
     runningCount: z.int().min(0).meta({ description: "Jobs it runs now, as of its heartbeat." }),
     drainWanted: z.boolean().meta({ description: "It has been asked to drain and stop." }),
     isProtected: z.boolean().optional().meta({
-      description: "Its machine is protected from scale-in, as of its heartbeat. Absent: nothing would take it.",
+      description:
+        "Its machine is protected from scale-in, as of its heartbeat. Absent: it is not on a scale set, or protection is off.",
     }),
     version: z.string().meta({ description: "Of its code." }),
   })

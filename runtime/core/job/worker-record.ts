@@ -13,7 +13,7 @@ export interface WorkerRecord {
   readonly heartbeatAt: Date;
   readonly state: WorkerState;
   readonly slots: number;
-  /** Whether its machine is protected from scale-in. Undefined: nothing would take it, or it does not say. */
+  /** Whether its machine is protected from scale-in. Undefined: it is not on a scale set, or protection is off. */
   readonly isProtected?: boolean | undefined;
   /** Version of the code it runs. */
   readonly version: string;

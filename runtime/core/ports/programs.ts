@@ -8,7 +8,7 @@ export interface Program {
   readonly state: (typeof PROGRAM_STATES)[number];
   /** Of its latest start. */
   readonly startedAt: Date;
-  /** Starts after the first, for whatever reason. */
+  /** How often it has ended and was started again. */
   readonly restartCount: number;
 }
 
@@ -23,10 +23,3 @@ export interface Programs {
 
 /** Some hundred lines: enough to see what happened, small enough to be read again every few seconds. */
 export const CONSOLE_MAX_BYTES = 64 * 1024;
-
-/** Under systemd or App Service: they show their programs and restart them themselves. */
-export const noPrograms: Programs = {
-  list: () => [],
-  openConsole: () => Promise.resolve(undefined),
-  restart: () => false,
-};

@@ -26,11 +26,3 @@ export interface LeaderLease {
   hold(): Promise<boolean>;
   release(): Promise<void>;
 }
-
-/** A lease that also says when the duty was done last, to every process. */
-export interface NotedLease extends LeaderLease {
-  /** Notes that it was done just now. Does nothing if another process holds the lease. Throws UnavailableError. */
-  noteDone(): Promise<void>;
-  /** When a holder last noted that, by the clock of storage. Throws UnavailableError. */
-  doneAt(): Promise<Date | undefined>;
-}

@@ -56,7 +56,7 @@ export interface MachinePace {
 
 export interface Machine {
   readonly permit: WorkPermit;
-  /** From scale-in. Undefined: nothing would take it. */
+  /** From scale-in. Undefined: it is not on a scale set, or protection is off. */
   readonly isProtected: (() => boolean) | undefined;
   /** Undefined where health is not served. */
   readonly healthPort: number | undefined;

@@ -222,7 +222,7 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard (needs chromi
     await context.close();
   });
 
-  it("costs the API little CPU, however many pages are open while jobs end", async () => {
+  it("costs the API little CPU with ten pages open while jobs end", async () => {
     const pages = await Promise.all(
       OPEN_PAGES.map(async (path) => {
         const opened = await dashboard.openAs("Ada Admin", `${path}?tenant=${TENANT}`);

@@ -144,7 +144,7 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     await ada.goto(`/health?tenant=${TENANT}`);
     await page.getByText("Storage and message broker").waitFor(WAIT);
     await page.getByText(/clock agrees/).waitFor();
-    await page.getByText(/^It has not looked yet|^It looked/).waitFor();
+    await page.getByText(/^No sweep yet|^Last sweep/).waitFor();
     await expectAccessible(ada);
   });
 
@@ -152,9 +152,9 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     const { page } = ada;
     await ada.goto(`/health?tenant=${TENANT}`);
     await page.getByRole("button", { name: "Console of worker-1" }).click(WAIT);
-    await page.getByRole("log").getByText("jobyard-worker").first().waitFor(WAIT);
+    await page.getByRole("log").getByText("receiving").first().waitFor(WAIT);
     await expectAccessible(ada);
-    for (const name of ["bus", "api"]) {
+    for (const name of ["storage", "bus", "api"]) {
       const row = page
         .locator(".lines > div")
         .filter({ has: page.getByRole("button", { name: `Console of ${name}` }) });
@@ -167,7 +167,7 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard's pages of op
     }
     const { programs } = await admin.monitoring.getSystem();
     const restarted = programs.filter(({ restartCount }) => restartCount > 0).map(({ name }) => name);
-    expect(restarted).toEqual(expect.arrayContaining(["bus", "api"]));
+    expect(restarted).toEqual(expect.arrayContaining(["storage", "bus", "api"]));
     // All is as before: a job runs.
     const jobId = await dashboard.submit("First");
     expect(await dashboard.client.waitForJob(jobId)).toMatchObject({ state: "succeeded" });

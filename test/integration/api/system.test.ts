@@ -1,5 +1,6 @@
 /** The system itself as the API shows it: the last sweep, programs, their consoles and restarts. */
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { UnavailableError } from "../../../runtime/core/errors.ts";
 import { startMemoryQueue } from "../../support/stores/memory-queue.ts";
 import { startTestApi, type TestApi } from "../../support/api/test-api.ts";
 import { TEST_CONSOLE, TEST_PROGRAM } from "../../support/api/test-programs.ts";
@@ -14,9 +15,18 @@ afterAll(() => api[Symbol.asyncDispose]());
 it("says when the sweeper has looked, once it has", async () => {
   const view = { programs: [{ ...TEST_PROGRAM, startedAt: TEST_PROGRAM.startedAt.toISOString() }] };
   expect((await api.get("/v1/system")).body).toEqual(view);
-  await api.sweeperLease.noteDone();
-  const sweptAt = (await api.sweeperLease.doneAt())?.toISOString();
-  expect((await api.get("/v1/system")).body).toEqual({ ...view, sweptAt });
+  const sweptAt = new Date();
+  await api.stores.sweepNotes.write({ sweptAt, sweptBy: "api-1" });
+  expect((await api.get("/v1/system")).body).toEqual({ ...view, sweptAt: sweptAt.toISOString() });
+});
+
+it("lists the programs also while storage is away, because storage may be the one to restart", async () => {
+  const away = () => Promise.reject(new UnavailableError("StorageUnavailable", "The table does not answer."));
+  await using other = await startTestApi(backing.connect(), {
+    stores: { ...api.stores, sweepNotes: { ...api.stores.sweepNotes, read: away } },
+  });
+  const { status, body } = await other.get("/v1/system");
+  expect([status, Object.keys(body)]).toEqual([200, ["programs"]]);
 });
 
 it("gives the console of a program as text, and restarts it", async () => {

@@ -2,14 +2,14 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { createLeaderLease } from "../../../runtime/azure/index.ts";
 import { InvariantError, UnavailableError } from "../../../runtime/core/errors.ts";
-import type { NotedLease } from "../../../runtime/core/ports/worker-store.ts";
+import type { LeaderLease } from "../../../runtime/core/ports/worker-store.ts";
 import { CONTAINERS } from "../../../runtime/core/deployment/storage-layout.ts";
 import { startStorageProxy } from "../../support/stores/storage-proxy.ts";
 import { testStorage } from "../../support/stores/test-storage.ts";
 
 const freshDuty = (): string => `duty-${randomUUID()}`;
 
-const candidate = (name: string, deps: Partial<Parameters<typeof createLeaderLease>[0]> = {}): NotedLease =>
+const candidate = (name: string, deps: Partial<Parameters<typeof createLeaderLease>[0]> = {}): LeaderLease =>
   createLeaderLease({
     storage: testStorage(),
     name,
@@ -70,22 +70,6 @@ describe("a lease", () => {
     expect(await first.hold()).toBe(false);
     await first.release();
     expect(await second.hold()).toBe(true);
-  });
-
-  it("says when the duty was done last, whoever did it and whoever leads now", async () => {
-    const duty = freshDuty();
-    const [first, second] = [candidate(duty), candidate(duty)];
-    expect(await second.doneAt()).toBeUndefined();
-    await first.hold();
-    expect(await second.doneAt()).toBeUndefined();
-    await first.noteDone();
-    const doneAt = await second.doneAt();
-    expect(Math.abs((doneAt?.getTime() ?? 0) - Date.now())).toBeLessThan(10_000);
-    // Not by one that does not lead, and not by leading alone.
-    await second.noteDone();
-    await first.release();
-    expect(await second.hold()).toBe(true);
-    expect(await first.doneAt()).toEqual(doneAt);
   });
 
   it("the former holder gets the lease again when no other took it", async () => {

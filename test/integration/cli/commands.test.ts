@@ -9,6 +9,7 @@ import { eventually } from "../../support/eventually.ts";
 import { hasProgram } from "../../support/processes/has-program.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { unzip } from "../../support/packages/unzip.ts";
+import { TEST_CONSOLE } from "../../support/api/test-programs.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { openTerminal } from "../../support/processes/tmux.ts";
@@ -288,6 +289,19 @@ describe("one running job", () => {
     const { jobId } = (await jobyard([...job, "--at", `${instant}+00:00`, "--json"])).json<{ jobId: string }>();
     expect((await jobyard(["jobs", jobId])).stdout).toContain(`not before ${instant.replace("T", " ")}:00`);
     await jobyard(["cancel", jobId]);
+  });
+});
+
+describe("the system", () => {
+  it("is shown with its last sweep and its programs; one of them is read and restarted", async () => {
+    const shown = await jobyard(["system"]);
+    expect(shown.stdout).toMatch(/^(No sweep yet\.|Last sweep: .*)\n\n/);
+    expect(shown.stdout).toMatch(/worker-1 +running +2 +2026-11-02/);
+    expect((await jobyard(["system", "--console", "worker-1"])).stdout).toBe(TEST_CONSOLE);
+    expect((await jobyard(["system", "--restart", "worker-1"])).stdout).toBe("Restart of worker-1 requested.\n");
+    expect(system.api.programs.restarts).toEqual(["worker-1"]);
+    expect((await jobyard(["system", "--restart", "nobody"])).stderr).toContain("(ProgramNotFound, request ");
+    expect((await jobyard(["system", "--restart", "api", "--console", "api"])).code).toBe(2);
   });
 });
 

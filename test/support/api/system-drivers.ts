@@ -1,4 +1,4 @@
-/** Drives the operations that depend on nothing that a switch can break, besides what finds out who calls. */
+/** Drives the operations that answer whatever is away, unless it is what finds out who calls. */
 import { UnavailableError } from "../../../runtime/core/errors.ts";
 import { type WireRequest, get, post } from "./wire.ts";
 
@@ -11,16 +11,16 @@ export function systemDrivers(refused: (request: WireRequest, error: Error) => W
     ...broken(request),
     503: () => refused(request, new UnavailableError("IdentityUnavailable", "The issuer does not answer.")),
   });
-  const console = get("/v1/system/programs/worker-1/console");
+  const read = get("/v1/system/programs/worker-1/console");
   const restart = post("/v1/system/programs/worker-1/restart");
   return {
     getMe: { 200: () => get("/v1/me"), ...failing(get("/v1/me")) },
     getAuth: { 200: () => get("/v1/auth"), ...broken(get("/v1/auth")) },
     getSystem: { 200: () => get("/v1/system"), ...failing(get("/v1/system")) },
     getConsole: {
-      200: () => console,
+      200: () => read,
       404: () => get("/v1/system/programs/nobody/console"),
-      ...failing(console),
+      ...failing(read),
     },
     restartProgram: {
       202: () => restart,

@@ -30,7 +30,7 @@ import type { SettingStore } from "../../../runtime/core/ports/setting-store.ts"
 import type { TenantStore } from "../../../runtime/core/ports/tenant-store.ts";
 import type { WebhookStore } from "../../../runtime/core/ports/webhook-store.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
-import type { NotedLease, WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
+import type { WorkerStore } from "../../../runtime/core/ports/worker-store.ts";
 import type { BatchView, DeadLetterView, JobView } from "../../../runtime/core/http/views.ts";
 import type { TrafficSettings } from "../../../runtime/core/settings/api-settings.ts";
 import { DEFAULT_POOL } from "../../../runtime/core/deployment/topology.ts";
@@ -42,7 +42,6 @@ import { createJobIndexer, indexedJobs } from "../../../runtime/lifecycle/job-in
 import { composeShares, composeTimers } from "../../../runtime/main/compose-api.ts";
 import { createContract, type Contract, type ContractDocument } from "./contract.ts";
 import { testPrograms } from "./test-programs.ts";
-import { heldLease } from "../held-lease.ts";
 import { watchConnections, type ConnectionsByPort } from "../network/half-open-client.ts";
 import { silentLog, silentEvents, silentMetrics } from "../silent.ts";
 import { followed, type FollowOptions } from "../events/follow.ts";
@@ -67,8 +66,6 @@ export interface TestApi extends Stores, AsyncDisposable {
   /** Every connection it has taken. */
   readonly connectionsByPort: ConnectionsByPort;
   readonly programs: ReturnType<typeof testPrograms>;
-  /** Of the sweeper, which does not run here. */
-  readonly sweeperLease: NotedLease;
   /** Judges every answer to the calls below. */
   readonly contract: Contract;
   get(path: string): Promise<Answer>;
@@ -246,9 +243,8 @@ export async function startTestApi(
   const clock = { now, trustedNow, monotonicNow };
   const unreadable = createUnreadable({ monotonicNow, log });
   const pauseBoard = startPauseBoard({ pauses: kept.pauses, unreadable, log });
-  const lease = heldLease;
+  const lease = () => ({ hold: () => Promise.resolve(true), release: () => Promise.resolve() });
   const programs = testPrograms();
-  const sweeperLease = heldLease();
   const ofShares = { services: { ...stores, queue, lease }, pauseBoard, silentAfterMs: 60_000, unreadable, clock, log };
   const sharing = shares ? composeShares(ofShares) : undefined;
   const everyBell = createBellOutbox({ queue, log });
@@ -293,7 +289,6 @@ export async function startTestApi(
     defaultRetention: retentionOf({ rowDays: 90, logDays: 30, fileDays: 90, deadLetterDays: 30 }),
     followLogEveryMs: FOLLOW_LOG_EVERY_MS,
     programs,
-    sweeperLease,
     readiness,
     metrics,
     metricsText,
@@ -332,7 +327,6 @@ export async function startTestApi(
     stores: kept,
     url,
     programs,
-    sweeperLease,
     get followerCount() {
       return followers.connections.count;
     },

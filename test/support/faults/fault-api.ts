@@ -10,7 +10,6 @@ import { createServer, request, type IncomingMessage } from "node:http";
 import { type Duplex, duplexPair } from "node:stream";
 import { json } from "node:stream/consumers";
 import { createApp } from "../../../runtime/api/app.ts";
-import { noPrograms } from "../../../runtime/core/ports/programs.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { withTimerBatches } from "../../../runtime/timers/run/timer-runs.ts";
 import { identifyAs, LOCAL_CALLER } from "../../../runtime/api/auth/caller.ts";
@@ -133,6 +132,7 @@ function buildRoutes(pool: string): Routes {
     pauses: unasked("pauses"),
     retentions: unasked("retentions"),
     erasures: unasked("erasures"),
+    sweepNotes: unasked("sweepNotes"),
   };
   const queue = ask("queue");
   const now = (): Date => new Date();
@@ -158,8 +158,7 @@ function buildRoutes(pool: string): Routes {
     unreadable: silentUnreadable,
     traffic: { requestsPerMinute: REQUESTS_PER_MINUTE_MAX, allowedOrigins: [], proxyHops: 0 },
     silentAfterMs: 1_000,
-    programs: noPrograms,
-    sweeperLease: unasked("sweeperLease"),
+    programs: unasked("programs"),
     defaultRetention: retentionOf({ rowDays: 0, logDays: 0, fileDays: 0, deadLetterDays: 0 }),
     log: silentLog,
   });

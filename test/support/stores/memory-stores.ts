@@ -17,6 +17,7 @@ import type { PackageCatalog, PackageStore } from "../../../runtime/core/ports/p
 import type { PauseStore } from "../../../runtime/core/ports/pause-store.ts";
 import type { Removal } from "../../../runtime/core/ports/removal.ts";
 import type { RetentionStore } from "../../../runtime/core/ports/retention-store.ts";
+import type { SweepNotes } from "../../../runtime/core/ports/sweep-notes.ts";
 import type { QuotaStore } from "../../../runtime/core/ports/quota-store.ts";
 import type { SecretStore } from "../../../runtime/core/ports/secret-store.ts";
 import type { SettingStore } from "../../../runtime/core/ports/setting-store.ts";
@@ -40,6 +41,7 @@ import { createMemoryIdentityGrants, createMemorySecrets, createMemorySettings }
 import { createMemoryErasures, createMemoryRemoval, createMemoryRetentions } from "./memory-removal.ts";
 import { MemoryTable } from "./memory-table.ts";
 import { createMemoryQuotas } from "./memory-quotas.ts";
+import { createMemorySweepNotes } from "./memory-sweep-notes.ts";
 import { createMemoryTenants } from "./memory-tenants.ts";
 import { createMemoryTimers } from "./memory-timers.ts";
 import { createMemoryPauses, createMemoryWaiting } from "./memory-waiting.ts";
@@ -67,6 +69,7 @@ export interface Stores {
   readonly pauses: PauseStore;
   readonly waiting: WaitingStore;
   readonly quotas: QuotaStore;
+  readonly sweepNotes: SweepNotes;
   readonly uniqueKeys: UniqueKeyStore;
   readonly files: JobFiles;
   readonly removal: Removal;
@@ -113,6 +116,7 @@ export function createMemoryStores(): Stores {
     retentions: createMemoryRetentions(tables.tenants),
     erasures: createMemoryErasures(tables.tenants),
     quotas: createMemoryQuotas(tables.tenants),
+    sweepNotes: createMemorySweepNotes(tables.settings),
     uniqueKeys: createMemoryUniqueKeys(tables.keys),
     rows: {
       merge: (table, keys, cells) => {

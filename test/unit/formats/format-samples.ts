@@ -24,6 +24,7 @@ import {
 import * as lineRows from "../../../runtime/azure/tables/line-store.ts";
 import * as timerRows from "../../../runtime/azure/tables/timer-store.ts";
 import * as uniqueRows from "../../../runtime/azure/tables/unique-key-store.ts";
+import { SWEEP_NOTE_KEYS, sweepNoteCells, sweepNoteOf } from "../../../runtime/azure/tables/sweep-notes.ts";
 import * as quotaRows from "../../../runtime/azure/tables/quota-store.ts";
 import { QUOTA_NAMES, type TenantQuota } from "../../../runtime/core/ports/quota-store.ts";
 import * as auditRows from "../../../runtime/azure/tables/audit-store.ts";
@@ -444,6 +445,7 @@ export const formatSamples = async (): Promise<Readonly<Record<FormatName, Forma
   identityGrant: row(identityRows.identityGrantOf, {
     plain: { ...identityRows.identityGrantKeys(identity), ...identityRows.identityGrantCells(identity) },
   }),
+  sweepNote: row(sweepNoteOf, { plain: { ...SWEEP_NOTE_KEYS, ...sweepNoteCells({ sweptAt: AT, sweptBy: "api-1" }) } }),
   quota: row(quotaRows.quotaOf, {
     full: quotaRow(quota),
     bare: quotaRow({

@@ -1,18 +1,27 @@
-/** A program that prints the list of all programs at each change. Arguments: the programs whose restart it asks for. */
-import { hearOfPrograms } from "../../../runtime/platform/supervised-programs.ts";
+/**
+ * A program that prints the list of all programs at each change. Arguments: milliseconds until it is ready, milliseconds that it
+ * takes to stop, the programs whose restart it asks for.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { programsOfSupervisor } from "../../../runtime/platform/supervised-programs.ts";
 import { runService } from "../../../runtime/main/service-process.ts";
 
-const programs = hearOfPrograms(process);
+const [readyMs, stopMs, ...wanted] = process.argv.slice(2);
+const programs = programsOfSupervisor(process);
 process.on("message", () => console.log(JSON.stringify(programs.list())));
-await runService(() =>
-  Promise.resolve({
+await runService(async () => {
+  await sleep(Number(readyMs));
+  return {
     ready: {},
-    stop() {
+    async stop() {
+      console.log("stopping");
+      await sleep(Number(stopMs));
       console.log("stopped");
-      return Promise.resolve();
     },
-  }),
-);
-const wanted = process.argv.slice(2);
-while (programs.list().length < wanted.length) await new Promise((resolve) => process.once("message", resolve));
-for (const name of wanted) programs.restart(name);
+  };
+});
+const isKnown = (name: string): boolean => programs.list().some((program) => program.name === name);
+for (const name of wanted) {
+  while (!isKnown(name)) await new Promise((resolve) => process.once("message", resolve));
+  programs.restart(name);
+}

@@ -3,68 +3,119 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { CONSOLE_MAX_BYTES } from "../../../runtime/core/ports/programs.ts";
+import { CONSOLE_MAX_BYTES, type Programs } from "../../../runtime/core/ports/programs.ts";
 import { createSupervisor } from "../../../runtime/local/supervisor.ts";
-import { hearOfPrograms } from "../../../runtime/platform/supervised-programs.ts";
+import { programsOfSupervisor } from "../../../runtime/platform/supervised-programs.ts";
 import { eventually } from "../../support/eventually.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 
 const modulePath = fileURLToPath(new URL("supervised-program.ts", import.meta.url));
 
-it("a program knows all programs, reads their consoles, and has one restarted", async () => {
-  await using folder = await temporaryDirectory();
+/** Programs under a supervisor, which ends with them. */
+async function supervised() {
+  const folder = await temporaryDirectory();
   const ends: string[] = [];
-  const supervisor = createSupervisor({
-    logDirectory: folder.path,
-    onRestart: (name, how) => ends.push(`${name}: ${how}`),
+  const onRestart = (name: string, how: string): void => void ends.push(`${name}: ${how}`);
+  const supervisor = createSupervisor({ logDirectory: folder.path, onRestart });
+  const names: string[] = [];
+  const consoleOf = (name: string): Promise<string> => readFile(join(folder.path, `${name}.log`), "utf8");
+  return {
+    ends,
+    supervisor,
+    consoleOf,
+    start(
+      name: string,
+      { readyMs = 0, stopMs = 0, asks = [] }: { readyMs?: number; stopMs?: number; asks?: string[] } = {},
+    ) {
+      names.push(name);
+      const args = [String(readyMs), String(stopMs), ...asks];
+      return supervisor.start({ name, modulePath, args, env: {}, stopGraceMs: 10_000, stopsAfter: [] });
+    },
+    /** What a program was told last. */
+    heardBy: async (name: string): Promise<unknown> =>
+      JSON.parse((await consoleOf(name)).trim().split("\n").at(-1) ?? ""),
+    async [Symbol.asyncDispose]() {
+      await supervisor.stop([names]);
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+it("a program knows all programs, and has one restarted", async () => {
+  await using system = await supervised();
+  await system.start("storage");
+  const first = system.supervisor.pidOf("storage");
+  await system.start("api", { asks: ["storage"] });
+  await eventually(() => {
+    expect(system.ends).toEqual(["storage: a restart was asked for"]);
   });
-  const start = (name: string, ...args: readonly string[]) =>
-    supervisor.start({ name, modulePath, args, env: {}, stopGraceMs: 10_000, stopsAfter: [] });
-  try {
-    await start("storage");
-    const first = supervisor.pidOf("storage");
-    // It asks for nothing that is not there, then for the restart of the other, and prints all it hears.
-    await start("api", "nobody", "storage");
-    await eventually(() => {
-      expect(ends).toEqual(["storage: a restart was asked for"]);
-    });
-    await eventually(async () => {
-      const heard = (await readFile(join(folder.path, "api.log"), "utf8")).trim().split("\n").at(-1);
-      expect(JSON.parse(heard ?? "")).toMatchObject([
-        { name: "storage", state: "running", restartCount: 1 },
-        { name: "api", state: "running", restartCount: 0 },
-      ]);
-    });
-    expect(supervisor.pidOf("storage")).not.toBe(first);
-    // It was stopped as at the end, not killed: it said its last words.
-    expect(await readFile(join(folder.path, "storage.log"), "utf8")).toContain("stopped\n");
-  } finally {
-    await supervisor.stop([["api", "storage"]]);
-  }
+  await eventually(async () => {
+    expect(await system.heardBy("api")).toMatchObject([
+      { name: "storage", state: "running", restartCount: 1 },
+      { name: "api", state: "running", restartCount: 0 },
+    ]);
+  });
+  expect(system.supervisor.pidOf("storage")).not.toBe(first);
+  // It was stopped as at the end, not killed: it said its last words.
+  expect(await system.consoleOf("storage")).toContain("stopped\n");
+});
+
+it("a program that is being restarted when all stop has its time to end", async () => {
+  await using system = await supervised();
+  await system.start("worker", { stopMs: 1_000 });
+  await system.start("api", { asks: ["worker"] });
+  await eventually(async () => {
+    expect(await system.consoleOf("worker")).toContain("stopping\n");
+  });
+  expect(await system.heardBy("api")).toMatchObject([{ name: "worker", state: "restarting" }, { name: "api" }]);
+  await system.supervisor.stop([["worker", "api"]]);
+  expect(await system.consoleOf("worker")).toContain("stopped\n");
+  expect(system.ends).toEqual([]);
+});
+
+it("a program in its first start is not restarted", async () => {
+  await using system = await supervised();
+  const starting = system.start("worker", { readyMs: 1_500 });
+  await system.start("api", { asks: ["worker"] });
+  await starting;
+  expect(system.ends).toEqual([]);
 });
 
 it("a program without a supervisor knows none", async () => {
-  const programs = hearOfPrograms({ on: () => process });
+  const programs = programsOfSupervisor({ on: () => process });
   expect(programs.list()).toEqual([]);
   expect(await programs.openConsole("api")).toBeUndefined();
   expect(programs.restart("api")).toBe(false);
 });
 
+/** What a program knows that was told of one. */
+function told({ logFile }: { readonly logFile: string }): Programs {
+  const listeners: ((message: unknown) => void)[] = [];
+  const on = (event: string, listener: (message: unknown) => void): NodeJS.Process => {
+    if (event === "message") listeners.push(listener);
+    return process;
+  };
+  const programs = programsOfSupervisor({ on: on as NodeJS.Process["on"] });
+  const report = { name: "api", state: "running", startedAt: new Date().toISOString(), restartCount: 0, logFile };
+  for (const listener of listeners) listener({ type: "programs", programs: [report] });
+  return programs;
+}
+
 it("of a long console, the end is read", async () => {
   await using folder = await temporaryDirectory();
   const logFile = join(folder.path, "api.log");
   await writeFile(logFile, `first\n${"x".repeat(CONSOLE_MAX_BYTES)}last\n`);
-  let tell: (message: unknown) => void = () => undefined;
-  const on = (_event: string, listener: (message: unknown) => void): NodeJS.Process => {
-    tell = listener;
-    return process;
-  };
-  const programs = hearOfPrograms({ on: on as NodeJS.Process["on"] });
-  const report = { name: "api", state: "running", startedAt: new Date().toISOString(), restartCount: 0, logFile };
-  tell({ type: "programs", programs: [report] });
+  const programs = told({ logFile });
   const stream = await programs.openConsole("api");
   let text = "";
   for await (const piece of stream ?? []) text += Buffer.from(piece).toString();
   expect(Buffer.byteLength(text)).toBe(CONSOLE_MAX_BYTES);
   expect(text.endsWith("last\n")).toBe(true);
+});
+
+it("the console of a program whose file was removed is empty", async () => {
+  await using folder = await temporaryDirectory();
+  const programs = told({ logFile: join(folder.path, "removed.log") });
+  const stream = await programs.openConsole("api");
+  for await (const piece of stream ?? []) expect(piece).toHaveLength(0);
 });

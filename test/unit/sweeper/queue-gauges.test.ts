@@ -6,7 +6,6 @@ import { sleep } from "../../../runtime/core/sleep.ts";
 import { createBatchCompletion } from "../../../runtime/lifecycle/batch-completion.ts";
 import { createQueueGauges } from "../../../runtime/sweeper/queue-gauges.ts";
 import { startSweeper } from "../../../runtime/sweeper/sweeper.ts";
-import { heldLease } from "../../support/held-lease.ts";
 import { batchOf, jobOf } from "../../support/builders.ts";
 import { inVirtualTime } from "../../support/faults/virtual-time.ts";
 import { createRecordedMetrics } from "../../support/recorded-metrics.ts";
@@ -45,7 +44,7 @@ it("depth and age are those of the waiting jobs, and 0 when another process lead
       events: silentEvents,
       announce: () => Promise.resolve(),
       pools: ["default"],
-      lease: { ...heldLease(), hold: () => Promise.resolve(leads) },
+      lease: { hold: () => Promise.resolve(leads), release: () => Promise.resolve() },
       lockMs: 60_000,
       marginMs: 10_000,
       unreadable: silentUnreadable,

@@ -5,7 +5,11 @@ const YELLOW = "\u001b[33m";
 const DIM = "\u001b[2m";
 const RESET = "\u001b[0m";
 
-const COLORS: Readonly<Record<string, string>> = { error: RED, fatal: RED, warn: YELLOW };
+const COLORS: ReadonlyMap<string, string> = new Map([
+  ["error", RED],
+  ["fatal", RED],
+  ["warn", YELLOW],
+]);
 
 /** The same in every line of a program. */
 const OF_PROGRAM: ReadonlySet<string> = new Set(["service", "version", "instance"]);
@@ -17,9 +21,9 @@ function readableLine(line: string): string {
   if (entry === undefined) return line;
   const { level, time, msg, ...fields } = entry;
   const shown = Object.entries(fields).filter(([name]) => !OF_PROGRAM.has(name));
-  const more = shown.map(([name, value]) => `${name}=${isWord(value) ? value : JSON.stringify(value)}`);
-  const color = COLORS[level] ?? "";
-  return `${DIM}${time.slice(11, 23)}${RESET} ${color}${escaped(level)} ${escaped(msg)}${RESET} ${DIM}${more.join(" ")}${RESET}`;
+  const more = shown.map(([name, value]) => `${escaped(name)}=${isWord(value) ? value : JSON.stringify(value)}`);
+  const color = COLORS.get(level) ?? "";
+  return `${DIM}${escaped(time.slice(11, 23))}${RESET} ${color}${escaped(level)} ${escaped(msg)}${RESET} ${DIM}${more.join(" ")}${RESET}`;
 }
 
 const isWord = (value: unknown): value is string => typeof value === "string" && /^[^\s\p{Cc}"=]+$/u.test(value);

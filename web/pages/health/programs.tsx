@@ -67,14 +67,15 @@ function Restart({ program: { name, state } }: { readonly program: ProgramView }
       isDangerous
       title={`Restart ${name}?`}
       cli={`jobyard system --restart ${shellWord(name)}`}
-      refused={state === "running" ? undefined : "It is restarting already."}
+      refused={state === "restarting" ? "It is restarting already." : undefined}
       action={async () => {
         await restart.mutateAsync(name);
         return `${name} stops, and starts again.`;
       }}
     >
-      {name} stops as at the end of npm start: a worker first lets its jobs end. Then it starts again. What needs it
-      waits meanwhile, and no job is lost.
+      {name} stops as at the end of npm start, and starts again. A worker gives its jobs some seconds to end and hands
+      back the rest without costing them an attempt. What needs it waits meanwhile, and no job is lost.
+      {name === "identity" ? " Whoever is signed in has to sign in again when the token ends." : ""}
     </DialogButton>
   );
 }
@@ -84,7 +85,7 @@ function Console({ name }: { readonly name: string }) {
   return (
     <section className="stack" aria-label={`Console of ${name}`}>
       {error === null ? null : <ErrorNote error={error} what={`The console of ${name} cannot be read.`} />}
-      {data === undefined ? <Ghost width={30} /> : <LogView text={readableConsole(data)} isLive />}
+      {data === undefined ? <Ghost width={30} /> : <LogView text={readableConsole(data)} copied={data} isLive />}
     </section>
   );
 }

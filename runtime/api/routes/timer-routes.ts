@@ -262,7 +262,7 @@ const runTimerNow = (deps: TimerOperationDeps) =>
       await assertCurrent(deps.packages, timer);
       const { replayed, ...submitted } = await deps.runTimer(caller, timer, {
         idempotencyKey: headers["idempotency-key"],
-        parameters: body?.parameters,
+        parameters: body.parameters,
       });
       changed({ after: { jobId: submitted.jobId, ...(replayed && { replayed }) } });
       return createdReply(`/v1/jobs/${submitted.jobId}`, submitted, replayed);

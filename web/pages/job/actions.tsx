@@ -1,5 +1,4 @@
 /** What can be done with a job: requeue, cancel, edit and submit anew, copy as a command or as code. */
-import { useState } from "react";
 import { useLocation } from "wouter";
 import { jobHref } from "../../components/address.ts";
 import { DialogButton } from "../../components/action-dialog.tsx";

@@ -37,7 +37,7 @@ const JOB_EVENTS: readonly JobEventName[] = [
 /** The first words of the keys of queries that any event of a tenant touches. */
 const LISTS = ["jobs", "batches", "timers", "dead-letters", "workers"] as const;
 /** What takes many requests to read. */
-const SUMS = ["overview", "errors"] as const;
+const SUMS = ["overview", "errors", "quotas"] as const;
 const SUMS_EVERY_MS = 10_000;
 
 /** Lists across batches, and what is counted from them, show what a worker has written only after its event (docs/find.md). */

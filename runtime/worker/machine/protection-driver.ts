@@ -38,7 +38,7 @@ export interface ProtectionDriverDeps {
 
 export interface ProtectionDriver {
   readonly permit: WorkPermit;
-  isProtected(): boolean;
+  readonly isProtected: () => boolean;
   /** Makes no more requests. Waits until a request under way is given up. */
   stop(): Promise<void>;
 }

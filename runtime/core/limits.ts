@@ -49,6 +49,11 @@ export const PARAMETERS_MAX_BYTES = 1 * MiB;
  * tier. https://learn.microsoft.com/azure/service-bus-messaging/service-bus-quotas
  */
 export const PARAMETERS_INLINE_MAX_BYTES = 12 * KiB;
+/**
+ * Parameters of a run of a timer, as JSON text. They stay in the row, beside what the run is told of its tick: a repeat of the
+ * request writes nothing that a started run would read.
+ */
+export const TIMER_PARAMETERS_MAX_BYTES = 8 * KiB;
 /** Jobs in one bulk submit: as many as one request can insert and enqueue well within its timeout. */
 export const SUBMIT_MAX_JOBS = 10_000;
 /**

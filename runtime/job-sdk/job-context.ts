@@ -41,7 +41,7 @@ export interface TimerFacts {
   readonly missedCount: number;
   readonly firstMissedAt?: Date | undefined;
   readonly lastMissedAt?: Date | undefined;
-  /** What the caller gave to a run that it started itself: any JSON. Undefined for every other run. */
+  /** What the caller gave to a manual run: any JSON. Undefined: nothing. */
   readonly parameters?: unknown;
   /**
    * Grows with every start of this timer, retries included. An outside system that keeps the largest number it has

@@ -99,8 +99,8 @@ const withFacts = <Services>(
 const CAUSES: readonly unknown[] = ["schedule", "manual", "deploy"] satisfies readonly TimerCause[];
 
 /**
- * Reads the facts of a timer's run from the parameters of its job. A job without parameters, from `jobyard run` or a
- * plain submit, is a manual run at this moment. Throws NonRetryableError for other parameters that are not a timer's,
+ * Reads the facts of a timer's run from the parameters of its job. A job whose parameters name no trigger, from `jobyard run` or
+ * a plain submit, is a manual run at this moment with these parameters. Throws NonRetryableError for facts that cannot be read,
  * because a retry would have the same ones.
  */
 export function timerFactsOf(
@@ -117,13 +117,13 @@ export function timerFactsOf(
     fence,
   } as const;
   if (parameters === undefined || parameters === null) return manual;
+  if (typeof parameters !== "object" || !("trigger" in parameters)) return { ...manual, parameters };
   const refused = (reason: string): NonRetryableError =>
-    new NonRetryableError(`The parameters do not fit the timer ${jobType}: ${reason}. Leave them out to run it now.`);
-  if (typeof parameters !== "object" || Array.isArray(parameters)) throw refused("expected an object");
+    new NonRetryableError(
+      `The parameters of the timer ${jobType} have a trigger, but are not what a run is told: ${reason}.`,
+    );
   const fields = parameters as Readonly<Record<string, unknown>>;
-  if (Object.keys(fields).length === 0) return manual;
-
-  const trigger = fields["trigger"];
+  const { trigger } = parameters;
   if (!isCause(trigger)) throw refused("trigger: expected schedule, manual or deploy");
   const missedCount = fields["missedCount"] ?? 0;
   if (typeof missedCount !== "number" || !Number.isSafeInteger(missedCount) || missedCount < 0) {

@@ -6,8 +6,8 @@
  *
  * | state of a program | meaning                              | leaves by                                     |
  * |--------------------|--------------------------------------|-----------------------------------------------|
- * | starting           | waits for the message "ready"        | ready → running; exit or timeout → failed at  |
- * |                    |                                      | the first start, else restarting              |
+ * | starting           | waits for the message "ready"        | ready → running; exit → restarting; at the    |
+ * |                    |                                      | first start exit or timeout → failed          |
  * | running            | does its work                        | exit or asked → restarting; `stop()` → stopping |
  * | restarting         | is asked to end; then waits, longer  | starting; `stop()` → stopped                  |
  * |                    | each time                            |                                               |
@@ -85,7 +85,7 @@ export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): S
     closeSync(log);
     running.set(program.name, { program, child });
     child.on("message", (message) => {
-      if (isReady(message)) report(program, { state: "running" });
+      if (isReady(message) && !restartAsked.has(program.name)) report(program, { state: "running" });
       else if (isRestartMessage(message)) restart(message.name);
     });
     const { name } = program;
@@ -116,7 +116,7 @@ export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): S
     restartAsked.add(name);
     report(entry.program, { state: "restarting" });
     setTimeout(() => {
-      if (!stopped.has(name)) void endGently(entry);
+      if (running.get(name) === entry && !stopped.has(name)) void endGently(entry);
     }, RESTART_AFTER_MS);
   }
 

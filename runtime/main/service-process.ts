@@ -1,7 +1,8 @@
 /**
  * The life cycle of a program under a supervisor: it reports that it is ready, stops cleanly at the first signal, at
- * once at a second one that does not come from its supervisor, and does not outlive its supervisor. When the supervisor dies, programs still stop in its order:
- * each waits for those that the supervisor would have stopped before it.
+ * once at the second (a second SIGTERM is ignored while a supervisor is connected), and does not outlive its supervisor.
+ * When the supervisor dies, programs still stop in its order: each waits for those that the supervisor would have stopped
+ * before it.
  */
 import { GRACE_DEFAULT_MS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";

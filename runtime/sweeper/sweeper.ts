@@ -43,7 +43,7 @@ export interface SweeperDeps extends SweepBatchesDeps, SweepKeysDeps {
   readonly countStored?: (() => Promise<void>) | undefined;
   /** Records what a round has repaired. Default: only the log has it. */
   readonly noteRepairs?: NoteRepairs | undefined;
-  /** Notes that a round has ended. Default: nobody can tell. */
+  /** Notes that a round has ended. Default: it is not noted. */
   readonly noteSwept?: (() => Promise<void>) | undefined;
   /** The worker pools there are. */
   readonly pools: readonly string[];

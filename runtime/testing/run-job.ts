@@ -28,9 +28,12 @@ import type { ProcessResult } from "../worker/process/spec.ts";
 export interface RunJobOptions extends Partial<Omit<Job, "parameters">> {
   /** As a submitter gives them: any JSON. Checked by the definition's own schema. Default: null. */
   readonly parameters?: unknown;
-  /** For a timer, instead of parameters: the facts of its tick. Default: started by hand, now. */
+  /** For a timer, instead of parameters: the facts of its tick, or the parameters of a manual run. Default: started by hand, now. */
   readonly timer?:
-    Partial<Pick<TimerFacts, "trigger" | "scheduledAt" | "missedCount" | "firstMissedAt" | "lastMissedAt">> | undefined;
+    | Partial<
+        Pick<TimerFacts, "trigger" | "scheduledAt" | "missedCount" | "firstMissedAt" | "lastMissedAt" | "parameters">
+      >
+    | undefined;
   /** The package's folder with its package.json. The job gets a copy of what `jobyard.files` lists. Default: no files. */
   readonly directory?: string | undefined;
   /** Files of the package by their relative paths, in addition to those of `directory` or in their place. */

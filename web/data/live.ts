@@ -36,12 +36,11 @@ const JOB_EVENTS: readonly JobEventName[] = [
 
 /** The first words of the keys of queries that any event of a tenant touches. */
 const LISTS = ["jobs", "batches", "timers", "dead-letters", "workers"] as const;
-/** What takes many requests to read. */
+/** What changes with every job too, and need not be shown as fast. */
 const SUMS = ["overview", "errors", "quotas"] as const;
 const SUMS_EVERY_MS = 10_000;
 
 /** Lists across batches, and what is counted from them, show what a worker has written only after its event (docs/find.md). */
-const FOUND = ["jobs", ...SUMS] as const;
 const FOUND_AFTER_MS = 4_000;
 
 type Listener = (event: SystemEvent) => void;
@@ -153,7 +152,10 @@ function createTouch(queries: QueryClient): Touch {
   let waiting: ReturnType<typeof setTimeout> | undefined;
   const later = (): void => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => readKinds(queries, FOUND), FOUND_AFTER_MS);
+    waiting = setTimeout(() => {
+      lists.call();
+      sums.call();
+    }, FOUND_AFTER_MS);
   };
   const readIds = (): void => {
     gathering = undefined;

@@ -38,8 +38,9 @@ export function useRestartProgram() {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: (programName: string) => client.management.restartProgram(programName),
-    onSuccess: (asked) => {
-      // The list follows a moment later.
+    onSuccess: async (asked) => {
+      // The list follows a moment later, and an answer that is on its way is of before.
+      await queries.cancelQueries({ queryKey: ["system"] });
       queries.setQueryData<SystemView>(["system"], (system) => system && withRestarting(system, asked.name));
     },
   });

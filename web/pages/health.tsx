@@ -147,7 +147,8 @@ function LastSweep({
 }) {
   // A part that is away is said above, and what was read before still holds.
   if (data === undefined) return error === null ? <Ghost width={20} /> : null;
-  if (data.sweptAt === undefined) return <p className="muted">No sweep yet.</p>;
+  if (data.sweptAt === undefined)
+    return <p className="muted">Last sweep: not known. The first is half a minute after the start.</p>;
   return (
     <p>
       Last sweep: <Ago at={data.sweptAt} />

@@ -175,8 +175,8 @@ describe("metadata-export", () => {
     expect(await outputOf(await tick("metadata-check", null))).toMatchObject({ documents: 48 });
   });
 
-  it("fails without a retry for parameters that are not a timer's", async () => {
-    expect(await (await tick("metadata-check", { year: 2026 })).result).toMatchObject({
+  it("fails without a retry for a trigger that no timer has", async () => {
+    expect(await (await tick("metadata-check", { trigger: "moon" })).result).toMatchObject({
       ...{ kind: "failed", code: "JobFailed", retryable: false },
       message: expect.stringContaining("trigger: expected schedule, manual or deploy") as string,
     });

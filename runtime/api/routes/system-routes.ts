@@ -1,9 +1,10 @@
 /** Operations on the system itself: when it was swept, and the programs of `npm start`. */
-import { NotFoundError, UnavailableError } from "../../core/errors.ts";
+import { NotFoundError, UnavailableError, UnreadableError } from "../../core/errors.ts";
 import { emptySchema } from "../../core/http/requests.ts";
 import { programParams, programView, programViewSchema, systemViewSchema } from "../../core/http/system-api.ts";
 import type { Programs } from "../../core/ports/programs.ts";
 import type { SweepNotes } from "../../core/ports/sweep-notes.ts";
+import { sleep } from "../../core/sleep.ts";
 import { operation, type Operation } from "../http/operation.ts";
 import { jsonBody } from "../http/read-request.ts";
 
@@ -11,6 +12,9 @@ export interface SystemOperationDeps {
   readonly programs: Programs;
   readonly sweepNotes: Pick<SweepNotes, "read">;
 }
+
+/** Programs are shown also while storage is away or hangs: it may be the one to restart. */
+const SWEEP_NOTE_WITHIN_MS = 2_000;
 
 export const systemOperations = (deps: SystemOperationDeps): readonly Operation[] => [
   getSystem(deps),
@@ -29,7 +33,7 @@ const getSystem = ({ programs, sweepNotes }: SystemOperationDeps) =>
     responses: { 200: { description: "The system now.", schema: systemViewSchema } },
     errors: [],
     async handle() {
-      const note = await sweepNotes.read().catch(unlessUnavailable);
+      const note = await Promise.race([sweepNotes.read().catch(unlessAway), sleep(SWEEP_NOTE_WITHIN_MS)]);
       return {
         status: 200,
         body: { sweptAt: note?.sweptAt.toISOString(), programs: programs.list().map(programView) },
@@ -37,9 +41,8 @@ const getSystem = ({ programs, sweepNotes }: SystemOperationDeps) =>
     },
   });
 
-/** Programs can be seen and restarted while storage is away: it may be the one to restart. */
-function unlessUnavailable(error: unknown): undefined {
-  if (!(error instanceof UnavailableError)) throw error;
+function unlessAway(error: unknown): undefined {
+  if (!(error instanceof UnavailableError || error instanceof UnreadableError)) throw error;
 }
 
 const getConsole = ({ programs }: SystemOperationDeps) =>

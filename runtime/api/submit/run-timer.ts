@@ -1,5 +1,6 @@
 /** Runs a timer now, independently of its schedule. The job is like one of a tick, submitted by the caller. */
-import { InvariantError } from "../../core/errors.ts";
+import { InvariantError, invalidField } from "../../core/errors.ts";
+import { TIMER_PARAMETERS_MAX_BYTES } from "../../core/limits.ts";
 import type { IdSource } from "../../core/job/ids.ts";
 import type { BatchStore } from "../../core/ports/batch-store.ts";
 import { batchIdOf, listenerOf, tickJobId, type Timer } from "../../core/timer/timer.ts";
@@ -49,6 +50,7 @@ export function createRunTimer({ batches, reservations, writer, ids, now }: RunT
 
   return async (caller, timer, request) => {
     writer.assertReady();
+    assertSize(request.parameters);
     const at = now();
     const { tenantName, packageName: jobProcessorPackageName, timerName, pool, priority } = timer;
     const parameters: TimerTrigger = {
@@ -65,4 +67,10 @@ export function createRunTimer({ batches, reservations, writer, ids, now }: RunT
     // The timer may have another pool than when its batch was created.
     return writer.write(caller, { prepared, batch: { ...batch, pool }, reservation });
   };
+}
+
+function assertSize(parameters: unknown): void {
+  if (parameters === undefined || Buffer.byteLength(JSON.stringify(parameters)) <= TIMER_PARAMETERS_MAX_BYTES) return;
+  const limit = `must be at most ${TIMER_PARAMETERS_MAX_BYTES} bytes as JSON`;
+  throw invalidField("parameters", limit, "PayloadTooLarge");
 }

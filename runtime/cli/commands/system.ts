@@ -27,7 +27,7 @@ export async function system(given: SystemOptions, around: Surroundings): Promis
   const found = await monitoring.getSystem({ signal });
   show(terminal, options, found, () =>
     [
-      found.sweptAt === undefined ? "No sweep yet." : `Last sweep: ${showInstant(found.sweptAt)}`,
+      found.sweptAt === undefined ? "Last sweep: not known" : `Last sweep: ${showInstant(found.sweptAt)}`,
       "",
       table(
         ["program", "state", "restarts", "started"],

@@ -100,8 +100,8 @@ export async function scheduleTimer(
 }
 
 export async function runTimer(options: RunOptions, around: Surroundings, name: string): Promise<void> {
-  const { client, timer } = await resolve(name, options, around);
   const parameters = options.parameters === undefined ? undefined : await parametersIn(options.parameters, around);
+  const { client, timer } = await resolve(name, options, around);
   const jobId = await client.timers.run(timer, { parameters, signal: around.signal });
   if (options.wait) await watchJob(client, jobId, options, around);
   else show(around.terminal, options, { jobId }, () => jobId);

@@ -9,8 +9,8 @@
  * pool; `tenants`: PK `tenant` (RK tenant), `grant.{principalId}` (RK tenant), `retention`, `quota` and `erasure`
  * (RK tenant) and `secret` (RK what it is for); `timers`: PK tenant, RK `{package}.{timer}` for what a timer should do and `~{id}`, from its
  * batch, for what it does; `webhooks`: PK tenant (RK name), `~waiting` and `{tenant}.{webhookId}` (deliveries);
- * `settings`: PK `{tenant}.{package}` (RK name), tenant (RK pool) for grants on the identity of a pool, and `~paused`
- * for what is paused; `index`: PK `{tenant}.{state}` (RK newest first) and `{tenant}.tags` (RK `{tag}!` and newest
+ * `settings`: PK `{tenant}.{package}` (RK name), tenant (RK pool) for grants on the identity of a pool, `~paused`
+ * for what is paused, and `~sweeper` for its last round; `index`: PK `{tenant}.{state}` (RK newest first) and `{tenant}.tags` (RK `{tag}!` and newest
  * first); `audit`: PK tenant and `~system` (RK inverted time and id); `gates`: PK `{tenant}.{hash of a limit's kind,
  * job type and key}`, RK `head`, and two for each place in its line; `actions`: PK tenant (RK the action's id), and
  * `~running`.

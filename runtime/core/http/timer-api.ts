@@ -33,7 +33,10 @@ export type TimerScheduleInput = z.input<typeof timerScheduleSchema>;
 
 export const runTimerSchema = z
   .strictObject({
-    parameters: z.unknown().optional().meta({ description: "Any JSON for its code, as `ctx.timer.parameters`." }),
+    parameters: z
+      .unknown()
+      .optional()
+      .meta({ description: "Any JSON for its code, as `ctx.timer.parameters`; up to 8 KiB. No schema is checked." }),
   })
   .meta({ id: "RunTimer" });
 

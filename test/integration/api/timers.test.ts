@@ -1,7 +1,7 @@
 /** Timers as the API shows, pauses, resumes and runs them. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../runtime/core/errors.ts";
-import { PARAMETERS_MAX_BYTES } from "../../../runtime/core/limits.ts";
+import { TIMER_PARAMETERS_MAX_BYTES } from "../../../runtime/core/limits.ts";
 import type { TimerStore } from "../../../runtime/core/ports/timer-store.ts";
 import { createServiceClock } from "../../../runtime/core/service-clock.ts";
 import type { TimerView } from "../../../runtime/core/http/timer-api.ts";
@@ -325,9 +325,9 @@ describe("running it now", () => {
     ]) {
       expect(await given(parameters)).toMatchObject({ trigger: "manual", missedCount: 0, parameters });
     }
-    const large = "x".repeat(PARAMETERS_MAX_BYTES / 2);
+    const large = "x".repeat(TIMER_PARAMETERS_MAX_BYTES - 2);
     expect(await given(large)).toMatchObject({ parameters: large });
-    const tooLarge = await api.post(`${pathOf(timer)}/run`, { parameters: "x".repeat(PARAMETERS_MAX_BYTES) });
+    const tooLarge = await api.post(`${pathOf(timer)}/run`, { parameters: `${large}x` });
     expect(tooLarge).toMatchObject({ status: 413, body: { error: { code: "PayloadTooLarge", target: "parameters" } } });
     expect((await api.post(`${pathOf(timer)}/run`, { params: 1 })).body.error.code).toBe("InvalidRequest");
   });

@@ -62,7 +62,7 @@ it("a program knows all programs, and has one restarted", async () => {
 
 it("a program that is being restarted when all stop has its time to end", async () => {
   await using system = await supervised();
-  await system.start("worker", { stopMs: 1_000 });
+  await system.start("worker", { stopMs: 5_000 });
   await system.start("api", { asks: ["worker"] });
   await eventually(async () => {
     expect(await system.consoleOf("worker")).toContain("stopping\n");
@@ -78,7 +78,10 @@ it("a program in its first start is not restarted", async () => {
   const starting = system.start("worker", { readyMs: 1_500 });
   await system.start("api", { asks: ["worker"] });
   await starting;
-  expect(system.ends).toEqual([]);
+  await eventually(async () => {
+    expect(await system.heardBy("api")).toMatchObject([{ name: "worker", state: "running" }, { name: "api" }]);
+  });
+  expect(await system.consoleOf("worker")).not.toContain("stopping");
 });
 
 it("a program without a supervisor knows none", async () => {

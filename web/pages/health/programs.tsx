@@ -74,8 +74,8 @@ function Restart({ program: { name, state } }: { readonly program: ProgramView }
       }}
     >
       {name} stops as at the end of npm start, and starts again. A worker gives its jobs some seconds to end and hands
-      back the rest without costing them an attempt. What needs it waits meanwhile, and no job is lost.
-      {name === "identity" ? " Whoever is signed in has to sign in again when the token ends." : ""}
+      back the rest without costing them an attempt. Programs that need {name} wait meanwhile, and no job is lost.
+      {name === "identity" ? " Users must sign in again when their token ends." : ""}
     </DialogButton>
   );
 }

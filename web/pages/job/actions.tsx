@@ -87,7 +87,8 @@ function EditAndSubmit({ job, refused }: { readonly job: JobView; readonly refus
   const client = useClient();
   const [, navigate] = useLocation();
   const input = useJsonInput();
-  const { tenantName, jobType, jobName, jobProcessorPackageName, priority, batchId } = job;
+  // No text is no parameters, not those of before.
+  const parameters = input.text.trim() === "" ? null : input.value;
   return (
     <DialogButton
       button="Edit and submit"
@@ -97,12 +98,9 @@ function EditAndSubmit({ job, refused }: { readonly job: JobView; readonly refus
       refused={refused}
       problem={input.problem}
       onOpen={() => input.setText(jsonText(job.parameters))}
-      cli={`jobyard submit --type ${shellWord(jobType)} --package ${shellWord(jobProcessorPackageName)} --name ${shellWord(jobName)} --batch ${shellWord(batchId)} --parameters ${shellWord(input.word)}`}
+      cli={`jobyard resubmit ${shellWord(job.jobId)} --parameters ${shellWord(parameters === null ? "null" : input.word)}`}
       action={async () => {
-        const jobId = await client.management.submitJob(
-          { tenantName, jobType, jobName, jobProcessorPackageName, priority, parameters: input.value },
-          batchId,
-        );
+        const jobId = await client.management.resubmitJob(job.jobId, { parameters });
         navigate(jobHref(jobId));
         return "A new job is submitted.";
       }}

@@ -5,7 +5,7 @@ import { eventually } from "../../support/eventually.ts";
 import { unzip } from "../../support/packages/unzip.ts";
 import { cpuSeconds } from "../../support/processes/cpu-seconds.ts";
 import { hasProgram } from "../../support/processes/has-program.ts";
-import { CHROMIUM, startDashboard, TENANT, violationsOf, type Dashboard } from "./dashboard.ts";
+import { CHROMIUM, startDashboard, TENANT, violationsOf, type Dashboard, type DashboardPage } from "./dashboard.ts";
 
 /** Compressed, with everything that the first page needs. */
 const FIRST_USE_MAX_BYTES = 250 * 1024;
@@ -117,9 +117,9 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard (needs chromi
     expect(await violationsOf(page, "light")).toEqual([]);
     await page.getByRole("button", { name: "Submit", exact: true }).click();
     await page.waitForURL((url) => url.pathname.startsWith("/jobs/") && !url.pathname.endsWith(jobId));
-    await page.getByRole("tabpanel").getByText("42").waitFor(WAIT);
     const id = decodeURIComponent(new URL(page.url()).pathname.slice("/jobs/".length));
-    expect(await dashboard.client.monitoring.getJob(id)).toMatchObject({ state: "succeeded", output: 42 });
+    expect(await dashboard.client.waitForJob(id)).toMatchObject({ state: "succeeded", output: 42 });
+    await page.getByRole("tabpanel").getByText("42").waitFor(WAIT);
     expect(errors).toEqual([]);
     await context.close();
   });
@@ -223,13 +223,12 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard (needs chromi
   });
 
   it("costs the API little CPU with ten pages open while jobs end", async () => {
-    const pages = await Promise.all(
-      OPEN_PAGES.map(async (path) => {
-        const opened = await dashboard.openAs("Ada Admin", `${path}?tenant=${TENANT}`);
-        await opened.page.getByRole("status", { name: "Updates: live" }).waitFor(WAIT);
-        return opened;
-      }),
-    );
+    const pages: DashboardPage[] = [];
+    for (const path of OPEN_PAGES) {
+      const opened = await dashboard.openAs("Ada Admin", `${path}?tenant=${TENANT}`);
+      await opened.page.getByRole("status", { name: "Updates: live" }).waitFor();
+      pages.push(opened);
+    }
     const pid = dashboard.run.programs().get("api")!;
     const [cpuBefore, before] = [await cpuSeconds(pid), performance.now()];
     for (let count = 0; count < MEASURED_JOBS; count++) {

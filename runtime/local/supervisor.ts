@@ -17,8 +17,12 @@ import { fork, type ChildProcess } from "node:child_process";
 import { openSync, closeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { OrphanOrders } from "../platform/orphan-orders.ts";
-import { isRestartMessage, type ProgramsMessage, type SupervisedProgram } from "../platform/supervised-programs.ts";
+import {
+  isMessage,
+  type OrphanOrders,
+  type ProgramsMessage,
+  type SupervisedProgram,
+} from "../platform/supervisor-messages.ts";
 
 export interface Program {
   /** Shown to people. Also the name of the log file. */
@@ -85,8 +89,8 @@ export function createSupervisor({ logDirectory, onRestart }: SupervisorDeps): S
     closeSync(log);
     running.set(program.name, { program, child });
     child.on("message", (message) => {
-      if (isReady(message) && !restartAsked.has(program.name)) report(program, { state: "running" });
-      else if (isRestartMessage(message)) restart(message.name);
+      if (isMessage(message, "ready") && !restartAsked.has(program.name)) report(program, { state: "running" });
+      else if (isMessage(message, "restart-program")) restart(message.name);
     });
     const { name } = program;
     const restartCount = reports.get(name)?.restartCount ?? 0;
@@ -202,9 +206,6 @@ async function endGently({ child, program }: Running): Promise<void> {
   clearTimeout(timer);
 }
 
-const isReady = (message: unknown): message is object =>
-  typeof message === "object" && message !== null && "type" in message && message.type === "ready";
-
 /** A program ended before it was ready. The message contains its last output. */
 export class ProgramFailedError extends Error {
   override readonly name = "ProgramFailedError";
@@ -227,7 +228,7 @@ function readiness(child: ChildProcess): Promise<Readonly<Record<string, unknown
     child.once("error", () => done(undefined));
     child.once("exit", () => done(undefined));
     child.on("message", (message) => {
-      if (isReady(message)) done({ ...message });
+      if (isMessage(message, "ready")) done(message);
     });
   });
 }

@@ -6,7 +6,7 @@
  */
 import { GRACE_DEFAULT_MS } from "../core/limits.ts";
 import type { Logger } from "../core/logger.ts";
-import { isOrphanOrders, type OrphanOrders } from "../platform/orphan-orders.ts";
+import { isMessage, type OrphanOrders } from "../platform/supervisor-messages.ts";
 import type { OwnFolderOptions } from "../platform/own-folder.ts";
 import { explain } from "./explain.ts";
 import { sleep } from "../core/sleep.ts";
@@ -82,7 +82,7 @@ export async function runService(start: (exits: Exits) => Promise<Service>): Pro
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
   process.on("message", (message) => {
-    if (isOrphanOrders(message)) orders = message;
+    if (isMessage(message, "orphan-orders")) orders = message;
   });
   // Without its supervisor, this process must stop itself and kill itself if it hangs.
   process.on("disconnect", () => {

@@ -1,39 +1,14 @@
-/**
- * The IPC messages between a supervisor and its programs about all of them. The supervisor sends the whole list at every change;
- * a program may ask for the restart of any.
- */
+/** What a program knows of all programs under its supervisor, and how it has one restarted. */
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { CONSOLE_MAX_BYTES, type Program, type Programs } from "../core/ports/programs.ts";
-
-export interface ProgramsMessage {
-  readonly type: "programs";
-  readonly programs: readonly SupervisedProgram[];
-}
-
-export interface SupervisedProgram extends Omit<Program, "startedAt"> {
-  /** As ISO 8601: messages are JSON. */
-  readonly startedAt: string;
-  readonly logFile: string;
-}
-
-export interface RestartMessage {
-  readonly type: "restart-program";
-  readonly name: string;
-}
-
-const isOfType = (message: unknown, type: string): boolean =>
-  typeof message === "object" && message !== null && "type" in message && message.type === type;
-
-const isProgramsMessage = (message: unknown): message is ProgramsMessage => isOfType(message, "programs");
-
-export const isRestartMessage = (message: unknown): message is RestartMessage => isOfType(message, "restart-program");
+import { CONSOLE_MAX_BYTES, type Programs } from "../core/ports/programs.ts";
+import { isMessage, type RestartMessage, type SupervisedProgram } from "./supervisor-messages.ts";
 
 /** `channel`: this process. Without a supervisor the list is empty. */
 export function programsOfSupervisor(channel: Pick<NodeJS.Process, "on" | "send">): Programs {
   let programs: readonly SupervisedProgram[] = [];
   channel.on("message", (message) => {
-    if (isProgramsMessage(message)) programs = message.programs;
+    if (isMessage(message, "programs")) programs = message.programs;
   });
   // The supervisor is gone, and nobody restarts anything.
   channel.on("disconnect", () => {

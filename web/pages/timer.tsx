@@ -158,7 +158,7 @@ function Actions({ timer }: { readonly timer: TimerView }) {
         cli={`${commandOf("run", timer)}${input.text.trim() === "" ? "" : ` --parameters ${shellWord(input.word)}`}`}
         refused={submit.reason}
         problem={input.problem}
-        onOpen={() => input.setText("")}
+        onOpen={() => input.onText("")}
         action={async () => {
           navigate(jobHref(await run.mutateAsync(input.value)));
           return "A run is started.";
@@ -168,7 +168,7 @@ function Actions({ timer }: { readonly timer: TimerView }) {
           It runs in addition to its schedule, also while it is paused. If a run goes on, this timer&apos;s overlap
           decides: {timer.overlap}.
         </p>
-        <JsonField label="Parameters for its code, as JSON; none by default" input={input} rows={4} />
+        <JsonField label="Parameters for its code, as JSON; none by default" {...input} rows={4} />
       </DialogButton>
     </>
   );

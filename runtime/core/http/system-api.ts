@@ -1,6 +1,6 @@
 /** The system itself, in answers of the web API. */
 import * as z from "zod";
-import { PROGRAM_STATES, type Program } from "../ports/programs.ts";
+import { PROGRAM_STATES, type ProgramStatus } from "../ports/programs.ts";
 import type { Frozen } from "./views.ts";
 
 export const programParams = z.object({
@@ -31,7 +31,7 @@ export const systemViewSchema = z
 export type ProgramView = Frozen<z.infer<typeof programViewSchema>>;
 export type SystemView = Frozen<z.infer<typeof systemViewSchema>>;
 
-export const programView = ({ startedAt, ...program }: Program): ProgramView => ({
+export const programView = ({ startedAt, ...program }: ProgramStatus): ProgramView => ({
   ...program,
   startedAt: startedAt.toISOString(),
 });

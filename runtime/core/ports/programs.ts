@@ -2,7 +2,7 @@
 
 export const PROGRAM_STATES = ["starting", "running", "restarting"] as const;
 
-export interface Program {
+export interface ProgramStatus {
   /** Also the name of its console's file, without `.log`. */
   readonly name: string;
   readonly state: (typeof PROGRAM_STATES)[number];
@@ -14,7 +14,7 @@ export interface Program {
 
 export interface Programs {
   /** In the order of their first start. */
-  list(): readonly Program[];
+  list(): readonly ProgramStatus[];
   /** The end of what it has printed, at most `CONSOLE_MAX_BYTES`. Undefined: there is no such program. */
   openConsole(name: string): Promise<AsyncIterable<Uint8Array> | undefined>;
   /** Asks the supervisor to stop it as at its own end, and to start it again. False: there is no such program. */

@@ -1,6 +1,6 @@
-import type { Program, Programs } from "../../../runtime/core/ports/programs.ts";
+import type { ProgramStatus, Programs } from "../../../runtime/core/ports/programs.ts";
 
-export const TEST_PROGRAM: Program = {
+export const TEST_PROGRAM: ProgramStatus = {
   ...({ name: "worker-1", state: "running", restartCount: 2 } as const),
   startedAt: new Date("2026-11-02T08:00:00.000Z"),
 };

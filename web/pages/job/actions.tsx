@@ -97,7 +97,7 @@ function EditAndSubmit({ job, refused }: { readonly job: JobView; readonly refus
       isWide
       refused={refused}
       problem={input.problem}
-      onOpen={() => input.setText(jsonText(job.parameters))}
+      onOpen={() => input.onText(jsonText(job.parameters))}
       cli={`jobyard resubmit ${shellWord(job.jobId)} --parameters ${shellWord(parameters === null ? "null" : input.word)}`}
       action={async () => {
         const jobId = await client.management.resubmitJob(job.jobId, { parameters });
@@ -105,7 +105,7 @@ function EditAndSubmit({ job, refused }: { readonly job: JobView; readonly refus
         return "A new job is submitted.";
       }}
     >
-      <JsonField label="Parameters, as JSON" input={input} rows={14} />
+      <JsonField label="Parameters, as JSON" {...input} rows={14} />
     </DialogButton>
   );
 }

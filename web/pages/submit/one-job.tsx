@@ -7,6 +7,7 @@ import { CliLine, shellWord } from "../../components/copy.tsx";
 import { ErrorNote } from "../../components/error-note.tsx";
 import { SelectField, TextField } from "../../components/field.tsx";
 import { Chip } from "../../components/filter-field.tsx";
+import { JsonField, parseJson } from "../../components/json-field.tsx";
 import { jsonText } from "../../components/json-view.tsx";
 import { useToast } from "../../components/toast.tsx";
 import { useSubmit, type BatchChoice } from "../../data/submit.ts";
@@ -100,7 +101,7 @@ export function OneJob({ target, refused }: SubmitProps) {
           onBroken={mark}
         />
       ) : (
-        <JsonField
+        <AsJson
           value={value}
           problem={problemAt(problems, "parameters")}
           hasSchema={schema !== undefined}
@@ -205,7 +206,7 @@ function lineOf(
   return ["jobyard", "submit", ...words, ...batchWords(batch, tenantName), ...tags].join(" ");
 }
 
-interface JsonFieldProps {
+interface AsJsonProps {
   readonly value: unknown;
   readonly problem: string | undefined;
   readonly hasSchema: boolean;
@@ -213,38 +214,24 @@ interface JsonFieldProps {
   readonly onBroken: (isBroken: boolean) => void;
 }
 
-function JsonField({ value, problem, hasSchema, onChange, onBroken }: JsonFieldProps) {
+function AsJson({ value, problem, hasSchema, onChange, onBroken }: AsJsonProps) {
   const [text, setText] = useState(() => jsonText(value));
-  const [wrong, setWrong] = useState<string>();
-  const says = wrong ?? problem;
+  const read = parseJson(text);
   const take = (now: string): void => {
     setText(now);
-    try {
-      onChange(now.trim() === "" ? undefined : (JSON.parse(now) as unknown));
-      setWrong(undefined);
-      onBroken(false);
-    } catch (error) {
-      setWrong(`This is not JSON: ${error instanceof Error ? error.message : String(error)}`);
-      onBroken(true);
-    }
+    const { value: given, problem: wrong } = parseJson(now);
+    onBroken(wrong !== undefined);
+    // What is no JSON yet leaves the value as it was.
+    if (wrong === undefined) onChange(given);
   };
   return (
-    <label className="field">
-      <span className="muted small">
-        {hasSchema ? "As JSON, judged by the type's schema." : "Any JSON. This type declares no schema."}
-      </span>
-      <textarea
-        className="input"
-        rows={10}
-        spellCheck={false}
-        value={text}
-        aria-label="Parameters, as JSON"
-        aria-invalid={says !== undefined}
-        onChange={({ target }) => take(target.value)}
-      />
-      <span className="small problem" role="status">
-        {says}
-      </span>
-    </label>
+    <JsonField
+      label="Parameters, as JSON"
+      about={hasSchema ? "Judged by the type's schema." : "Any JSON. This type declares no schema."}
+      text={text}
+      onText={take}
+      problem={read.problem ?? problem}
+      rows={10}
+    />
   );
 }

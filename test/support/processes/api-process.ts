@@ -24,7 +24,7 @@ export interface ApiProcess extends AsyncDisposable {
 
 const LAUNCHER = join(import.meta.dirname, "../../../runtime/main/start.mjs");
 
-/** `settings`: others than those of a test, by their variables. */
+/** `settings`: others than those of a test, by their variables. The bus is always `bus`. */
 export async function startApiProcess(
   bus: TestBus,
   instanceId: string,
@@ -59,13 +59,14 @@ async function launch(
     env: {
       PATH: process.env["PATH"],
       [SETTING.storageConnectionString]: inject("storageConnectionString"),
-      [SETTING.serviceBusConnectionString]: bus.connectionString,
-      [SETTING.serviceBusAdminConnectionString]: bus.adminConnectionString,
       [SETTING.auth]: "none",
       [SETTING.apiPort]: String(port),
       [SETTING.requestsPerMinute]: String(REQUESTS_PER_MINUTE_MAX),
       [SETTING.logLevel]: "error",
       ...settings,
+      // After the settings, which may be of a system with a bus of its own.
+      [SETTING.serviceBusConnectionString]: bus.connectionString,
+      [SETTING.serviceBusAdminConnectionString]: bus.adminConnectionString,
     },
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });

@@ -38,7 +38,8 @@ export function createEventSource({ bus, admin, name, onUnreadable, log }: Event
   let creating: Promise<void> | undefined;
   let closed = false;
 
-  async function create(): Promise<void> {
+  /** False: it exists. */
+  async function create(): Promise<boolean> {
     const { lockMs = 0, timeToLiveMs = 0, autoDeleteOnIdleMs = 0 } = eventSubscription(name);
     try {
       await admin.createSubscription(EVENTS_TOPIC, name, {
@@ -46,8 +47,10 @@ export function createEventSource({ bus, admin, name, onUnreadable, log }: Event
         defaultMessageTimeToLive: duration(timeToLiveMs),
         autoDeleteOnIdle: duration(autoDeleteOnIdleMs),
       });
+      return true;
     } catch (error) {
-      if (!isEntityExisting(error)) throw error;
+      if (isEntityExisting(error)) return false;
+      throw error;
     }
   }
 
@@ -57,8 +60,9 @@ export function createEventSource({ bus, admin, name, onUnreadable, log }: Event
    */
   async function createAgain(): Promise<void> {
     try {
-      await create();
-      log.warn({ subscription: name }, "the subscription for events was missing and has been created again");
+      if (await create())
+        log.warn({ subscription: name }, "the subscription for events was missing and has been created again");
+      else log.warn({ subscription: name }, "the broker does not find the subscription for events, although it exists");
     } catch (error) {
       log.warn(
         { error: messageOf(busError(error, "subscribing to events")) },

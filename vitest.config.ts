@@ -57,6 +57,9 @@ const EARLIER = process.env["TEST_PASSED"];
 const LATER = process.env["TEST_LATER"]?.split(" ") ?? [];
 const LEFT_OUT = [...(EARLIER === undefined ? LONG : passedFiles(EARLIER)), ...LATER];
 
+/** Vitest's own limit for `expect.poll` is a second, which a busy machine exceeds. */
+const PATIENT = { poll: { timeout: 50_000 } };
+
 export default defineConfig({
   test: {
     // No test is about its own time limit: they end what hangs, and are wide, since a busy machine may take ten times as long.
@@ -76,6 +79,7 @@ export default defineConfig({
           ],
           exclude: LEFT_OUT,
           isolate: false,
+          expect: PATIENT,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -87,6 +91,7 @@ export default defineConfig({
           exclude: [API_TESTS, VIRTUAL_TIME_TESTS, ...LEFT_OUT],
           globalSetup: ["test/support/stores/azurite.ts"],
           isolate: false,
+          expect: PATIENT,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
@@ -97,6 +102,7 @@ export default defineConfig({
           name: "virtual-time",
           include: [VIRTUAL_TIME_TESTS],
           exclude: LEFT_OUT,
+          expect: PATIENT,
           testTimeout: 600_000,
         },
       },
@@ -106,6 +112,7 @@ export default defineConfig({
           include: [API_TESTS],
           exclude: LEFT_OUT,
           isolate: false,
+          expect: PATIENT,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
@@ -126,6 +133,7 @@ export default defineConfig({
           isolate: false,
           env: { API_STORES: "azure" },
           globalSetup: ["test/support/stores/azurite.ts"],
+          expect: PATIENT,
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
@@ -136,6 +144,7 @@ export default defineConfig({
           include: ["test/infra/**/*.test.ts"],
           exclude: LEFT_OUT,
           isolate: false,
+          expect: PATIENT,
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },
@@ -145,6 +154,7 @@ export default defineConfig({
           name: "e2e",
           include: ["test/e2e/**/*.test.ts", "packages-sample/test/e2e/**/*.test.ts"],
           globalSetup: ["test/support/stores/azurite.ts"],
+          expect: PATIENT,
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },

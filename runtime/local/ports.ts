@@ -1,7 +1,13 @@
 /** Finds free ports of this machine. */
+import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
 const HOST = "127.0.0.1";
+
+interface Held {
+  readonly port: number;
+  release(): Promise<void>;
+}
 
 /** Another program listens on the port. */
 export class PortTakenError extends Error {
@@ -20,14 +26,30 @@ export async function assertFree(port: number, option: string): Promise<void> {
   }
 }
 
+/**
+ * Below the ports that systems give to connections and to servers that ask for any: those of Linux start at 32768, those of
+ * others at 49152. A port from here stays free until the program that it is meant for has started.
+ */
+const [LOWEST, HIGHEST] = [20_000, 32_767];
+const TRIES = 100;
+
 /** Ports that are free now. All are opened at the same time, so that they differ. */
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const held = await Promise.all(Array.from({ length: count }, () => hold(0)));
+  const held = await Promise.all(Array.from({ length: count }, () => holdAny()));
   await Promise.all(held.map(({ release }) => release()));
   return held.map(({ port }) => port);
 }
 
-function hold(port: number): Promise<{ port: number; release: () => Promise<void> }> {
+async function holdAny(): Promise<Held> {
+  for (let tries = 1; tries < TRIES; tries++) {
+    // A port that is taken, or that the system keeps for itself: another one is as good.
+    const held = await hold(randomInt(LOWEST, HIGHEST + 1)).catch(() => undefined);
+    if (held !== undefined) return held;
+  }
+  return hold(0);
+}
+
+function hold(port: number): Promise<Held> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);

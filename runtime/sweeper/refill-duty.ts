@@ -2,6 +2,7 @@
  * The duty to refill the queues. One API instance has it at a time, elected by a lease. Two that believe for a moment that
  * they have it ring twice for a job, and the second bell is surplus.
  */
+import { QUICK_ROUND_MS, ROUND_MS } from "../core/admission/fair-share.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
 import type { LeaderLease } from "../core/ports/worker-store.ts";
@@ -22,8 +23,7 @@ export interface RefillDutyDeps {
   readonly log: Logger;
 }
 
-/** Between two rounds while jobs are rung for. It grows to IDLE_MS while there is no room, or nothing waits. */
-const ROUND_MS = 250;
+/** Between two rounds while nothing waits. While jobs wait and there is no room it grows to this. */
 const IDLE_MS = 1_000;
 /**
  * Between two looks whether this process has the duty. After the death of the one that had it, its instance begins again when
@@ -48,8 +48,8 @@ export function startRefillDuty({ refill, lease, monotonicNow, log }: RefillDuty
       delayMs = IDLE_MS;
       return;
     }
-    const { rangCount, isPending } = await refill.round();
-    if (rangCount > 0) delayMs = ROUND_MS;
+    const { rangCount, isPending, isDraining } = await refill.round();
+    if (rangCount > 0) delayMs = isDraining ? QUICK_ROUND_MS : ROUND_MS;
     else delayMs = isPending ? Math.min(IDLE_MS, 2 * delayMs) : IDLE_MS;
   }
 
@@ -71,8 +71,10 @@ export function startRefillDuty({ refill, lease, monotonicNow, log }: RefillDuty
 
   return {
     wake() {
-      // Rounds do not come faster than this, however often jobs are parked.
-      if (isLeader && delayMs > ROUND_MS) wake.resolve(undefined);
+      // However often jobs are parked, the delays grow in between.
+      if (!isLeader || delayMs <= ROUND_MS) return;
+      delayMs = QUICK_ROUND_MS;
+      wake.resolve(undefined);
     },
     async stop() {
       isStopped = true;

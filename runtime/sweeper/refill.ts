@@ -5,7 +5,7 @@
  * waiting job (R32). All state here can be lost: another process begins new passes.
  */
 import { randomUUID } from "node:crypto";
-import { roomsOf } from "../core/admission/fair-share.ts";
+import { type Departure, isDraining, lately, leftLately, roomsOf } from "../core/admission/fair-share.ts";
 import type { PauseSet } from "../core/admission/pause.ts";
 import { jobQueueName, jobQueueParts } from "../core/deployment/topology.ts";
 import { bellMessageId, bellOf } from "../core/job/bell.ts";
@@ -43,6 +43,8 @@ export interface RefillReport {
   readonly rangCount: number;
   /** Jobs may wait for room. */
   readonly isPending: boolean;
+  /** Slots may stand idle until the next round. */
+  readonly isDraining: boolean;
 }
 
 export interface Refill {
@@ -73,6 +75,14 @@ interface Pass {
   holdsBells: boolean;
 }
 
+interface QueueRound {
+  readonly at: number;
+  /** In the queue after it. */
+  readonly bellCount: number;
+  /** Until then, as far as they count. */
+  readonly departures: readonly Departure[];
+}
+
 /** Nothing is to be rung for until then, unless the note or the pauses change. */
 interface Rest {
   readonly etag: string;
@@ -84,8 +94,8 @@ export function createRefill(deps: RefillDeps): Refill {
   const { jobs, batches, completion, waiting, queue, loads, pauses, unreadable, monotonicNow } = deps;
   const passes = new Map<string, Pass>();
   const rests = new Map<string, Rest>();
-  /** By queue: bells after the latest round. */
-  const bellsBefore = new Map<string, number>();
+  /** By queue: its latest round. */
+  const rounds = new Map<string, QueueRound>();
   let seenPauses: PauseSet | undefined;
   let pausesChangedAt = monotonicNow();
 
@@ -172,21 +182,25 @@ export function createRefill(deps: RefillDeps): Refill {
     return rows;
   }
 
-  async function refillQueue(queueName: string, notes: readonly Stored<WaitingNote>[]): Promise<number> {
+  async function refillQueue(queueName: string, notes: readonly Stored<WaitingNote>[]) {
     const { pool } = jobQueueParts(queueName);
+    const at = monotonicNow();
     const [look, slots, weightOf] = await Promise.all([loads.look(queueName), loads.slotsOf(pool), loads.weights()]);
     const total = [...look.bells.values()].reduce((sum, count) => sum + count, 0);
-    const leftLately = Math.max(0, (bellsBefore.get(queueName) ?? 0) - total);
+    const before = rounds.get(queueName);
+    const left = { from: before?.at ?? at, to: at, count: Math.max(0, (before?.bellCount ?? 0) - total) };
+    const departures = lately([...(before?.departures ?? []), left]);
+    const load = { slots, bells: look.bells, leftLately: leftLately(departures) };
     const byTenant = Map.groupBy(notes, ({ value }) => tenantOf(value));
-    const rooms = roomsOf({ slots, bells: look.bells, leftLately }, { waiting: new Set(byTenant.keys()), weightOf });
+    const rooms = roomsOf(load, { waiting: new Set(byTenant.keys()), weightOf });
     const bells: OutgoingBell[] = [];
     for (const [tenantName, ofTenant] of byTenant) {
       const room = rooms.get(tenantName) ?? 0;
       if (room > 0) bells.push(...(await collect(ofTenant, room, look)).map(freshBell));
     }
     if (bells.length > 0) await queue.send(queueName, bells);
-    bellsBefore.set(queueName, total + bells.length);
-    return bells.length;
+    rounds.set(queueName, { at, bellCount: total + bells.length, departures });
+    return { rangCount: bells.length, isDraining: bells.length > 0 && isDraining(load) };
   }
 
   const isHeld = ({ value }: Stored<WaitingNote>): boolean => {
@@ -218,11 +232,15 @@ export function createRefill(deps: RefillDeps): Refill {
       const open = notes
         .filter((note) => !isHeld(note) && !isResting(note))
         .toSorted((a, b) => a.value.since.getTime() - b.value.since.getTime());
-      let rangCount = 0;
       const byQueue = Map.groupBy(open, ({ value }) => value.queue);
-      for (const name of bellsBefore.keys()) if (!byQueue.has(name)) bellsBefore.delete(name);
-      for (const [queueName, ofQueue] of byQueue) rangCount += await refillQueue(queueName, ofQueue);
-      return { rangCount, isPending: open.length > 0 };
+      for (const name of rounds.keys()) if (!byQueue.has(name)) rounds.delete(name);
+      const refilled = [];
+      for (const [queueName, ofQueue] of byQueue) refilled.push(await refillQueue(queueName, ofQueue));
+      return {
+        rangCount: refilled.reduce((sum, { rangCount }) => sum + rangCount, 0),
+        isPending: open.length > 0,
+        isDraining: refilled.some((one) => one.isDraining),
+      };
     },
   };
 }

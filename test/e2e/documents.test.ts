@@ -112,7 +112,7 @@ describe.skipIf(!canRun)("with curl: scripts in documents", () => {
       BATCH: batchId,
       OBJECT_ID: randomUUID(),
     };
-  }, 120_000);
+  });
 
   afterAll(async () => {
     stack.process.kill("SIGTERM");
@@ -161,5 +161,5 @@ describe.skipIf(!canRun)("with curl: scripts in documents", () => {
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(/year/i);
     expect(stdout).toMatch(/\n\{ year: 2025/);
-  }, 60_000);
+  });
 });

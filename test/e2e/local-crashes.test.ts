@@ -9,7 +9,7 @@ const JOBS = 26;
 const SECONDS = 0.5;
 /** They are still running when the next start looks for programs of the last one. */
 const LONG_JOBS = 4;
-const LONG_SECONDS = 5;
+const LONG_SECONDS = 10;
 
 describe("npm start", () => {
   it.each(["worker-1", "bus", "api", "identity"])(

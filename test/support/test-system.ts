@@ -4,6 +4,7 @@
  */
 import { createUnreadable } from "../../runtime/core/unreadable.ts";
 import { randomUUID } from "node:crypto";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connectScaleSet, connectServiceBus, createJobQueue } from "../../runtime/azure/index.ts";
 import type { Job } from "../../runtime/core/job/job.ts";
@@ -132,6 +133,18 @@ export interface TestSystemOptions {
   readonly metrics?: Metrics;
 }
 
+/** Bundled once in a process: nothing else runs in it meanwhile, and locks are not renewed. */
+let host: Promise<Buffer> | undefined;
+
+async function hostIn(directory: string): Promise<string> {
+  host ??= bundleHost(directory).then((file) => readFile(file));
+  const file = join(directory, "host.cjs");
+  const half = `${file}.${randomUUID()}`;
+  await writeFile(half, await host);
+  await rename(half, file);
+  return file;
+}
+
 export async function startTestSystem({
   lockMs = 4_000,
   events: eventLevel = "all",
@@ -179,7 +192,7 @@ export async function startTestSystem({
     const ownQueue = wrapQueue(queue());
     const processes = createJobProcesses({
       root: directory.path,
-      hostEntry: await bundleHost(directory.path),
+      hostEntry: await hostIn(directory.path),
       spares: Math.min(slots, SPARES_MAX),
       environment: { PATH: process.env["PATH"] ?? "" },
       onStarted: (ms) => metrics.processStart.record(ms / 1_000, { pool: DEFAULT_POOL }),

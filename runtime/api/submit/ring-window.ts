@@ -3,8 +3,9 @@
  * rings for them (R31). A job is parked while it is paused, and while its tenant has its share of the queue's bells. Rows
  * are written before, so a crash at any point leaves rows that the refill or the sweeper finds.
  *
- * To know a tenant's share this process looks at the queue: once a second at most while jobs are submitted, or once for a
- * few bells. When it cannot look or note, it sends the bells: a job must not wait for the fairness of others.
+ * To know a tenant's share this process looks at the queue. A look counts for a second, or for a few bells that come later.
+ * Bells that it has let through may have left the queue since, so it looks again before it parks a job because of them. When
+ * it cannot look or note, it sends the bells: a job must not wait for the fairness of others.
  */
 import { roomsOf } from "../../core/admission/fair-share.ts";
 import { jobQueueParts } from "../../core/deployment/topology.ts";
@@ -24,7 +25,7 @@ export interface RingWindowDeps {
   readonly pauses: Pick<PauseBoard, "current">;
   readonly waiting: Pick<WaitingStore, "note" | "list">;
   readonly loads: QueueLoads;
-  /** Called after jobs were parked. */
+  /** Called after jobs were parked, when the bells of this process are in their queues: else those would be rung for again. */
   readonly onParked: () => void;
   readonly now: Clock["now"];
   readonly monotonicNow: Clock["monotonicNow"];
@@ -34,6 +35,8 @@ export interface RingWindowDeps {
 /** A look at a queue is used for so long, or for so many bells. */
 const LOOK_FOR_MS = 1_000;
 const LOOK_FOR_BELLS = 8;
+/** When the bells since the look have used up a tenant's share: short jobs of one after the other end sooner than a second. */
+const USED_UP_FOR_MS = 50;
 
 interface Look {
   readonly at: number;
@@ -41,14 +44,16 @@ interface Look {
   readonly weightOf: (tenantName: string) => number;
   /** Of the look, and those that this process has sent since. */
   readonly bells: Map<string, number>;
+  /** The latter alone. */
+  readonly sent: Map<string, number>;
   /** Tenants with jobs that wait in their rows. */
   readonly waiting: ReadonlySet<string>;
-  sentCount: number;
 }
 
 export function createRingWindow(deps: RingWindowDeps): BellOutbox {
   const { outbox, pauses, waiting, loads, onParked, now, monotonicNow, log } = deps;
   const looks = new Map<string, Look>();
+  const sending = new Set<Promise<void>>();
 
   const lookAt = joinCalls(async (queue: string): Promise<Look> => {
     const at = monotonicNow();
@@ -60,7 +65,7 @@ export function createRingWindow(deps: RingWindowDeps): BellOutbox {
     ]);
     const ofQueue = notes.filter(({ value }) => value.queue === queue);
     const tenants = new Set(ofQueue.map(({ value }) => parseBatchId(value.batchId)?.tenantName ?? value.batchId));
-    const look = { at, slots, weightOf, bells: new Map(bells), waiting: tenants, sentCount: 0 };
+    const look = { at, slots, weightOf, bells: new Map(bells), sent: new Map<string, number>(), waiting: tenants };
     looks.set(queue, look);
     return look;
   });
@@ -72,16 +77,20 @@ export function createRingWindow(deps: RingWindowDeps): BellOutbox {
     return waitingTenants.has(tenantName) && room <= (bells.get(tenantName) ?? 0) ? 0 : room;
   }
 
+  function isOld(look: Look, tenantName: string, wanted: number): boolean {
+    const age = monotonicNow() - look.at;
+    if (roomIn(look, tenantName) < wanted) return age >= (look.sent.has(tenantName) ? USED_UP_FOR_MS : LOOK_FOR_MS);
+    const sentCount = [...look.sent.values()].reduce((sum, count) => sum + count, 0);
+    return age >= LOOK_FOR_MS && sentCount + wanted > LOOK_FOR_BELLS;
+  }
+
   /** Takes as many of the wanted bells as the tenant's share has room for. */
   async function take(queue: string, tenantName: string, wanted: number): Promise<number> {
     let look = looks.get(queue);
-    const isFresh = look !== undefined && monotonicNow() - look.at < LOOK_FOR_MS;
-    const isEnough = look !== undefined && look.sentCount + wanted <= LOOK_FOR_BELLS;
-    if (look === undefined || !(isFresh || (isEnough && roomIn(look, tenantName) >= wanted)))
-      look = await lookAt(queue);
+    if (look === undefined || isOld(look, tenantName, wanted)) look = await lookAt(queue);
     const taken = Math.min(wanted, roomIn(look, tenantName));
-    look.bells.set(tenantName, (look.bells.get(tenantName) ?? 0) + taken);
-    look.sentCount += taken;
+    if (taken === 0) return 0;
+    for (const counts of [look.bells, look.sent]) counts.set(tenantName, (counts.get(tenantName) ?? 0) + taken);
     return taken;
   }
 
@@ -96,6 +105,7 @@ export function createRingWindow(deps: RingWindowDeps): BellOutbox {
     const paused = due.filter(isPaused);
     const ready = due.filter((bell) => !paused.includes(bell));
     let unsent = bells;
+    let parkedCount = 0;
     try {
       const count = ready.length === 0 ? 0 : await take(queue, tenantName, ready.length);
       const parked = [...paused, ...ready.slice(count)];
@@ -103,12 +113,15 @@ export function createRingWindow(deps: RingWindowDeps): BellOutbox {
       for (const batchId of new Set(parked.map(({ bell }) => jobIdParts(bell.jobId).batchId))) {
         await waiting.note(queue, batchId);
       }
-      if (parked.length > 0) onParked();
+      parkedCount = parked.length;
       unsent = [...delayed, ...ready.slice(0, count)];
     } catch (error) {
       log.warn({ queue, error: messageOf(error) }, "the share of a tenant is not known; its bells are sent");
     }
-    await outbox.send(queue, unsent);
+    const sent = outbox.send(queue, unsent).finally(() => sending.delete(sent));
+    sending.add(sent);
+    if (parkedCount > 0) void Promise.allSettled(sending).then(onParked);
+    await sent;
   }
 
   return {

@@ -14,7 +14,7 @@ export interface QueueLoad {
   readonly slots: number;
   /** Bells in the queue by tenant, waiting or under lock. Scheduled ones do not count. */
   readonly bells: ReadonlyMap<string, number>;
-  /** Bells that left the queue in the last round. */
+  /** Bells that left the queue within the last ROUND_MS (`leftLately`). */
   readonly leftLately: number;
 }
 
@@ -24,6 +24,10 @@ export interface TenantShares {
   readonly weightOf: (tenantName: string) => number;
 }
 
+/** Between two rounds of the refill. */
+export const ROUND_MS = 250;
+/** The same, while a queue drains. */
+export const QUICK_ROUND_MS = 50;
 /**
  * Bells in a queue for each slot: one that runs, and one behind it that starts when it ends. More would make others wait,
  * fewer would leave a slot idle until the next round. The pool still grows: it does so above one bell for each slot.
@@ -46,6 +50,28 @@ export function windowOf({ slots, leftLately }: Pick<QueueLoad, "slots" | "leftL
   if (leftLately <= slots) return usual;
   return Math.max(usual, Math.min(ROUNDS_AHEAD * leftLately, BELLS_PER_SLOT_MAX * Math.max(slots, 1)));
 }
+
+/**
+ * Whether slots stand idle before the next round, or did already: fewer bells than slots. Jobs of at least ROUND_MS leave
+ * more than that behind.
+ */
+export function isDraining({ slots, bells }: Pick<QueueLoad, "slots" | "bells">): boolean {
+  return [...bells.values()].reduce((sum, count) => sum + count, 0) < slots;
+}
+
+/** Bells that left a queue between two moments, in milliseconds. */
+export interface Departure {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+}
+
+/** The departures that count, of those in their order: the last one, and what else lies within the last ROUND_MS. */
+export const lately = (departures: readonly Departure[]): readonly Departure[] =>
+  departures.filter(({ from }, i) => i === departures.length - 1 || from >= (departures.at(-1)?.to ?? 0) - ROUND_MS);
+
+export const leftLately = (departures: readonly Departure[]): number =>
+  lately(departures).reduce((sum, { count }) => sum + count, 0);
 
 /**
  * The time within which a job of a tenant starts that had none in the queue, while others have any number. `slots` of the

@@ -44,7 +44,7 @@ it("a paused tenant starts nothing, its jobs cost nothing while they wait, and t
   expect(paused.status).toBe(200);
   const jobIds = await Promise.all(Array.from({ length: 20 }, () => system.submit(tenantName, "Quick")));
   await system.until(await system.submit(other, "Quick"));
-  expect(await bellsInQueue()).toBe(0);
+  await eventually(async () => expect(await bellsInQueue()).toBe(0));
   const view = (await system.api.get(`/v1/jobs/${jobIds[0]}`)).body;
   expect(view).toMatchObject({ state: "queued", waitsFor: `paused: tenant ${tenantName} (The invoice is open.)` });
   const canceled = await system.api.post(`/v1/jobs/${jobIds[1]}/cancel`);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { JobServiceClient } from "jobyard/client";
 import { startJobyard, type TestJobyard } from "jobyard/testing";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { eventually } from "../../support/eventually.ts";
 import { sourcePackage } from "../../support/packages/source-package.ts";
 import { processesOf } from "../../support/processes/local-run.ts";
@@ -109,8 +109,8 @@ it("rejects with the reason when a package cannot be published, and leaves nothi
   await using empty = await sourcePackage({ "src/none.ts": "export {};" });
   await using temporary = await temporaryDirectory();
   vi.stubEnv("TMPDIR", temporary.path);
+  onTestFinished(() => void vi.unstubAllEnvs());
   await expect(startJobyard({ packages: [empty.path] })).rejects.toThrow("No job is declared");
-  vi.unstubAllEnvs();
   expect(await readdir(temporary.path)).toEqual([]);
   expect(processesOf(temporary.path)).toEqual([]);
 });

@@ -16,7 +16,7 @@ let system: TestSystem;
 let bench: TimerBench;
 
 beforeAll(async () => {
-  system = await startTestSystem({ lockMs: 2_000 });
+  system = await startTestSystem({ lockMs: 8_000 });
   bench = createTimerBench(system);
 });
 afterAll(async () => {

@@ -102,9 +102,9 @@ describe("a worker", () => {
   });
 
   it("a job that outlasts its lock many times runs once", async () => {
-    await using small = await startTestSystem({ lockMs: 1_000 });
+    await using small = await startTestSystem({ lockMs: 3_000 });
     const own = freshTenant();
-    const body = `await new Promise((resolve) => setTimeout(resolve, 3500)); return { output: job.interruption };`;
+    const body = `await new Promise((resolve) => setTimeout(resolve, 10_000)); return { output: job.interruption };`;
     await small.publish(own, "test.zip", testPackage({ jobs: { Long: body } }));
     await using first = await small.startWorker();
     await using second = await small.startWorker();

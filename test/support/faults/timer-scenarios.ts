@@ -99,11 +99,12 @@ export const TIMER_SCENARIOS: readonly Scenario[] = [
     name: "ticks that all come too late",
     ends: { Quick: ranOrLeftOut },
     async run(lab) {
+      const due = [-3, -2, -1, 0].map(hour);
       const late = await timer(lab, "Quick", { graceMs: 0, cron: "0 0 * * * *", activeFrom: hour(-4) });
-      for (let i = -3; i <= 0; i++) await late.send(hour(i));
+      for (const at of due) await late.send(at);
       await lab.startWorker("worker", { slots: 2 });
       await lab.startWorker("other");
-      await none(lab, "all are recorded", () => late.unrecorded([hour(-3), hour(-2), hour(-1), hour(0)]));
+      await none(lab, "all are recorded", () => late.unrecorded(due));
       // A row that lands when its tick is recorded already has no message: the sweeper finds it, and it is left out.
       await lab.settled();
       await none(lab, "no message is left", () => messages(lab));

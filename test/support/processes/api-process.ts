@@ -28,7 +28,7 @@ const LAUNCHER = join(import.meta.dirname, "../../../runtime/main/start.mjs");
 export async function startApiProcess(
   bus: TestBus,
   instanceId: string,
-  settings: Readonly<Record<string, string>> = {},
+  settings: Readonly<Record<string, string>>,
 ): Promise<ApiProcess> {
   const start = (wanted: number) => launch(bus, wanted, { [SETTING.instanceId]: instanceId, ...settings });
   let { child, port } = await start(0);

@@ -35,7 +35,14 @@ async function setUp(slots = 4) {
   const now = (): Date => new Date();
   const monotonicNow = (): number => monotonicMs;
   const board = { current: () => pauses };
-  const loads = createQueueLoads({ ...stores, queue, silentAfterMs: 60_000, now, monotonicNow });
+  let lookCount = 0;
+  const watched: Pick<typeof queue, "peek"> = {
+    peek: (...request) => {
+      lookCount++;
+      return queue.peek(...request);
+    },
+  };
+  const loads = createQueueLoads({ ...stores, queue: watched, silentAfterMs: 60_000, now, monotonicNow });
   const shared = { ...stores, queue, loads, pauses: board, monotonicNow, now, log: silentLog };
   const completion = createBatchCompletion({ ...stores, events: silentEvents, now });
   const outbox = createBellOutbox({ queue, log: silentLog });
@@ -60,6 +67,7 @@ async function setUp(slots = 4) {
       loads: { ...loads, look: () => Promise.reject(new UnavailableError("BusUnavailable", "away")) },
       onParked: () => undefined,
     }),
+    looks: () => lookCount,
     pass: (ms: number) => void (monotonicMs += ms),
     pause: (found: readonly Pause[]) => void (pauses = createPauseSet({ pauses: found, runningLimits: [] })),
     batch: (tenantName: string): Promise<Batch> => stores.batches.create(batchOf({ tenantName })),
@@ -217,20 +225,48 @@ describe("the window and the refill", () => {
     expect((await bells()).length).toBe(30);
   });
 
+  it("short jobs of one after the other are never parked: a used-up share is looked at again", async () => {
+    const { batch, rows, window, pass, work, waiting, looks } = await setUp();
+    const ofBatch = await batch("acme");
+    for (let i = 0; i < 80; i++) {
+      await window.send(QUEUE, bellsOf(await rows(ofBatch, 1)));
+      await work(1);
+      pass(20);
+    }
+    expect(await waiting.list()).toEqual([]);
+    expect(looks()).toBeLessThanOrEqual(80 / 8);
+  });
+
+  it("a tenant whose share is full is looked at once a second, however often it submits", async () => {
+    const { batch, rows, window, pass, bells, looks } = await setUp();
+    const ofBatch = await batch("acme");
+    for (let i = 0; i < 300; i++) {
+      await window.send(QUEUE, bellsOf(await rows(ofBatch, 1)));
+      pass(10);
+    }
+    expect((await bells()).length).toBe(8);
+    // One for the first eight, one that finds them, and one for each second after it.
+    expect(looks()).toBeLessThanOrEqual(5);
+  });
+
+  it("a round tells that the queue drains, so that the next one comes soon", async () => {
+    const { batch, rows, window, round, work } = await setUp();
+    await window.send(QUEUE, bellsOf(await rows(await batch("many"), 60)));
+    expect(await round()).toEqual({ rangCount: 0, isPending: true, isDraining: false });
+    await work(4);
+    expect(await round()).toEqual({ rangCount: 4, isPending: true, isDraining: false });
+    await work(8);
+    expect(await round()).toMatchObject({ isPending: true, isDraining: true });
+  });
+
   it("a tenant that submits now and then is not asked for: one look serves eight bells", async () => {
-    const { batch, rows, queue, window, pass, work } = await setUp();
-    let peeks = 0;
-    const peek = queue.peek.bind(queue);
-    queue.peek = (...request) => {
-      peeks++;
-      return peek(...request);
-    };
+    const { batch, rows, looks, window, pass, work } = await setUp();
     const ofBatch = await batch("acme");
     for (let i = 0; i < 16; i++) {
       await window.send(QUEUE, bellsOf(await rows(ofBatch, 1)));
       await work(1);
       pass(10_000);
     }
-    expect(peeks).toBeLessThanOrEqual(2);
+    expect(looks()).toBeLessThanOrEqual(2);
   });
 });

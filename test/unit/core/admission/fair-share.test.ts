@@ -3,7 +3,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   BELLS_PER_SLOT_MAX,
+  type Departure,
+  QUICK_ROUND_MS,
+  ROUND_MS,
   WINDOW_MIN,
+  isDraining,
+  lately,
+  leftLately,
   roomsOf,
   startBoundMs,
   windowOf,
@@ -11,9 +17,31 @@ import {
 import { breadth } from "../../../support/breadth.ts";
 
 const NUM_RUNS = breadth(150, 5_000);
-const ROUND_MS = 250;
 
 describe("the window of a queue", () => {
+  it("counts the bells that left within the last ROUND_MS, and those of the last round however long it was", () => {
+    const long = { from: 0, to: 1_000, count: 7 };
+    expect(leftLately([long])).toBe(7);
+    const quick = [1_000, 1_060, 1_120, 1_180, 1_240].map((from) => ({ from, to: from + 60, count: 1 }));
+    expect(leftLately([long, ...quick])).toBe(4);
+    expect(lately([long, ...quick])).toEqual(quick.slice(1));
+    expect(leftLately([])).toBe(0);
+  });
+
+  it("drains when it has fewer bells than slots", () => {
+    expect(isDraining({ slots: 4, bells: new Map([["a", 3]]) })).toBe(true);
+    expect(
+      isDraining({
+        slots: 4,
+        bells: new Map([
+          ["a", 2],
+          ["b", 2],
+        ]),
+      }),
+    ).toBe(false);
+    expect(isDraining({ slots: 0, bells: new Map() })).toBe(false);
+  });
+
   it("holds two bells for each slot, and more only while jobs are shorter than a round", () => {
     expect(windowOf({ slots: 0, leftLately: 0 })).toBe(WINDOW_MIN);
     expect(windowOf({ slots: 100, leftLately: 100 })).toBe(200);
@@ -104,7 +132,8 @@ function simulate({ slots, floods, weightOf, jobMs, untilMs }: Simulation): Outc
   const waiting = new Map<string, number>();
   const firstStart = new Map<string, number>();
   const started = new Map<string, number>();
-  let [now, nextRound, leftLately, idleMs] = [0, ROUND_MS, 0, 0];
+  let [now, nextRound, lastRound, leftCount, idleMs] = [0, ROUND_MS, 0, 0, 0];
+  let departures: readonly Departure[] = [];
   const bells = (): Map<string, number> => {
     const counts = new Map<string, number>();
     for (const tenant of [...queue, ...running.map((one) => one.tenant)]) {
@@ -132,12 +161,14 @@ function simulate({ slots, floods, weightOf, jobMs, untilMs }: Simulation): Outc
     for (let i = running.length - 1; i >= 0; i--) {
       if ((running[i]?.endsAt ?? Infinity) > now) continue;
       running.splice(i, 1);
-      leftLately++;
+      leftCount++;
     }
     if (now >= nextRound) {
-      nextRound = now + ROUND_MS;
-      const rooms = roomsOf({ slots, bells: bells(), leftLately }, { waiting: waitingTenants(), weightOf });
-      leftLately = 0;
+      departures = lately([...departures, { from: lastRound, to: now, count: leftCount }]);
+      const load = { slots, bells: bells(), leftLately: leftLately(departures) };
+      const rooms = roomsOf(load, { waiting: waitingTenants(), weightOf });
+      nextRound = now + (isDraining(load) ? QUICK_ROUND_MS : ROUND_MS);
+      [lastRound, leftCount] = [now, 0];
       for (const [tenant, room] of rooms) ring(tenant, room);
     }
     while (running.length < slots) {
@@ -202,6 +233,14 @@ describe("a queue with shares", () => {
     expect(a / (a + b + c)).toBeCloseTo(0.5, 1);
     expect(b / (a + b + c)).toBeCloseTo(0.25, 1);
     expect(idleMs).toBe(0);
+  });
+
+  it("a burst of short jobs has all slots soon", () => {
+    const [slots, jobMs, jobs] = [4, 30, 200];
+    const floods = [{ tenant: "a", at: 0, jobs }];
+    const { started } = simulate({ slots, floods, weightOf: () => 1, jobMs: () => jobMs, untilMs: 2_000 });
+    // 1.5 seconds of work.
+    expect(started.get("a")).toBe(jobs);
   });
 
   it("short jobs of one tenant use nearly all of the slots", () => {

@@ -15,8 +15,8 @@ describe("queues", () => {
     fixture = await startBus({
       queues: [
         ...Array.from({ length: 20 }, (_, index) => ({ name: `plain-${index}`, lockMs: 30_000, maxDeliveryCount: 3 })),
-        { name: "brief-lock", lockMs: 300, maxDeliveryCount: 2 },
-        { name: "renewed", lockMs: 500 },
+        { name: "brief-lock", lockMs: 3_000, maxDeliveryCount: 2 },
+        { name: "renewed", lockMs: 3_000 },
         { name: "unique", duplicateWindowMs: 60_000 },
         { name: "fleeting", timeToLiveMs: 200, deadLetterOnExpiry: true },
         { name: "vanishing", timeToLiveMs: 100 },
@@ -32,7 +32,7 @@ describe("queues", () => {
   const one = async (receiver: {
     receiveMessages(count: number, options: object): Promise<ServiceBusReceivedMessage[]>;
   }): Promise<ServiceBusReceivedMessage> => {
-    const [message] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 5_000 });
+    const [message] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 20_000 });
     return message!;
   };
 
@@ -91,7 +91,7 @@ describe("queues", () => {
     await sender.sendMessages([{ body: 50 }, { body: 51 }]);
     const bodies: unknown[] = [];
     while (bodies.length < 52) {
-      for (const message of await receiver.receiveMessages(52, { maxWaitTimeInMs: 5_000 })) {
+      for (const message of await receiver.receiveMessages(52, { maxWaitTimeInMs: 20_000 })) {
         bodies.push(message.body);
         await receiver.completeMessage(message);
       }
@@ -157,7 +157,7 @@ describe("queues", () => {
     await sender.sendMessages({ body: "x" });
     const message = await one(receiver);
     const other = client.createReceiver(name);
-    const until = performance.now() + 1_200;
+    const until = performance.now() + 4_000;
     while (performance.now() < until) {
       const lockedUntil = await receiver.renewMessageLock(message);
       expect(lockedUntil.getTime()).toBeGreaterThan(Date.now());
@@ -196,7 +196,7 @@ describe("queues", () => {
 
   test("hold scheduled messages until their time, give them a new number then, and cancel them", async () => {
     const { sender, receiver } = open();
-    const at = new Date(Date.now() + 400);
+    const at = new Date(Date.now() + 5_000);
     const [kept, canceled] = await sender.scheduleMessages([{ body: "kept" }, { body: "canceled" }], at);
     await sender.cancelScheduledMessages(canceled!);
     await expect(sender.cancelScheduledMessages(canceled!)).rejects.toMatchObject({ code: "MessageNotFound" });

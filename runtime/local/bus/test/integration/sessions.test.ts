@@ -12,7 +12,7 @@ describe("sessions", () => {
     fixture = await startBus({
       queues: [
         ...names.map((name) => ({ name, requiresSession: true })),
-        { name: "brief", requiresSession: true, lockMs: 500 },
+        { name: "brief", requiresSession: true, lockMs: 3_000 },
         { name: "plain" },
       ],
     });
@@ -20,7 +20,7 @@ describe("sessions", () => {
   afterAll(() => fixture[Symbol.asyncDispose]());
 
   const open = (name = `s-${queues++}`) => {
-    const client = fixture.client({ retryOptions: { maxRetries: 0, timeoutInMs: 1_500 } });
+    const client = fixture.client({ retryOptions: { maxRetries: 0, timeoutInMs: 5_000 } });
     return { client, name, sender: client.createSender(name) };
   };
 
@@ -33,7 +33,7 @@ describe("sessions", () => {
     ] as const) {
       const session = await client.acceptSession(name, id);
       expect(session.sessionId).toBe(id);
-      const messages = await session.receiveMessages(3, { maxWaitTimeInMs: 1_000 });
+      const messages = await session.receiveMessages(3, { maxWaitTimeInMs: 10_000 });
       expect(messages.map(({ body }) => body as unknown)).toEqual(expected);
       for (const message of messages) await session.completeMessage(message);
       await session.close();
@@ -53,7 +53,7 @@ describe("sessions", () => {
     await first.close();
     const again = await client.acceptNextSession(name);
     expect(again.sessionId).toBe("a");
-    const [message] = await again.receiveMessages(1, { maxWaitTimeInMs: 1_000 });
+    const [message] = await again.receiveMessages(1, { maxWaitTimeInMs: 10_000 });
     expect(message).toMatchObject({ body: 1, deliveryCount: 0 });
   });
 
@@ -90,7 +90,7 @@ describe("sessions", () => {
     const { client, sender } = open("brief");
     await sender.sendMessages({ body: 1, sessionId: "a" });
     const session = await client.acceptSession("brief", "a", { maxAutoLockRenewalDurationInMs: 0 });
-    const [message] = await session.receiveMessages(1, { maxWaitTimeInMs: 1_000 });
+    const [message] = await session.receiveMessages(1, { maxWaitTimeInMs: 10_000 });
     const lockedUntil = await session.renewSessionLock();
     expect(lockedUntil.getTime()).toBeGreaterThan(Date.now());
     const other = await eventuallyFound(() =>
@@ -98,7 +98,7 @@ describe("sessions", () => {
     );
     expect(Date.now()).toBeGreaterThanOrEqual(lockedUntil.getTime());
     await expect(session.completeMessage(message!)).rejects.toMatchObject({ code: "SessionLockLost" });
-    const [again] = await other.receiveMessages(1, { maxWaitTimeInMs: 1_000 });
+    const [again] = await other.receiveMessages(1, { maxWaitTimeInMs: 10_000 });
     expect(again).toMatchObject({ body: 1, deliveryCount: 1 });
   });
 
@@ -110,7 +110,7 @@ describe("sessions", () => {
     ]);
     await sender.scheduleMessages({ body: 3, sessionId: "a" }, new Date(Date.now() + 300));
     const session = await client.acceptSession(name, "a");
-    const [message] = await session.receiveMessages(1, { maxWaitTimeInMs: 1_000 });
+    const [message] = await session.receiveMessages(1, { maxWaitTimeInMs: 10_000 });
     await session.deferMessage(message!);
     expect((await session.peekMessages(5)).map(({ body }) => body as unknown)).toEqual([1, 3]);
     const [deferred] = await session.receiveDeferredMessages(message!.sequenceNumber!);

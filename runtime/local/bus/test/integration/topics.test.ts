@@ -137,7 +137,7 @@ describe("topics", () => {
     const client = fixture.client();
     const sender = client.createSender("later");
     const receiver = client.createReceiver("later", "s");
-    const at = new Date(Date.now() + 400);
+    const at = new Date(Date.now() + 5_000);
     const numbers = await sender.scheduleMessages([{ body: "kept" }, { body: "canceled" }], at);
     await sender.cancelScheduledMessages(numbers[1]!);
     expect(await receiver.peekMessages(1)).toEqual([]);

@@ -54,6 +54,8 @@ export function createRingWindow(deps: RingWindowDeps): BellOutbox {
   const { outbox, pauses, waiting, loads, onParked, now, monotonicNow, log } = deps;
   const looks = new Map<string, Look>();
   const sending = new Set<Promise<void>>();
+  /** Submits at the same time share a note: it is written after the rows of all of them (R31). */
+  const note = joinCalls((key) => waiting.note(...(JSON.parse(key) as [queue: string, batchId: string])));
 
   const lookAt = joinCalls(async (queue: string): Promise<Look> => {
     const at = monotonicNow();
@@ -111,7 +113,7 @@ export function createRingWindow(deps: RingWindowDeps): BellOutbox {
       const parked = [...paused, ...ready.slice(count)];
       // Before the others are sent: should this process die in between, the refill finds all of them.
       for (const batchId of new Set(parked.map(({ bell }) => jobIdParts(bell.jobId).batchId))) {
-        await waiting.note(queue, batchId);
+        await note(JSON.stringify([queue, batchId]));
       }
       parkedCount = parked.length;
       unsent = [...delayed, ...ready.slice(0, count)];

@@ -1,6 +1,6 @@
 /** The refill and the window of submits together, over services in memory: what they promise whatever fails or is lost. */
 import { describe, expect, it } from "vitest";
-import { createRingWindow } from "../../../runtime/api/submit/ring-window.ts";
+import { type RingWindowDeps, createRingWindow } from "../../../runtime/api/submit/ring-window.ts";
 import { createBellOutbox } from "../../../runtime/api/submit/bell-outbox.ts";
 import { type Pause, createPauseSet } from "../../../runtime/core/admission/pause.ts";
 import { jobQueueName } from "../../../runtime/core/deployment/topology.ts";
@@ -57,10 +57,12 @@ async function setUp(slots = 4) {
 
   return {
     ...stores,
-    queue,
+    refill,
     completion,
     newRefill,
     window: createRingWindow({ ...shared, outbox, onParked: () => undefined }),
+    windowOver: (given: Pick<RingWindowDeps, "outbox" | "onParked">) => createRingWindow({ ...shared, ...given }),
+    outbox,
     blindWindow: createRingWindow({
       ...shared,
       outbox,
@@ -247,6 +249,34 @@ describe("the window and the refill", () => {
     expect((await bells()).length).toBe(8);
     // One for the first eight, one that finds them, and one for each second after it.
     expect(looks()).toBeLessThanOrEqual(5);
+  });
+
+  it("the refill is woken when the bells of all submits under way are in the queue, or it would ring for them too", async () => {
+    const { batch, rows, windowOver, outbox, refill, bells } = await setUp();
+    const gate = Promise.withResolvers<undefined>();
+    let wokenCount = 0;
+    const slow = {
+      ...outbox,
+      waitingCount: 0,
+      send: (...sent: Parameters<typeof outbox.send>) => gate.promise.then(() => outbox.send(...sent)),
+    };
+    const window = windowOver({
+      outbox: slow,
+      onParked: () => {
+        wokenCount++;
+      },
+    });
+    const ofBatch = await batch("many");
+    const first = window.send(QUEUE, bellsOf(await rows(ofBatch, 8)));
+    const second = window.send(QUEUE, bellsOf(await rows(ofBatch, 8)));
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+    expect(wokenCount).toBe(0);
+    gate.resolve(undefined);
+    await Promise.all([first, second]);
+    await Promise.resolve();
+    expect(wokenCount).toBe(1);
+    expect(await refill.round()).toMatchObject({ rangCount: 0 });
+    expect((await bells()).length).toBe(8);
   });
 
   it("a round tells that the queue drains, so that the next one comes soon", async () => {

@@ -6,7 +6,7 @@ const HOST = "127.0.0.1";
 
 interface Held {
   readonly port: number;
-  release(): Promise<void>;
+  readonly release: () => Promise<void>;
 }
 
 /** Another program listens on the port. */

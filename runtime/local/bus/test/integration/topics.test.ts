@@ -6,7 +6,7 @@ import { startBus, type BusFixture } from "../support/start-bus.ts";
 const bodies = async (receiver: ServiceBusReceiver, count: number): Promise<unknown[]> => {
   const found: unknown[] = [];
   while (found.length < count) {
-    const messages = await receiver.receiveMessages(count - found.length, { maxWaitTimeInMs: 3_000 });
+    const messages = await receiver.receiveMessages(count - found.length, { maxWaitTimeInMs: 20_000 });
     if (messages.length === 0) break;
     for (const message of messages) {
       found.push(message.body);

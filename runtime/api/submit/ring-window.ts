@@ -50,16 +50,25 @@ interface Look {
   readonly waiting: ReadonlySet<string>;
 }
 
+/** Bells of one submit, from the look that let them through until they are in their queue: another look may not see them. */
+interface UnderWay {
+  readonly queue: string;
+  readonly tenantName: string;
+  count: number;
+  readonly sent: PromiseWithResolvers<undefined>;
+}
+
 export function createRingWindow(deps: RingWindowDeps): BellOutbox {
   const { outbox, pauses, waiting, loads, onParked, now, monotonicNow, log } = deps;
   const looks = new Map<string, Look>();
-  const sending = new Set<Promise<void>>();
+  const underWay = new Set<UnderWay>();
   /** Submits at the same time share a note: it is written after the rows of all of them (R31). */
   const note = joinCalls((key) => waiting.note(...(JSON.parse(key) as [queue: string, batchId: string])));
 
   const lookAt = joinCalls(async (queue: string): Promise<Look> => {
     const at = monotonicNow();
-    const [{ bells }, slots, weightOf, notes] = await Promise.all([
+    const unseen = [...underWay].map((one) => ({ ...one }));
+    const [{ bells: seen }, slots, weightOf, notes] = await Promise.all([
       loads.look(queue),
       loads.slotsOf(jobQueueParts(queue).pool),
       loads.weights(),
@@ -67,7 +76,9 @@ export function createRingWindow(deps: RingWindowDeps): BellOutbox {
     ]);
     const ofQueue = notes.filter(({ value }) => value.queue === queue);
     const tenants = new Set(ofQueue.map(({ value }) => parseBatchId(value.batchId)?.tenantName ?? value.batchId));
-    const look = { at, slots, weightOf, bells: new Map(bells), sent: new Map<string, number>(), waiting: tenants };
+    const bells = new Map(seen);
+    for (const { queue: name, tenantName, count } of unseen) if (name === queue) add(bells, tenantName, count);
+    const look = { at, slots, weightOf, bells, sent: new Map<string, number>(), waiting: tenants };
     looks.set(queue, look);
     return look;
   });
@@ -87,13 +98,13 @@ export function createRingWindow(deps: RingWindowDeps): BellOutbox {
   }
 
   /** Takes as many of the wanted bells as the tenant's share has room for. */
-  async function take(queue: string, tenantName: string, wanted: number): Promise<number> {
+  async function take(mine: UnderWay, wanted: number): Promise<number> {
+    const { queue, tenantName } = mine;
     let look = looks.get(queue);
     if (look === undefined || isOld(look, tenantName, wanted)) look = await lookAt(queue);
-    const taken = Math.min(wanted, roomIn(look, tenantName));
-    if (taken === 0) return 0;
-    for (const counts of [look.bells, look.sent]) counts.set(tenantName, (counts.get(tenantName) ?? 0) + taken);
-    return taken;
+    mine.count = Math.min(wanted, roomIn(look, tenantName));
+    for (const counts of [look.bells, look.sent]) add(counts, tenantName, mine.count);
+    return mine.count;
   }
 
   async function sendOrPark(queue: string, tenantName: string, bells: readonly OutgoingBell[]): Promise<void> {
@@ -106,24 +117,25 @@ export function createRingWindow(deps: RingWindowDeps): BellOutbox {
     const due = bells.filter((bell) => !delayed.includes(bell));
     const paused = due.filter(isPaused);
     const ready = due.filter((bell) => !paused.includes(bell));
+    const mine: UnderWay = { queue, tenantName, count: 0, sent: Promise.withResolvers() };
+    underWay.add(mine);
     let unsent = bells;
-    let parkedCount = 0;
     try {
-      const count = ready.length === 0 ? 0 : await take(queue, tenantName, ready.length);
+      const count = ready.length === 0 ? 0 : await take(mine, ready.length);
       const parked = [...paused, ...ready.slice(count)];
       // Before the others are sent: should this process die in between, the refill finds all of them.
       for (const batchId of new Set(parked.map(({ bell }) => jobIdParts(bell.jobId).batchId))) {
         await note(JSON.stringify([queue, batchId]));
       }
-      parkedCount = parked.length;
+      if (parked.length > 0) void Promise.all([...underWay].map(({ sent }) => sent.promise)).then(onParked);
       unsent = [...delayed, ...ready.slice(0, count)];
     } catch (error) {
       log.warn({ queue, error: messageOf(error) }, "the share of a tenant is not known; its bells are sent");
     }
-    const sent = outbox.send(queue, unsent).finally(() => sending.delete(sent));
-    sending.add(sent);
-    if (parkedCount > 0) void Promise.allSettled(sending).then(onParked);
-    await sent;
+    await outbox.send(queue, unsent).finally(() => {
+      underWay.delete(mine);
+      mine.sent.resolve(undefined);
+    });
   }
 
   return {
@@ -137,4 +149,8 @@ export function createRingWindow(deps: RingWindowDeps): BellOutbox {
     },
     close: () => outbox.close(),
   };
+}
+
+function add(counts: Map<string, number>, name: string, count: number): void {
+  if (count > 0) counts.set(name, (counts.get(name) ?? 0) + count);
 }

@@ -70,8 +70,9 @@ export interface Departure {
 export const lately = (departures: readonly Departure[]): readonly Departure[] =>
   departures.filter(({ from }, i) => i === departures.length - 1 || from >= (departures.at(-1)?.to ?? 0) - ROUND_MS);
 
+/** Of departures that count. */
 export const leftLately = (departures: readonly Departure[]): number =>
-  lately(departures).reduce((sum, { count }) => sum + count, 0);
+  departures.reduce((sum, { count }) => sum + count, 0);
 
 /**
  * The time within which a job of a tenant starts that had none in the queue, while others have any number. `slots` of the

@@ -21,11 +21,11 @@ const NUM_RUNS = breadth(150, 5_000);
 describe("the window of a queue", () => {
   it("counts the bells that left within the last ROUND_MS, and those of the last round however long it was", () => {
     const long = { from: 0, to: 1_000, count: 7 };
-    expect(leftLately([long])).toBe(7);
+    expect(leftLately(lately([long]))).toBe(7);
     const quick = [1_000, 1_060, 1_120, 1_180, 1_240].map((from) => ({ from, to: from + 60, count: 1 }));
-    expect(leftLately([long, ...quick])).toBe(4);
+    expect(leftLately(lately([long, ...quick]))).toBe(4);
     expect(lately([long, ...quick])).toEqual(quick.slice(1));
-    expect(leftLately([])).toBe(0);
+    expect(leftLately(lately([]))).toBe(0);
   });
 
   it("drains when it has fewer bells than slots", () => {

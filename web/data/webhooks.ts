@@ -4,6 +4,7 @@ import type { BatchView, PutWebhookBody, WebhookDeliveryView, WebhookView } from
 import { useLongList, type LongList } from "./listing.ts";
 import { OPEN_EVERY_MS } from "./live.ts";
 import { useClient } from "./session.ts";
+import { isToldSoon, toldOf, type Told } from "./told.ts";
 
 export function useWebhooks(tenantName: string | undefined, enabled: boolean): LongList<WebhookView> {
   const client = useClient();
@@ -31,41 +32,25 @@ export function useDeliveries(tenantName: string, webhookName: string): LongList
   });
 }
 
-/** A webhook, and a message to it about a batch. Undefined: there is none among its latest. */
-export interface Told {
-  readonly webhook: WebhookView;
-  readonly delivery: WebhookDeliveryView | undefined;
-}
-
-/** Of the webhooks that are told of a batch. Read again when it is complete, and while messages wait. */
-export function useBatchDeliveries({ tenantName, batchId, completedAt }: BatchView, enabled: boolean) {
+/** Of the webhooks that are told of a batch. Read again when it is complete, and while messages may come. */
+export function useBatchDeliveries(batch: BatchView, enabled: boolean) {
   const { monitoring } = useClient();
+  const { tenantName, batchId, generation, completedAt } = batch;
   return useQuery({
-    queryKey: ["webhooks", tenantName, "about", batchId, completedAt],
+    queryKey: ["webhooks", tenantName, "about", batchId, generation, completedAt],
     enabled,
     queryFn: async ({ signal }): Promise<readonly Told[]> => {
       const webhooks = await Array.fromAsync(monitoring.getWebhooks(tenantName, { signal }));
       const told = await Promise.all(
         webhooks.map(async (webhook) => {
           const all = monitoring.getWebhookDeliveries(tenantName, webhook.webhookName, { signal });
-          const about = (await Array.fromAsync(all)).filter((delivery) => delivery.batchId === batchId);
-          if (about.length > 0) return about.map((delivery) => ({ webhook, delivery }));
-          return webhook.events.includes("batchCompleted") ? [{ webhook, delivery: undefined }] : [];
+          return toldOf(batch, webhook, await Array.fromAsync(all));
         }),
       );
       return told.flat();
     },
-    refetchInterval: ({ state: { data } }) => (isToldSoon(completedAt, data ?? []) ? OPEN_EVERY_MS : false),
+    refetchInterval: ({ state: { data } }) => (isToldSoon(batch, data ?? [], Date.now()) ? OPEN_EVERY_MS : false),
   });
-}
-
-/** A message is made within seconds of the end. */
-const MADE_WITHIN_MS = 60_000;
-
-function isToldSoon(completedAt: string | undefined, told: readonly Told[]): boolean {
-  if (told.some(({ delivery }) => delivery?.state === "waiting")) return true;
-  const isFresh = completedAt !== undefined && Date.now() - Date.parse(completedAt) < MADE_WITHIN_MS;
-  return isFresh && told.some(({ webhook, delivery }) => delivery === undefined && webhook.enabled);
 }
 
 export function useWebhookActions(tenantName: string) {

@@ -263,8 +263,14 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))(
       const request = { ...names, parameters: { what: "earth" }, retry: { maxAttempts: 1 } };
       const jobId = await management().submitJob(request, batchId);
       await dashboard.client.waitForJob(jobId);
+      // The end is announced also where there is a message about the failure already.
+      await eventually(async () => {
+        const latest = await firstPage(dashboard.client.monitoring.getWebhookDeliveries(TENANT, "ends"));
+        expect(latest).toMatchObject([{ batchId, eventType: "jobsFailed" }]);
+      }, WAIT);
       await admin.goto(`/batches/${encodeURIComponent(batchId)}`);
       const follows = page.getByRole("region", { name: "What follows" });
+      await follows.getByText("jobsFailed").waitFor(WAIT);
       await follows.getByText("is told when the batch is closed and its last job has ended").waitFor(WAIT);
       const failures = page.getByRole("region", { name: "Failures" });
       await failures.getByText("no earth").waitFor(WAIT);

@@ -7,7 +7,8 @@ import { Panel } from "../../components/panel.tsx";
 import { StateMark } from "../../components/state-mark.tsx";
 import { Ago } from "../../components/times.tsx";
 import { useAccess } from "../../data/session.ts";
-import { useBatchDeliveries, type Told } from "../../data/webhooks.ts";
+import type { Told } from "../../data/told.ts";
+import { useBatchDeliveries } from "../../data/webhooks.ts";
 import type { BatchView } from "../../../runtime/client/index.ts";
 import { answerText, DELIVERY_STATES } from "../webhook.tsx";
 import { webhookHref } from "../webhook/put.tsx";
@@ -64,7 +65,7 @@ function Line({ told: { webhook, delivery }, batch }: { readonly told: Told; rea
 
 function notYet({ state, completedAt }: BatchView, enabled: boolean): string {
   if (!enabled) return "is disabled, and told nothing";
-  if (completedAt !== undefined) return "none of its latest messages is about this batch";
+  if (completedAt !== undefined) return "none of its latest messages is about this end";
   return state === "open"
     ? "is told when the batch is closed and its last job has ended"
     : "is told when the last job has ended";

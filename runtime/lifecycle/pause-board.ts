@@ -38,11 +38,17 @@ export function startPauseBoard({ pauses, unreadable, log }: PauseBoardDeps): Pa
   const listeners: (() => void)[] = [];
   let current = NOTHING_PAUSED;
   let text = textOf(current);
+  // Reads overlap: what an older one finds is not believed after a newer one.
+  let lastBegun = 0;
+  let lastBelieved = 0;
   let isStopped = false;
   let timer: NodeJS.Timeout | undefined;
 
   async function refresh(): Promise<void> {
+    const read = ++lastBegun;
     const found = await pauses.list(unreadable.note);
+    if (read < lastBelieved) return;
+    lastBelieved = read;
     const foundText = textOf(found);
     if (foundText === text || isStopped) return;
     current = createPauseSet(found);

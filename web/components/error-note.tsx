@@ -24,6 +24,24 @@ export function ErrorNote({ error, what, onRetry }: ErrorNoteProps) {
   );
 }
 
+export interface ShownProps extends Omit<ErrorNoteProps, "error"> {
+  /** Of the last read; null: it succeeded. */
+  readonly error: unknown;
+  /** Whether there is something to show, of this read or of one before. */
+  readonly isRead: boolean;
+  readonly children: ReactNode;
+}
+
+/** What was read, or why it cannot be. A later read that fails takes away nothing: dialogs stay open, with what was typed. */
+export function Shown({ isRead, children, ...note }: ShownProps) {
+  return (
+    <>
+      {note.error === null ? null : <ErrorNote {...note} />}
+      {note.error === null || isRead ? children : null}
+    </>
+  );
+}
+
 /** For toasts, and inside of notes. */
 export function ErrorText({ error }: { readonly error: unknown }) {
   const message = error instanceof Error ? error.message : String(error);

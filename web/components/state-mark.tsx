@@ -1,6 +1,6 @@
 /** The state of a job as a mark, a word and a colour. */
 import type { JSX } from "react";
-import type { JobView } from "../../runtime/client/index.ts";
+import type { BatchView, JobView } from "../../runtime/client/index.ts";
 
 /** The states that people see. A queued job that waits for its time is `delayed`; `poison` is a message no worker can read. */
 export type ShownState = JobView["state"] | "delayed" | "poison";
@@ -68,4 +68,9 @@ export const StateMark = ({ state, word = state, markOnly = false }: StateMarkPr
 /** What people see of a job: one that waits for its time is not simply queued. */
 export function shownState({ state, runAt }: Pick<JobView, "state" | "runAt">, now: number): ShownState {
   return state === "queued" && runAt !== undefined && Date.parse(runAt) > now ? "delayed" : state;
+}
+
+export function BatchState({ batch: { state, completedAt } }: { readonly batch: BatchView }) {
+  const text = completedAt === undefined ? state : state === "canceled" ? "canceled, complete" : "complete";
+  return <span className="muted">{text}</span>;
 }

@@ -17,11 +17,14 @@ export function useActions(tenantName: string | undefined): LongList<ActionView>
     everyMs: (actions) => (runningOf(actions).length > 0 ? RUNNING_EVERY_MS : false),
     list: (options) => monitoring.getActions(tenantName ?? "", options),
   });
-  const running = runningOf(list.items ?? []).length;
+  const running = runningOf(list.items ?? [])
+    .map(({ actionId }) => actionId)
+    .join(" ");
   const before = useRef(running);
   useEffect(() => {
     // Tags that have changed make no event either.
-    if (running < before.current) void queries.invalidateQueries({ queryKey: ["jobs"] });
+    const hasEnded = before.current.split(" ").some((actionId) => !running.includes(actionId));
+    if (hasEnded) void queries.invalidateQueries({ queryKey: ["jobs"] });
     before.current = running;
   }, [queries, running]);
   return list;
@@ -61,7 +64,7 @@ export function useCount(tenantName: string) {
   return {
     count: started.mutate,
     matched: followed.data?.counts.matched,
-    isCounting: error === null && !started.isIdle && followed.data?.state !== "done",
+    isCounting: error === null && !started.isIdle && (followed.data === undefined || followed.data.state === "running"),
     error,
   };
 }

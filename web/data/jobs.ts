@@ -1,5 +1,6 @@
 /** One job: its row, log and files, and what can be done with it. */
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient, type QueryClient } from "@tanstack/react-query";
+import type { JobView } from "../../runtime/client/index.ts";
 import { isTerminal } from "../../runtime/core/job/states.ts";
 import { OPEN_EVERY_MS } from "./live.ts";
 import { useClient } from "./session.ts";
@@ -22,12 +23,18 @@ export function useArtifacts(jobId: string, enabled: boolean) {
   });
 }
 
+/** Shows the answer at once, and reads again: an event may have read a later state before the answer came. */
+const showJob = (queries: QueryClient) => (job: JobView) => {
+  queries.setQueryData(["job", job.jobId], job);
+  void queries.invalidateQueries({ queryKey: ["job", job.jobId], exact: true });
+};
+
 export function useCancelJob() {
   const client = useClient();
   const queries = useQueryClient();
   return useMutation({
     mutationFn: (jobId: string) => client.management.cancelJob(jobId),
-    onSuccess: (job) => queries.setQueryData(["job", job.jobId], job),
+    onSuccess: showJob(queries),
   });
 }
 
@@ -37,7 +44,7 @@ export function useStartNow() {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: (jobId: string) => client.management.rescheduleJob(jobId, { delayMs: 0 }),
-    onSuccess: (job) => queries.setQueryData(["job", job.jobId], job),
+    onSuccess: showJob(queries),
   });
 }
 
@@ -46,6 +53,6 @@ export function useRequeueJob() {
   const queries = useQueryClient();
   return useMutation({
     mutationFn: (jobId: string) => client.management.requeueJob(jobId),
-    onSuccess: (job) => queries.setQueryData(["job", job.jobId], job),
+    onSuccess: showJob(queries),
   });
 }

@@ -69,12 +69,12 @@ export interface Allowed {
 /** Whether the caller may do what needs this access, for a tenant. The API decides again at each call. */
 export function useAccess(needs: Access, tenantName?: string): Allowed {
   const { hasUsers } = useSession();
-  const me = useMe().data;
+  const { data: me } = useMe();
   return hasUsers ? accessOf(me, needs, tenantName) : { allowed: true };
 }
 
 function accessOf(me: MeView | undefined, needs: Access, tenantName = ""): Allowed {
-  if (me === undefined) return { allowed: false, reason: "Your access is still being read." };
+  if (me === undefined) return { allowed: false, reason: "Your access could not be read." };
   if (isAllowed(me, needs, tenantName)) return { allowed: true };
   const roles = rolesFor(needs).join(" or ");
   if (needs === "operate") return { allowed: false, reason: `This needs the app role ${roles}.` };

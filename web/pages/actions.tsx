@@ -4,7 +4,7 @@ import { DialogButton } from "../components/action-dialog.tsx";
 import { shellWord } from "../components/copy.tsx";
 import { DataTable, type Column } from "../components/data-table.tsx";
 import { Empty } from "../components/empty.tsx";
-import { ErrorNote } from "../components/error-note.tsx";
+import { Shown } from "../components/error-note.tsx";
 import { PageHead } from "../components/page-head.tsx";
 import { StateMark, type ShownState } from "../components/state-mark.tsx";
 import { Ago } from "../components/times.tsx";
@@ -78,7 +78,7 @@ export function Page() {
   return (
     <>
       <PageHead title="Actions" up={{ href: href("/jobs", { tenant: tenantName }), title: "Jobs" }} />
-      {error === null ? (
+      <Shown error={error} isRead={items !== undefined} what="The actions cannot be shown." onRetry={refresh}>
         <DataTable
           label="Actions"
           columns={COLUMNS}
@@ -96,9 +96,7 @@ export function Page() {
             </Empty>
           }
         />
-      ) : (
-        <ErrorNote error={error} what="The actions cannot be shown." onRetry={refresh} />
-      )}
+      </Shown>
     </>
   );
 }

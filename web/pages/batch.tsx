@@ -5,12 +5,12 @@ import { DialogButton } from "../components/action-dialog.tsx";
 import { Id, shellWord } from "../components/copy.tsx";
 import { CountsBar } from "../components/counts-bar.tsx";
 import { Empty } from "../components/empty.tsx";
-import { ErrorNote } from "../components/error-note.tsx";
+import { ErrorNote, Shown } from "../components/error-note.tsx";
 import { Ghost, GhostPage } from "../components/ghost.tsx";
 import { JobTable } from "../components/job-table.tsx";
 import { PageHead } from "../components/page-head.tsx";
 import { Facts, Panel } from "../components/panel.tsx";
-import { StateMark } from "../components/state-mark.tsx";
+import { BatchState, StateMark } from "../components/state-mark.tsx";
 import { Ago, Span } from "../components/times.tsx";
 import { counted, durationText, numberText } from "../components/time-text.ts";
 import { useBatch, useBatchActions, useJobsOfBatch } from "../data/batches.ts";
@@ -26,7 +26,7 @@ export function Page({ params: { batchId = "" } }: PageProps) {
   const [stateParam, setState] = useParam("state");
   const state = JOB_STATES.find((one) => one === stateParam);
   const jobs = useJobsOfBatch(batchId, state);
-  if (batch.error !== null)
+  if (batch.error !== null && batch.data === undefined)
     return <ErrorNote error={batch.error} what="The batch cannot be shown." onRetry={() => void batch.refetch()} />;
   if (batch.data === undefined) return <GhostPage />;
   const { tenantName, batchName, counts } = batch.data;
@@ -37,7 +37,7 @@ export function Page({ params: { batchId = "" } }: PageProps) {
         up={{ href: href("/batches", { tenant: tenantName }), title: "Batches" }}
         actions={<Actions batch={batch.data} />}
       >
-        <span className="muted">{batch.data.completedAt === undefined ? batch.data.state : "complete"}</span>
+        <BatchState batch={batch.data} />
       </PageHead>
       <Facts
         of={[
@@ -70,15 +70,18 @@ export function Page({ params: { batchId = "" } }: PageProps) {
           />
         ))}
       </div>
-      {jobs.error === null ? (
+      <Shown
+        error={jobs.error}
+        isRead={jobs.items !== undefined}
+        what="The jobs cannot be shown."
+        onRetry={jobs.refresh}
+      >
         <JobTable
           jobs={jobs.items}
           onEnd={jobs.hasMore ? jobs.loadMore : undefined}
           empty={<NoJobs batch={batch.data} state={state} />}
         />
-      ) : (
-        <ErrorNote error={jobs.error} what="The jobs cannot be shown." onRetry={jobs.refresh} />
-      )}
+      </Shown>
     </>
   );
 }

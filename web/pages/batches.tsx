@@ -5,16 +5,17 @@ import { shellWord } from "../components/copy.tsx";
 import { CountsBar } from "../components/counts-bar.tsx";
 import { DataTable, type Column } from "../components/data-table.tsx";
 import { Empty } from "../components/empty.tsx";
-import { ErrorNote } from "../components/error-note.tsx";
+import { Shown } from "../components/error-note.tsx";
 import { PageHead } from "../components/page-head.tsx";
 import { Ago } from "../components/times.tsx";
+import { BatchState } from "../components/state-mark.tsx";
 import { counted } from "../components/time-text.ts";
 import { useBatch, useBatches } from "../data/batches.ts";
 import { useTenant } from "../data/session.ts";
 import type { BatchView } from "../../runtime/client/index.ts";
 
 const COLUMNS: readonly Column<BatchView>[] = [
-  { id: "state", title: "State", width: "104px", cell: (batch) => <BatchState batch={batch} /> },
+  { id: "state", title: "State", width: "136px", cell: (batch) => <BatchState batch={batch} /> },
   {
     id: "name",
     title: "Batch",
@@ -36,10 +37,6 @@ const COLUMNS: readonly Column<BatchView>[] = [
     cell: ({ createdAt }) => <Ago at={createdAt} />,
   },
 ];
-
-export const BatchState = ({ batch }: { readonly batch: BatchView }) => (
-  <span className="muted">{batch.completedAt === undefined ? batch.state : "complete"}</span>
-);
 
 /** Read when its row comes into view. */
 function Counts({ batchId }: { readonly batchId: string }) {
@@ -63,7 +60,7 @@ export function Page() {
   return (
     <>
       <PageHead title="Batches" />
-      {error === null ? (
+      <Shown error={error} isRead={items !== undefined} what="The batches cannot be shown." onRetry={refresh}>
         <DataTable
           label="Batches"
           columns={COLUMNS}
@@ -80,9 +77,7 @@ export function Page() {
             </Empty>
           }
         />
-      ) : (
-        <ErrorNote error={error} what="The batches cannot be shown." onRetry={refresh} />
-      )}
+      </Shown>
     </>
   );
 }

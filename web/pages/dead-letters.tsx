@@ -6,7 +6,7 @@ import { DialogButton } from "../components/action-dialog.tsx";
 import { shellWord } from "../components/copy.tsx";
 import { DataTable, type Column } from "../components/data-table.tsx";
 import { Empty } from "../components/empty.tsx";
-import { ErrorNote } from "../components/error-note.tsx";
+import { Shown } from "../components/error-note.tsx";
 import { FilterField } from "../components/filter-field.tsx";
 import { PageHead } from "../components/page-head.tsx";
 import { StateMark } from "../components/state-mark.tsx";
@@ -162,33 +162,34 @@ function Letters({
   label,
   empty,
 }: LettersProps) {
-  if (error !== null) return <ErrorNote error={error} what="The dead letters cannot be shown." onRetry={refresh} />;
   return (
-    <DataTable
-      label={label}
-      columns={columns}
-      rows={items}
-      keyOf={letterKey}
-      hrefOf={({ jobId }) => (jobId === undefined ? "/dead-letters?tab=poison" : jobHref(jobId))}
-      onEnd={hasMore && !isLoadingMore ? loadMore : undefined}
-      empty={
-        hasMore ? (
-          <Empty title="Nothing yet among those looked at">
-            <button type="button" className="btn" aria-busy={isLoadingMore} onClick={loadMore}>
-              {isLoadingMore ? "Looking…" : "Look further"}
-            </button>
-          </Empty>
-        ) : (
-          empty
-        )
-      }
-      foot={
-        <span className="muted">
-          {counted(items?.length ?? 0, "dead letter")}
-          {hasMore ? ", more below" : ""}
-        </span>
-      }
-    />
+    <Shown error={error} isRead={items !== undefined} what="The dead letters cannot be shown." onRetry={refresh}>
+      <DataTable
+        label={label}
+        columns={columns}
+        rows={items}
+        keyOf={letterKey}
+        hrefOf={({ jobId }) => (jobId === undefined ? "/dead-letters?tab=poison" : jobHref(jobId))}
+        onEnd={hasMore && !isLoadingMore ? loadMore : undefined}
+        empty={
+          hasMore ? (
+            <Empty title="Nothing yet among those looked at">
+              <button type="button" className="btn" aria-busy={isLoadingMore} onClick={loadMore}>
+                {isLoadingMore ? "Looking…" : "Look further"}
+              </button>
+            </Empty>
+          ) : (
+            empty
+          )
+        }
+        foot={
+          <span className="muted">
+            {counted(items?.length ?? 0, "dead letter")}
+            {hasMore ? ", more below" : ""}
+          </span>
+        }
+      />
+    </Shown>
   );
 }
 

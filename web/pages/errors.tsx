@@ -5,7 +5,7 @@ import { href, instantOf, jobHref, useParam } from "../components/address.ts";
 import { shellWord } from "../components/copy.tsx";
 import { DataTable, type Column } from "../components/data-table.tsx";
 import { Empty } from "../components/empty.tsx";
-import { ErrorNote } from "../components/error-note.tsx";
+import { Shown } from "../components/error-note.tsx";
 import { Chip } from "../components/filter-field.tsx";
 import { PageHead } from "../components/page-head.tsx";
 import { Ago } from "../components/times.tsx";
@@ -61,7 +61,12 @@ export function Page() {
           </p>
         </div>
       ) : null}
-      {error === null ? (
+      <Shown
+        error={error}
+        isRead={groups !== undefined}
+        what="The failed jobs cannot be shown."
+        onRetry={() => void refetch()}
+      >
         <DataTable
           label="Errors"
           columns={columns}
@@ -77,9 +82,7 @@ export function Page() {
             </Empty>
           }
         />
-      ) : (
-        <ErrorNote error={error} what="The failed jobs cannot be shown." onRetry={() => void refetch()} />
-      )}
+      </Shown>
     </>
   );
 }

@@ -1,7 +1,7 @@
 /** Whether each part works: what the API cannot reach, versions, clocks, workers that are silent. */
 import { href } from "../components/address.ts";
 import { CliLine } from "../components/copy.tsx";
-import { ErrorNote } from "../components/error-note.tsx";
+import { ErrorNote, Shown } from "../components/error-note.tsx";
 import { Ghost } from "../components/ghost.tsx";
 import { PageHead } from "../components/page-head.tsx";
 import { Facts, Panel } from "../components/panel.tsx";
@@ -59,10 +59,10 @@ export function Page() {
           <Panel title="Workers" more={{ href: "/workers", title: "Workers" }}>
             {!allowed ? (
               <p className="muted">{reason}</p>
-            ) : workers.error === null ? (
-              <Workers workers={workers.data} />
             ) : (
-              <ErrorNote error={workers.error} what="The workers cannot be shown." />
+              <Shown error={workers.error} isRead={workers.data !== undefined} what="The workers cannot be shown.">
+                <Workers workers={workers.data} />
+              </Shown>
             )}
           </Panel>
           <Panel title="Sweeper" more={{ href: href("/access", REPAIRS), title: "All repairs" }}>
@@ -162,7 +162,7 @@ const REPAIRS_SHOWN = 3;
 /** What the sweeper had to put right: normally nothing. */
 function Repairs() {
   const { items, error } = useAudit(undefined, { actor: undefined, operation: SWEEP_OPERATION }, true);
-  if (error !== null) return <ErrorNote error={error} what="The repairs cannot be shown." />;
+  if (error !== null && items === undefined) return <ErrorNote error={error} what="The repairs cannot be shown." />;
   if (items === undefined) return <Ghost width={20} />;
   if (items.length === 0) return <p className="muted">No repairs.</p>;
   return (

@@ -4,7 +4,7 @@ import { Link, Redirect } from "wouter";
 import { href, jobHref, useParam } from "../components/address.ts";
 import { shellWord } from "../components/copy.tsx";
 import { Empty } from "../components/empty.tsx";
-import { ErrorNote } from "../components/error-note.tsx";
+import { Shown } from "../components/error-note.tsx";
 import { Chip, FilterField } from "../components/filter-field.tsx";
 import { JobTable } from "../components/job-table.tsx";
 import { ROOM_FOR_TWO, useMedia } from "../components/media.ts";
@@ -160,48 +160,49 @@ function Jobs({ tenantName, filter, current, hrefOf }: JobsProps) {
   const news = useNews(items, keyOf, of);
   const [chosen, setChosen] = useState<{ readonly of: string; readonly keys: ReadonlySet<string> }>();
   const keys = chosen?.of === of ? chosen.keys : new Set<string>();
-  if (error !== null) return <ErrorNote error={error} what="The jobs cannot be shown." onRetry={refresh} />;
   return (
-    <JobTable
-      jobs={news.shown}
-      withBatch
-      news={news}
-      current={current}
-      hrefOf={hrefOf}
-      selection={{ keys, onChange: (now) => setChosen({ of, keys: now }) }}
-      onEnd={hasMore && !isLoadingMore ? loadMore : undefined}
-      empty={
-        hasMore ? (
-          <Empty title="Nothing yet among those looked at">
-            <button type="button" className="btn" aria-busy={isLoadingMore} onClick={loadMore}>
-              {isLoadingMore ? "Looking…" : "Look further back"}
-            </button>
-          </Empty>
-        ) : isFiltered(filter) ? (
-          <Empty title="No job fits this filter" cli={listLine(tenantName, filter)}>
-            The same list in a terminal:
-          </Empty>
-        ) : (
-          <Empty
-            title="No jobs yet"
-            cli={`jobyard submit --tenant ${shellWord(tenantName ?? "demo")} --type <jobType> --package <name.zip>`}
-          >
-            A job is one request for work. Submit one here, or in a terminal:
-          </Empty>
-        )
-      }
-      foot={
-        <SelectedActions
-          key={of}
-          tenantName={tenantName ?? ""}
-          filter={filter}
-          jobs={(items ?? []).filter((job) => keys.has(job.jobId))}
-          shownCount={news.shown?.length ?? 0}
-          hasMore={hasMore}
-          onDone={() => setChosen(undefined)}
-        />
-      }
-    />
+    <Shown error={error} isRead={items !== undefined} what="The jobs cannot be shown." onRetry={refresh}>
+      <JobTable
+        jobs={news.shown}
+        withBatch
+        news={news}
+        current={current}
+        hrefOf={hrefOf}
+        selection={{ keys, onChange: (now) => setChosen({ of, keys: now }) }}
+        onEnd={hasMore && !isLoadingMore ? loadMore : undefined}
+        empty={
+          hasMore ? (
+            <Empty title="Nothing yet among those looked at">
+              <button type="button" className="btn" aria-busy={isLoadingMore} onClick={loadMore}>
+                {isLoadingMore ? "Looking…" : "Look further back"}
+              </button>
+            </Empty>
+          ) : isFiltered(filter) ? (
+            <Empty title="No job fits this filter" cli={listLine(tenantName, filter)}>
+              The same list in a terminal:
+            </Empty>
+          ) : (
+            <Empty
+              title="No jobs yet"
+              cli={`jobyard submit --tenant ${shellWord(tenantName ?? "demo")} --type <jobType> --package <name.zip>`}
+            >
+              A job is one request for work. Submit one here, or in a terminal:
+            </Empty>
+          )
+        }
+        foot={
+          <SelectedActions
+            key={of}
+            tenantName={tenantName ?? ""}
+            filter={filter}
+            jobs={(items ?? []).filter((job) => keys.has(job.jobId))}
+            shownCount={news.shown?.length ?? 0}
+            hasMore={hasMore}
+            onDone={() => setChosen(undefined)}
+          />
+        }
+      />
+    </Shown>
   );
 }
 

@@ -97,7 +97,7 @@ function Delete({ name, refused }: { readonly name: PackageName; readonly refuse
 
 function JobTypes({ name }: { readonly name: PackageName }) {
   const { data, error, refetch } = usePackageJobs(name);
-  if (error !== null)
+  if (error !== null && data === undefined)
     return <ErrorNote error={error} what="The job types cannot be shown." onRetry={() => void refetch()} />;
   if (data === undefined) return <Ghost width={20} />;
   if (data.length === 0) return <Empty title="This version has no job types" />;

@@ -4,7 +4,7 @@ import { href } from "../components/address.ts";
 import { shellWord } from "../components/copy.tsx";
 import { DataTable, type Column } from "../components/data-table.tsx";
 import { Empty } from "../components/empty.tsx";
-import { ErrorNote } from "../components/error-note.tsx";
+import { Shown } from "../components/error-note.tsx";
 import { PageHead } from "../components/page-head.tsx";
 import { Ago } from "../components/times.tsx";
 import { bytesText } from "../components/time-text.ts";
@@ -59,7 +59,7 @@ export function Page() {
       {(button) => (
         <>
           <PageHead title="Packages" actions={button} />
-          {error === null ? (
+          <Shown error={error} isRead={items !== undefined} what="The packages cannot be shown." onRetry={refresh}>
             <DataTable
               label="Packages"
               columns={COLUMNS}
@@ -76,9 +76,7 @@ export function Page() {
                 </Empty>
               }
             />
-          ) : (
-            <ErrorNote error={error} what="The packages cannot be shown." onRetry={refresh} />
-          )}
+          </Shown>
         </>
       )}
     </Publish>

@@ -4,7 +4,7 @@ import { href, jobHref } from "../components/address.ts";
 import { DialogButton } from "../components/action-dialog.tsx";
 import { shellWord } from "../components/copy.tsx";
 import { Empty } from "../components/empty.tsx";
-import { ErrorNote } from "../components/error-note.tsx";
+import { ErrorNote, Shown } from "../components/error-note.tsx";
 import { Ghost, GhostPage } from "../components/ghost.tsx";
 import { JsonField, useJsonInput } from "../components/json-field.tsx";
 import { JobTable } from "../components/job-table.tsx";
@@ -98,7 +98,12 @@ function Runs({ timer }: { readonly timer: TimerView }) {
           <NextTicks timer={timer} />
         </Panel>
       </div>
-      {runs.error === null ? (
+      <Shown
+        error={runs.error}
+        isRead={runs.items !== undefined}
+        what="Its runs cannot be shown."
+        onRetry={runs.refresh}
+      >
         <JobTable
           jobs={runs.items}
           onEnd={runs.hasMore ? runs.loadMore : undefined}
@@ -108,9 +113,7 @@ function Runs({ timer }: { readonly timer: TimerView }) {
             </Empty>
           }
         />
-      ) : (
-        <ErrorNote error={runs.error} what="Its runs cannot be shown." onRetry={runs.refresh} />
-      )}
+      </Shown>
     </div>
   );
 }

@@ -5,7 +5,7 @@ import { useNow } from "../components/clock.ts";
 import { shellWord } from "../components/copy.tsx";
 import { DataTable, type Column } from "../components/data-table.tsx";
 import { Empty } from "../components/empty.tsx";
-import { ErrorNote } from "../components/error-note.tsx";
+import { Shown } from "../components/error-note.tsx";
 import { PageHead } from "../components/page-head.tsx";
 import { StateMark } from "../components/state-mark.tsx";
 import { Ago } from "../components/times.tsx";
@@ -117,7 +117,12 @@ export function Page() {
           </span>
         )}
       </PageHead>
-      {error === null ? (
+      <Shown
+        error={error}
+        isRead={data !== undefined}
+        what="The timers cannot be shown."
+        onRetry={() => void refetch()}
+      >
         <DataTable
           label="Timers"
           columns={COLUMNS}
@@ -133,9 +138,7 @@ export function Page() {
             </Empty>
           }
         />
-      ) : (
-        <ErrorNote error={error} what="The timers cannot be shown." onRetry={() => void refetch()} />
-      )}
+      </Shown>
     </>
   );
 }

@@ -6,7 +6,7 @@ import { DialogButton } from "../components/action-dialog.tsx";
 import { shellWord } from "../components/copy.tsx";
 import { DataTable, type Column } from "../components/data-table.tsx";
 import { Empty } from "../components/empty.tsx";
-import { ErrorNote } from "../components/error-note.tsx";
+import { ErrorNote, Shown } from "../components/error-note.tsx";
 import { GhostPage } from "../components/ghost.tsx";
 import { PageHead } from "../components/page-head.tsx";
 import { Facts } from "../components/panel.tsx";
@@ -130,7 +130,12 @@ export function Page({ params: { webhookName = "" } }: PageProps) {
         ]}
       />
       {tested === undefined ? null : <Tested test={tested} />}
-      {deliveries.error === null ? (
+      <Shown
+        error={deliveries.error}
+        isRead={deliveries.items !== undefined}
+        what="Its messages cannot be shown."
+        onRetry={deliveries.refresh}
+      >
         <DataTable
           label="Deliveries"
           columns={columnsOf(data)}
@@ -146,9 +151,7 @@ export function Page({ params: { webhookName = "" } }: PageProps) {
             </Empty>
           }
         />
-      ) : (
-        <ErrorNote error={deliveries.error} what="Its messages cannot be shown." onRetry={deliveries.refresh} />
-      )}
+      </Shown>
     </>
   );
 }

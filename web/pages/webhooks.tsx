@@ -3,7 +3,7 @@ import { Link } from "wouter";
 import { shellWord } from "../components/copy.tsx";
 import { DataTable, type Column } from "../components/data-table.tsx";
 import { Empty } from "../components/empty.tsx";
-import { ErrorNote } from "../components/error-note.tsx";
+import { Shown } from "../components/error-note.tsx";
 import { PageHead } from "../components/page-head.tsx";
 import { StateMark } from "../components/state-mark.tsx";
 import { Ago } from "../components/times.tsx";
@@ -53,26 +53,26 @@ export function Page() {
       <PageHead title="Webhooks" actions={<PutWebhook tenantName={tenantName ?? ""} refused={reason} />} />
       {!allowed ? (
         <Empty title="Webhooks are not shown">{reason}</Empty>
-      ) : error === null ? (
-        <DataTable
-          label="Webhooks"
-          columns={COLUMNS}
-          rows={items}
-          keyOf={({ webhookName }) => webhookName}
-          hrefOf={(one) => webhookHref(one.tenantName, one.webhookName)}
-          onEnd={hasMore ? loadMore : undefined}
-          empty={
-            <Empty
-              title="No webhooks yet"
-              cli={`jobyard webhooks ${shellWord(tenantName ?? "demo")} --put billing --to https://hooks.example.com/jobyard`}
-            >
-              A webhook tells a server of yours when a batch is complete, jobs have failed, a timer has missed ticks, or
-              a quota is full.
-            </Empty>
-          }
-        />
       ) : (
-        <ErrorNote error={error} what="The webhooks cannot be shown." onRetry={refresh} />
+        <Shown error={error} isRead={items !== undefined} what="The webhooks cannot be shown." onRetry={refresh}>
+          <DataTable
+            label="Webhooks"
+            columns={COLUMNS}
+            rows={items}
+            keyOf={({ webhookName }) => webhookName}
+            hrefOf={(one) => webhookHref(one.tenantName, one.webhookName)}
+            onEnd={hasMore ? loadMore : undefined}
+            empty={
+              <Empty
+                title="No webhooks yet"
+                cli={`jobyard webhooks ${shellWord(tenantName ?? "demo")} --put billing --to https://hooks.example.com/jobyard`}
+              >
+                A webhook tells a server of yours when a batch is complete, jobs have failed, a timer has missed ticks,
+                or a quota is full.
+              </Empty>
+            }
+          />
+        </Shown>
       )}
     </>
   );

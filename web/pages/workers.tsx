@@ -6,7 +6,7 @@ import { DialogButton } from "../components/action-dialog.tsx";
 import { shellWord } from "../components/copy.tsx";
 import { DataTable, type Column } from "../components/data-table.tsx";
 import { Empty } from "../components/empty.tsx";
-import { ErrorNote } from "../components/error-note.tsx";
+import { Shown } from "../components/error-note.tsx";
 import { Ghost } from "../components/ghost.tsx";
 import { PageHead } from "../components/page-head.tsx";
 import { Panel } from "../components/panel.tsx";
@@ -119,20 +119,25 @@ export function Page() {
       </PageHead>
       {!allowed ? (
         <Empty title="Workers are not shown">{reason}</Empty>
-      ) : error === null ? (
-        <DataTable
-          label="Workers"
-          columns={COLUMNS}
-          rows={data}
-          keyOf={({ pool, workerId }) => `${pool}/${workerId}`}
-          empty={
-            <Empty title="No worker has started yet" cli="npm start">
-              Queued jobs wait. In Azure the scale set starts workers; on a laptop `npm start` does.
-            </Empty>
-          }
-        />
       ) : (
-        <ErrorNote error={error} what="The workers cannot be shown." onRetry={() => void refetch()} />
+        <Shown
+          error={error}
+          isRead={data !== undefined}
+          what="The workers cannot be shown."
+          onRetry={() => void refetch()}
+        >
+          <DataTable
+            label="Workers"
+            columns={COLUMNS}
+            rows={data}
+            keyOf={({ pool, workerId }) => `${pool}/${workerId}`}
+            empty={
+              <Empty title="No worker has started yet" cli="npm start">
+                Queued jobs wait. In Azure the scale set starts workers; on a laptop `npm start` does.
+              </Empty>
+            }
+          />
+        </Shown>
       )}
       <Pauses
         title="Paused pools and queues"
@@ -143,18 +148,14 @@ export function Page() {
       />
       <div className="two">
         <Panel title={`Waiting in ${tenantName ?? "no tenant"}, by pool and priority`}>
-          {queued.error === null ? (
+          <Shown error={queued.error} isRead={queued.data !== undefined} what="The queues cannot be shown.">
             <Depths queued={queued.data} />
-          ) : (
-            <ErrorNote error={queued.error} what="The queues cannot be shown." />
-          )}
+          </Shown>
         </Panel>
         <Panel title={`Running in ${tenantName ?? "no tenant"}`}>
-          {running.error === null ? (
+          <Shown error={running.error} isRead={running.data !== undefined} what="The running jobs cannot be shown.">
             <Running running={running.data} />
-          ) : (
-            <ErrorNote error={running.error} what="The running jobs cannot be shown." />
-          )}
+          </Shown>
         </Panel>
       </div>
     </div>

@@ -7,7 +7,7 @@ import { Empty } from "../components/empty.tsx";
 import { GhostPage } from "../components/ghost.tsx";
 import { ToastRegion } from "../components/toast.tsx";
 import { createQueryClient } from "../data/query-client.ts";
-import { SessionContext } from "../data/session.ts";
+import { SessionContext, useMe, useSession } from "../data/session.ts";
 import type { SignedIn } from "../data/sign-in.ts";
 import { ROUTES } from "../routes.ts";
 import { Frame } from "./frame.tsx";
@@ -30,6 +30,10 @@ export function App({ session }: { readonly session: SignedIn }) {
 
 function Pages() {
   const [path] = useLocation();
+  const { hasUsers } = useSession();
+  const { isPending } = useMe();
+  // No page says first that the caller may not see it, and then shows it.
+  if (hasUsers && isPending) return <GhostPage />;
   return (
     // Another address is another page: an error of the last one is gone.
     <ErrorBoundary key={path} place="This page">

@@ -4,7 +4,7 @@ import { useLocation } from "wouter";
 import { href } from "../components/address.ts";
 import { ROUTES } from "../routes.ts";
 
-const SECOND_KEY_MS = 1_000;
+const SECOND_KEY_MS = 2_000;
 
 export const isTyping = ({ target }: KeyboardEvent): boolean =>
   target instanceof HTMLElement && (target.isContentEditable || /^(?:INPUT|TEXTAREA|SELECT)$/.test(target.tagName));

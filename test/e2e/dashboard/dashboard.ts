@@ -5,9 +5,11 @@
 import { join } from "node:path";
 import axe from "axe-core";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import { expect } from "vitest";
 import type { JobServiceClient } from "../../../runtime/client/index.ts";
 import { DEMO_APPLICATION, type LocalApplication } from "../../../runtime/local/identity/principals.ts";
 import { localClient } from "../../../runtime/local/stack.ts";
+import { eventually } from "../../support/eventually.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { startLocal, type LocalRun } from "../../support/processes/local-run.ts";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
@@ -63,6 +65,7 @@ export async function startDashboard(jobs: Readonly<Record<string, string>>): Pr
 
   async function open(address: string): Promise<DashboardPage> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+    await context.addInitScript(KEEP_TOASTS);
     const page = await context.newPage();
     page.setDefaultTimeout(PAGE_WITHIN_MS);
     const errors: string[] = [];
@@ -107,6 +110,32 @@ export async function startDashboard(jobs: Readonly<Record<string, string>>): Pr
       await home[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Keeps the texts of toasts, which leave after some seconds, until another page is loaded. */
+const KEEP_TOASTS = `globalThis.toasted = new Set();
+  new MutationObserver(() => {
+    for (const { textContent } of document.querySelectorAll(".toast")) toasted.add(textContent);
+  }).observe(document, { childList: true, subtree: true });`;
+
+/** Waits until a toast has said it, maybe before. */
+export async function toasted(page: Page, text: string | RegExp): Promise<void> {
+  await eventually(
+    async () => expect(await page.evaluate<string[]>("[...toasted]")).toContainEqual(expect.stringMatching(text)),
+    { timeout: PAGE_WITHIN_MS },
+  );
+}
+
+/** Presses `g` and this key. A busy browser may see the second one too late. */
+export async function goByKeys(page: Page, key: string, title: string): Promise<void> {
+  await eventually(
+    async () => {
+      await page.keyboard.press("g");
+      await page.keyboard.press(key);
+      await page.getByRole("heading", { name: title, level: 1 }).waitFor({ timeout: 5_000 });
+    },
+    { timeout: PAGE_WITHIN_MS },
+  );
 }
 
 /** What axe-core finds on the page, in this theme; of WCAG 2.2 A and AA, and best practices. */

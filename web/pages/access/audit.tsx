@@ -5,7 +5,7 @@ import { CliLine, Id, shellWord } from "../../components/copy.tsx";
 import { DataTable, type Column } from "../../components/data-table.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { Empty } from "../../components/empty.tsx";
-import { ErrorNote } from "../../components/error-note.tsx";
+import { Shown } from "../../components/error-note.tsx";
 import { JsonView } from "../../components/json-view.tsx";
 import { Facts } from "../../components/panel.tsx";
 import { StateMark, type ShownState } from "../../components/state-mark.tsx";
@@ -84,7 +84,7 @@ export function Audit({ tenantName, refused }: AuditProps) {
           <span className="muted">A click on a name or an operation filters by it.</span>
         ) : null}
       </div>
-      {error === null ? (
+      <Shown error={error} isRead={items !== undefined} what="The audit cannot be shown." onRetry={refresh}>
         <DataTable
           label="Audit"
           columns={columns}
@@ -95,9 +95,7 @@ export function Audit({ tenantName, refused }: AuditProps) {
             <Empty title="No changes">Changes through the API are listed here, also those that were refused.</Empty>
           }
         />
-      ) : (
-        <ErrorNote error={error} what="The audit cannot be shown." onRetry={refresh} />
-      )}
+      </Shown>
       <CliLine line={cli.filter((part) => part !== undefined).join(" ")} />
       <Dialog title={opened?.operation ?? ""} isOpen={opened !== undefined} onClose={() => setOpened(undefined)} isWide>
         {opened === undefined ? null : <Entry entry={opened} />}

@@ -4,7 +4,7 @@ import { DialogButton } from "../../components/action-dialog.tsx";
 import { Id, shellWord } from "../../components/copy.tsx";
 import { DataTable, type Column } from "../../components/data-table.tsx";
 import { Empty } from "../../components/empty.tsx";
-import { ErrorNote } from "../../components/error-note.tsx";
+import { Shown } from "../../components/error-note.tsx";
 import { TextField } from "../../components/field.tsx";
 import { Ago } from "../../components/times.tsx";
 import { useAccessActions, useGrants } from "../../data/access.ts";
@@ -26,31 +26,31 @@ const MEANS: Readonly<Record<TenantAccess, string>> = {
 export function Grants({ tenantName, refused }: GrantsProps) {
   const { data, error, refetch } = useGrants(tenantName, refused === undefined);
   if (refused !== undefined) return <Empty title="Grants are not shown">{refused}</Empty>;
-  if (error !== null)
-    return <ErrorNote error={error} what="The grants cannot be shown." onRetry={() => void refetch()} />;
   return (
-    <div className="stack">
-      <div className="row">
-        <span className="muted">A change takes effect on every instance within 30 seconds.</span>
-        <span className="end">
-          <PutGrant tenantName={tenantName} grant={undefined} />
-        </span>
+    <Shown error={error} isRead={data !== undefined} what="The grants cannot be shown." onRetry={() => void refetch()}>
+      <div className="stack">
+        <div className="row">
+          <span className="muted">A change takes effect on every instance within 30 seconds.</span>
+          <span className="end">
+            <PutGrant tenantName={tenantName} grant={undefined} />
+          </span>
+        </div>
+        <DataTable
+          label="Grants"
+          columns={COLUMNS}
+          rows={data}
+          keyOf={({ principalId }) => principalId}
+          empty={
+            <Empty
+              title="Nobody has a grant"
+              cli={`jobyard grants ${shellWord(tenantName)} --grant <object id> --access submit --name "Ada (accounting)"`}
+            >
+              Administrators need none. Everybody else acts for a tenant by a grant.
+            </Empty>
+          }
+        />
       </div>
-      <DataTable
-        label="Grants"
-        columns={COLUMNS}
-        rows={data}
-        keyOf={({ principalId }) => principalId}
-        empty={
-          <Empty
-            title="Nobody has a grant"
-            cli={`jobyard grants ${shellWord(tenantName)} --grant <object id> --access submit --name "Ada (accounting)"`}
-          >
-            Administrators need none. Everybody else acts for a tenant by a grant.
-          </Empty>
-        }
-      />
-    </div>
+    </Shown>
   );
 }
 

@@ -3,7 +3,7 @@ import { Link } from "wouter";
 import { shellWord } from "../../components/copy.tsx";
 import { DataTable, type Column } from "../../components/data-table.tsx";
 import { Empty } from "../../components/empty.tsx";
-import { ErrorNote } from "../../components/error-note.tsx";
+import { Shown } from "../../components/error-note.tsx";
 import { StateMark } from "../../components/state-mark.tsx";
 import { Ago } from "../../components/times.tsx";
 import { counted } from "../../components/time-text.ts";
@@ -34,25 +34,26 @@ const SETTING_COLUMNS: readonly Column<PackageView>[] = [
 export function PackageSettings({ tenantName, refused }: TabProps) {
   const { items, error, hasMore, loadMore, refresh } = usePackages(tenantName);
   if (refused !== undefined) return <Empty title="Settings are not shown">{refused}</Empty>;
-  if (error !== null) return <ErrorNote error={error} what="The packages cannot be shown." onRetry={refresh} />;
   return (
-    <DataTable
-      label="Settings by package"
-      columns={SETTING_COLUMNS}
-      rows={items}
-      keyOf={({ packageName }) => packageName}
-      hrefOf={(one) => packageHref(tenantName, one.packageName, "settings")}
-      onEnd={hasMore ? loadMore : undefined}
-      empty={
-        <Empty
-          title="No packages yet"
-          cli={`jobyard settings set mail API_KEY --secret --tenant ${shellWord(tenantName)}`}
-        >
-          Settings belong to a package. They can be given before it is published.
-        </Empty>
-      }
-      foot="Values of secrets are in no answer of the API. Open a package to set one."
-    />
+    <Shown error={error} isRead={items !== undefined} what="The packages cannot be shown." onRetry={refresh}>
+      <DataTable
+        label="Settings by package"
+        columns={SETTING_COLUMNS}
+        rows={items}
+        keyOf={({ packageName }) => packageName}
+        hrefOf={(one) => packageHref(tenantName, one.packageName, "settings")}
+        onEnd={hasMore ? loadMore : undefined}
+        empty={
+          <Empty
+            title="No packages yet"
+            cli={`jobyard settings set mail API_KEY --secret --tenant ${shellWord(tenantName)}`}
+          >
+            Settings belong to a package. They can be given before it is published.
+          </Empty>
+        }
+        foot="Values of secrets are in no answer of the API. Open a package to set one."
+      />
+    </Shown>
   );
 }
 
@@ -94,22 +95,27 @@ const IDENTITY_COLUMNS: readonly Column<IdentityGrantView>[] = [
 export function Identities({ tenantName, refused }: TabProps) {
   const { data, error, refetch } = useIdentityGrants(tenantName, refused === undefined);
   if (refused !== undefined) return <Empty title="Identities are not shown">{refused}</Empty>;
-  if (error !== null)
-    return <ErrorNote error={error} what="The identities cannot be shown." onRetry={() => void refetch()} />;
   return (
-    <DataTable
-      label="Identities"
-      columns={IDENTITY_COLUMNS}
-      rows={data}
-      keyOf={({ pool }) => pool}
-      empty={
-        <Empty
-          title="Its jobs use no identity of a pool"
-          cli={`jobyard identities ${shellWord(tenantName)} --grant <pool> --audiences https://management.azure.com`}
-        >
-          An administrator lets jobs on a pool get tokens of the pool&apos;s identity, for services that he names.
-        </Empty>
-      }
-    />
+    <Shown
+      error={error}
+      isRead={data !== undefined}
+      what="The identities cannot be shown."
+      onRetry={() => void refetch()}
+    >
+      <DataTable
+        label="Identities"
+        columns={IDENTITY_COLUMNS}
+        rows={data}
+        keyOf={({ pool }) => pool}
+        empty={
+          <Empty
+            title="Its jobs use no identity of a pool"
+            cli={`jobyard identities ${shellWord(tenantName)} --grant <pool> --audiences https://management.azure.com`}
+          >
+            An administrator lets jobs on a pool get tokens of the pool&apos;s identity, for services that he names.
+          </Empty>
+        }
+      />
+    </Shown>
   );
 }

@@ -6,7 +6,7 @@ import { DialogButton } from "../../components/action-dialog.tsx";
 import { shellWord } from "../../components/copy.tsx";
 import { DataTable, type Column } from "../../components/data-table.tsx";
 import { Empty } from "../../components/empty.tsx";
-import { ErrorNote } from "../../components/error-note.tsx";
+import { Shown } from "../../components/error-note.tsx";
 import { TextField } from "../../components/field.tsx";
 import { Ago } from "../../components/times.tsx";
 import { useAccessActions, useTenantList } from "../../data/access.ts";
@@ -45,28 +45,29 @@ const COLUMNS: readonly Column<TenantView>[] = [
 export function Tenants({ refused }: { readonly refused: string | undefined }) {
   const { items, error, hasMore, loadMore, refresh } = useTenantList(refused === undefined);
   if (refused !== undefined) return <Empty title="Tenants are not shown">{refused}</Empty>;
-  if (error !== null) return <ErrorNote error={error} what="The tenants cannot be shown." onRetry={refresh} />;
   return (
-    <div className="stack">
-      <div className="row">
-        <span className="end">
-          <Create />
-        </span>
+    <Shown error={error} isRead={items !== undefined} what="The tenants cannot be shown." onRetry={refresh}>
+      <div className="stack">
+        <div className="row">
+          <span className="end">
+            <Create />
+          </span>
+        </div>
+        <DataTable
+          label="Tenants"
+          columns={COLUMNS}
+          rows={items}
+          keyOf={({ tenantName }) => tenantName}
+          hrefOf={({ tenantName }) => href("/access", { tenant: tenantName })}
+          onEnd={hasMore ? loadMore : undefined}
+          empty={
+            <Empty title="No tenants yet" cli="jobyard tenants --create acme">
+              Everything belongs to a tenant: jobs, packages, timers, settings.
+            </Empty>
+          }
+        />
       </div>
-      <DataTable
-        label="Tenants"
-        columns={COLUMNS}
-        rows={items}
-        keyOf={({ tenantName }) => tenantName}
-        hrefOf={({ tenantName }) => href("/access", { tenant: tenantName })}
-        onEnd={hasMore ? loadMore : undefined}
-        empty={
-          <Empty title="No tenants yet" cli="jobyard tenants --create acme">
-            Everything belongs to a tenant: jobs, packages, timers, settings.
-          </Empty>
-        }
-      />
-    </div>
+    </Shown>
   );
 }
 

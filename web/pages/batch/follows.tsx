@@ -21,7 +21,7 @@ export function Follows({ batch }: { readonly batch: BatchView }) {
     <Panel title="What follows" more={{ href: href("/webhooks", { tenant: tenantName }), title: "Webhooks" }}>
       {!allowed ? (
         <p className="muted">{reason}</p>
-      ) : error !== null ? (
+      ) : error !== null && data === undefined ? (
         <ErrorText error={error} />
       ) : data === undefined ? (
         <Ghost width={20} />

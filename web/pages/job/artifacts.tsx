@@ -23,7 +23,7 @@ export function Artifacts({ job }: { readonly job: JobView }) {
   const { monitoring } = useClient();
   const artifacts = useArtifacts(job.jobId, true);
   const [shown, setShown] = useParam("file");
-  if (artifacts.error !== null)
+  if (artifacts.error !== null && artifacts.data === undefined)
     return (
       <ErrorNote error={artifacts.error} what="The files cannot be listed." onRetry={() => void artifacts.refetch()} />
     );

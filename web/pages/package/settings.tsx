@@ -5,7 +5,7 @@ import { ActionDialog, DialogButton } from "../../components/action-dialog.tsx";
 import { shellWord } from "../../components/copy.tsx";
 import { DataTable, type Column } from "../../components/data-table.tsx";
 import { Empty } from "../../components/empty.tsx";
-import { ErrorNote } from "../../components/error-note.tsx";
+import { Shown } from "../../components/error-note.tsx";
 import { TextField } from "../../components/field.tsx";
 import { StateMark } from "../../components/state-mark.tsx";
 import { Ago } from "../../components/times.tsx";
@@ -49,31 +49,36 @@ export function Settings({ name, refused }: SettingsProps) {
     },
   ];
   if (refused !== undefined) return <Empty title="Settings are not shown">{refused}</Empty>;
-  if (error !== null)
-    return <ErrorNote error={error} what="The settings cannot be shown." onRetry={() => void refetch()} />;
   return (
-    <div className="stack">
-      <div className="row">
-        <span className="muted">Jobs that start later get a new value.</span>
-        <span className="end">
-          <SetSetting name={name} setting={undefined} refused={refused} />
-        </span>
+    <Shown
+      error={error}
+      isRead={data !== undefined}
+      what="The settings cannot be shown."
+      onRetry={() => void refetch()}
+    >
+      <div className="stack">
+        <div className="row">
+          <span className="muted">Jobs that start later get a new value.</span>
+          <span className="end">
+            <SetSetting name={name} setting={undefined} refused={refused} />
+          </span>
+        </div>
+        <DataTable
+          label="Settings"
+          columns={columns}
+          rows={data}
+          keyOf={({ settingName }) => settingName}
+          empty={
+            <Empty
+              title="No settings"
+              cli={`jobyard settings set ${shellWord(packageName)} SMTP_HOST --value mail.example.com --tenant ${shellWord(tenantName)}`}
+            >
+              This package declares none, and none is given.
+            </Empty>
+          }
+        />
       </div>
-      <DataTable
-        label="Settings"
-        columns={columns}
-        rows={data}
-        keyOf={({ settingName }) => settingName}
-        empty={
-          <Empty
-            title="No settings"
-            cli={`jobyard settings set ${shellWord(packageName)} SMTP_HOST --value mail.example.com --tenant ${shellWord(tenantName)}`}
-          >
-            This package declares none, and none is given.
-          </Empty>
-        }
-      />
-    </div>
+    </Shown>
   );
 }
 

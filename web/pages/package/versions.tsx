@@ -3,7 +3,7 @@ import { DialogButton } from "../../components/action-dialog.tsx";
 import { CopyButton, shellWord } from "../../components/copy.tsx";
 import { DataTable, type Column } from "../../components/data-table.tsx";
 import { Empty } from "../../components/empty.tsx";
-import { ErrorNote } from "../../components/error-note.tsx";
+import { Shown } from "../../components/error-note.tsx";
 import { StateMark } from "../../components/state-mark.tsx";
 import { Ago } from "../../components/times.tsx";
 import { bytesText, counted, numberText } from "../../components/time-text.ts";
@@ -25,8 +25,6 @@ interface VersionsProps {
 export function Versions({ name, refused }: VersionsProps) {
   const { data, error, refetch } = usePackageVersions(name);
   const rates = useVersionRates(name).data;
-  if (error !== null)
-    return <ErrorNote error={error} what="The versions cannot be shown." onRetry={() => void refetch()} />;
   const columns: readonly Column<PackageVersionView>[] = [
     {
       id: "version",
@@ -67,14 +65,21 @@ export function Versions({ name, refused }: VersionsProps) {
     },
   ];
   return (
-    <DataTable
-      label="Versions"
-      columns={columns}
-      rows={data}
-      keyOf={({ sha256, uploadedAt }) => `${sha256 ?? ""}${uploadedAt}`}
-      empty={<Empty title="No version is kept" />}
-      foot={`"Failed lately" counts the tenant's latest ${numberText(RATED_JOBS_MAX)} jobs.`}
-    />
+    <Shown
+      error={error}
+      isRead={data !== undefined}
+      what="The versions cannot be shown."
+      onRetry={() => void refetch()}
+    >
+      <DataTable
+        label="Versions"
+        columns={columns}
+        rows={data}
+        keyOf={({ sha256, uploadedAt }) => `${sha256 ?? ""}${uploadedAt}`}
+        empty={<Empty title="No version is kept" />}
+        foot={`"Failed lately" counts the tenant's latest ${numberText(RATED_JOBS_MAX)} jobs.`}
+      />
+    </Shown>
   );
 }
 

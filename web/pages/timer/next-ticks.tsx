@@ -12,7 +12,7 @@ const TIMES_MAX = 12;
 
 export function NextTicks({ timer }: { readonly timer: TimerView }) {
   const { data, error, refetch } = useNextTicks(timer, timer);
-  if (error !== null)
+  if (error !== null && data === undefined)
     return <ErrorNote error={error} what="The next ticks cannot be shown." onRetry={() => void refetch()} />;
   if (data === undefined) return <Ghost width={20} />;
   if (data.length === 0) return <p className="muted">Its schedule has no more ticks.</p>;

@@ -103,7 +103,7 @@ describe("jobyard dev", () => {
 
     dev.press("q");
     expect(await dev.exited).toBe(0);
-    expect(processesOf(place.home)).toEqual([]);
+    await eventually(() => expect(processesOf(place.home)).toEqual([]));
   });
 
   it("shows type errors and publishes all the same, and tells when they are gone", async () => {
@@ -166,7 +166,7 @@ describe("jobyard dev", () => {
     dev.kill("SIGINT");
     await dev.says(/✓ Stopped/);
     expect(await dev.exited).toBe(130);
-    expect(processesOf(place.home)).toEqual([]);
+    await eventually(() => expect(processesOf(place.home)).toEqual([]));
 
     await using next = place.dev();
     await next.says(/Watching greet/);

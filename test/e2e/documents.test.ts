@@ -83,7 +83,7 @@ describe.skipIf(!canRun)("with curl: scripts in documents", () => {
       JOBYARD_URL: url,
       API: url,
     };
-    await appendFile(join(folder, ".curlrc"), "fail-with-body\nmax-time = 20\n");
+    await appendFile(join(folder, ".curlrc"), "fail-with-body\nmax-time = 120\n");
     for (const args of [
       ["login", "--local"],
       ["init", "my-package"],
@@ -144,7 +144,7 @@ describe.skipIf(!canRun)("with curl: scripts in documents", () => {
         expect.anything(),
       ]);
     },
-    60_000,
+    240_000,
   );
 
   it("and the README's program work", async () => {

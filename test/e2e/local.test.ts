@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DEMO_APPLICATION } from "../../runtime/local/identity/principals.ts";
 import { localClient } from "../../runtime/local/stack.ts";
+import { eventually } from "../support/eventually.ts";
 import { apiOf, type LocalApi, processesOf, startLocal, type LocalRun } from "../support/processes/local-run.ts";
 import { sourcePackage } from "../support/packages/source-package.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
@@ -79,7 +80,7 @@ describe("npm start", () => {
       run.process.kill("SIGINT");
       expect(await run.exited).toBe(0);
       expect(run.output.stdout).toMatch(/! Stopping\.[^]*✓ Stopped\. Data stays in /);
-      expect(processesOf(home.path)).toEqual([]);
+      await eventually(() => expect(processesOf(home.path)).toEqual([]));
     });
   });
 
@@ -94,7 +95,7 @@ describe("npm start", () => {
     expect(run.output.stdout).toContain(
       "✗ Two packages are called metadata-export.zip. Rename the folder of one of them.\n",
     );
-    expect(processesOf(home.path)).toEqual([]);
+    await eventually(() => expect(processesOf(home.path)).toEqual([]));
   });
 });
 
@@ -105,7 +106,7 @@ describe("npm start reports one sentence and starts nothing for", () => {
     const said = `${run.output.stdout}${run.output.stderr}`.trim();
     expect(said).toMatch(sentence);
     expect(said.split("\n").length).toBe(1);
-    expect(processesOf(home)).toEqual([]);
+    await eventually(() => expect(processesOf(home)).toEqual([]));
   }
 
   it("a taken port", async () => {
@@ -134,7 +135,7 @@ describe("npm start reports one sentence and starts nothing for", () => {
     await using run = startLocal(home.path, args);
     expect(await run.exited).toBe(1);
     expect(run.output.stdout.trim().split("\n").at(-1)).toMatch(sentence);
-    expect(processesOf(home.path)).toEqual([]);
+    await eventually(() => expect(processesOf(home.path)).toEqual([]));
   });
 
   it("an unknown option", async () => {

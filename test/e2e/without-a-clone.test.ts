@@ -88,7 +88,7 @@ it("runs the job in the local system", async () => {
     parameters: { name: "Ada" },
   });
   expect(await jobyard.waitForJob(jobId)).toMatchObject({ state: "succeeded", output: { greeted: "Ada" } });
-}, 60_000);
+}, 170_000);
 `,
     );
     run("npm", "run", "types");

@@ -16,16 +16,3 @@ export async function clientOf(run: LocalRun, home: string): Promise<{ api: Loca
   const issuer = { authority: api.authority, caFile: join(home, "identity/ca.pem") };
   return { api, client: await localClient({ apiUrl: api.url, issuer }, DEMO_APPLICATION) };
 }
-
-/** Submits a batch of year ends that each take so long. Resolves with its id. */
-export async function submitYears(client: JobServiceClient, count: number, seconds: number): Promise<string> {
-  const batchId = await client.management.createBatch({ tenantName: "demo", batchName: "Years" });
-  const requests = Array.from({ length: count }, (_, index) => ({
-    ...{ tenantName: "demo", jobType: "FinancialYearEnd", jobName: `${2_000 + index}` },
-    ...{ jobProcessorPackageName: "financial-year-end.zip", parameters: { year: 2_000 + index, seconds } },
-  }));
-  for await (const result of client.management.submitJobs(requests, batchId)) {
-    if ("error" in result) throw new Error(result.error.message);
-  }
-  return batchId;
-}

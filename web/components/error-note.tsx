@@ -24,20 +24,23 @@ export function ErrorNote({ error, what, onRetry }: ErrorNoteProps) {
   );
 }
 
-export interface ShownProps extends Omit<ErrorNoteProps, "error"> {
-  /** Of the last read; null: it succeeded. */
+export interface ShownProps extends ErrorNoteProps {
+  /** Null: the last read succeeded. */
   readonly error: unknown;
+  readonly what: string;
   /** Whether there is something to show, of this read or of one before. */
   readonly isRead: boolean;
   readonly children: ReactNode;
 }
 
 /** What was read, or why it cannot be. A later read that fails takes away nothing: dialogs stay open, with what was typed. */
-export function Shown({ isRead, children, ...note }: ShownProps) {
+export function Shown({ error, isRead, what, onRetry, children }: ShownProps) {
   return (
     <>
-      {note.error === null ? null : <ErrorNote {...note} />}
-      {note.error === null || isRead ? children : null}
+      {error === null ? null : (
+        <ErrorNote error={error} what={isRead ? `${what} What is below is older.` : what} onRetry={onRetry} />
+      )}
+      {error === null || isRead ? children : null}
     </>
   );
 }

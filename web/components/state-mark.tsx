@@ -71,6 +71,6 @@ export function shownState({ state, runAt }: Pick<JobView, "state" | "runAt">, n
 }
 
 export function BatchState({ batch: { state, completedAt } }: { readonly batch: BatchView }) {
-  const text = completedAt === undefined ? state : state === "canceled" ? "canceled, complete" : "complete";
-  return <span className="muted">{text}</span>;
+  // A canceled batch completes as well, when its last job has ended.
+  return <span className="muted">{state === "closed" && completedAt !== undefined ? "complete" : state}</span>;
 }

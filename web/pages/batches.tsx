@@ -15,7 +15,7 @@ import { useTenant } from "../data/session.ts";
 import type { BatchView } from "../../runtime/client/index.ts";
 
 const COLUMNS: readonly Column<BatchView>[] = [
-  { id: "state", title: "State", width: "136px", cell: (batch) => <BatchState batch={batch} /> },
+  { id: "state", title: "State", width: "104px", cell: (batch) => <BatchState batch={batch} /> },
   {
     id: "name",
     title: "Batch",

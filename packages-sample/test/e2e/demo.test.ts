@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { BatchView } from "../../../runtime/core/http/views.ts";
+import { eventually } from "../../../test/support/eventually.ts";
 import { apiOf, processesOf, startLocal } from "../../../test/support/processes/local-run.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../../test/support/temporary-directory.ts";
 
@@ -27,7 +28,7 @@ it("npm start runs every sample to its end, copies the artifacts, prints one JSO
   expect(run.output.stdout.trim().split("\n").length).toBe(1);
   result = JSON.parse(run.output.stdout) as Result;
   expect(result).toMatchObject({ submitted: JOBS, succeeded: JOBS, failed: 0 });
-  expect(processesOf(home.path)).toEqual([]);
+  await eventually(() => expect(processesOf(home.path)).toEqual([]));
 
   const artifacts = join(home.path, "artifacts", result.batchId);
   expect(await readdir(join(artifacts, "year-end-2025"))).toContain("year-end-2025.md");

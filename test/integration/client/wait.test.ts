@@ -70,7 +70,7 @@ describe("waitForJob", () => {
     await system.until(ids[0]!, ({ state }) => state === "running");
     await first[Symbol.asyncDispose]();
     proxy.requests.length = 0;
-    await expect.poll(() => proxy.requests.length, { timeout: 20_000 }).toBeGreaterThan(60);
+    await expect.poll(() => proxy.requests.length, { timeout: 120_000 }).toBeGreaterThan(60);
     await writeFile(gate, "");
     await using second = await startTestApi(system.queue(), { stores: system.api.stores });
     proxy.target = second.url;

@@ -7,6 +7,7 @@ import { UnauthenticatedError } from "../../../runtime/core/errors.ts";
 import { EVENT_TYPES, type JobEvent, type SystemEvent } from "../../../runtime/core/job/events.ts";
 import type { Logger } from "../../../runtime/core/logger.ts";
 import type { TestApi } from "../../support/api/test-api.ts";
+import { endsIn } from "../../support/events/followers.ts";
 import { publishTo } from "../../support/events/test-events.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
@@ -82,7 +83,7 @@ describe("SignalR's client", () => {
     await one.connection.invoke("SubscribeToJob", jobIds[0]);
     await system.api.post(`/v1/batches/${batchId}/close`);
     for (const { heard } of [one, two]) {
-      await expect.poll(() => heard.at(-1)?.eventType, WAIT).toBe("batchCompleted");
+      await expect.poll(() => endsIn(heard), WAIT).toEqual({ jobs: jobIds.length, batches: 1 });
       for (const jobId of jobIds) {
         const types = typesOf(heard, jobId).filter((type) => type !== "jobQueued");
         expect(types).toEqual(["jobStarted", "jobProgressed", "jobCompleted"]);

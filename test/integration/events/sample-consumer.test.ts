@@ -41,7 +41,7 @@ it("prints the events that pass its filter, each once, and stops on a signal", a
     await worker.drain(0);
     const lines = [fails, failsToo].map((jobId) => `jobCompleted ${jobId} failed\n`);
     await expect
-      .poll(() => printed.split("\n").toSorted(), { timeout: 20_000 })
+      .poll(() => printed.split("\n").toSorted(), { timeout: 120_000 })
       .toEqual(lines.join("").split("\n").toSorted());
   } finally {
     child.kill("SIGTERM");

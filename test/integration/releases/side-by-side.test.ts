@@ -29,13 +29,16 @@ const QUEUE = jobQueueName(DEFAULT_POOL, "normal");
 const HOUR_MS = 60 * 60_000;
 const PACKAGE = testPackage({ jobs: { Quick: "return { output: 1 };" } });
 
+/** A message that a worker cannot read waits for its end. */
+const LOCK_MS = 8_000;
+
 let tenant: string;
 let system: TestSystem;
 let later: LaterRelease;
 let laterApi: TestApi;
 beforeEach(async () => {
   tenant = freshTenant();
-  system = await startTestSystem({ lockMs: 2_000 });
+  system = await startTestSystem({ lockMs: LOCK_MS });
   later = laterRelease(system.bus.connectionString);
   laterApi = await startTestApi(later.wrapQueue(system.queue()), { bus: system.bus, stores: createAzureStores() });
   await system.publish(tenant, "test.zip", PACKAGE);
@@ -78,7 +81,7 @@ async function sweep(jobId: string): Promise<{ readonly bellsSent: number; reado
         events: silentEvents,
         log: silentLog,
         announce: () => Promise.resolve(),
-        lockMs: 2_000,
+        lockMs: LOCK_MS,
         marginMs: 500,
       },
       completion: withTimerBatches(
@@ -133,7 +136,7 @@ describe("a worker beside a later API", () => {
     const zip = buildZip([{ name: "job.json", content: JSON.stringify(manifest) }]);
     await system.publish(tenant, "later.zip", zip);
     await using worker = await olderWorker();
-    const retry = { initialDelayMs: 100, maxDelayMs: 100 };
+    const retry = { initialDelayMs: 1_000, maxDelayMs: 1_000 };
     const fields = { jobProcessorPackageName: "later.zip", retry };
     const jobId = await system.submit(tenant, "Quick", fields);
     const { history, attempts } = await system.until(jobId, ({ interruptions }) => interruptions > 0);

@@ -12,7 +12,7 @@ import { parsePrometheus } from "../../support/prometheus-text.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { startOtlpReceiver } from "../../support/telemetry/otlp-receiver.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../support/temporary-directory.ts";
-import { CALM_LOCK_MS, type TestSystem, startTestSystem } from "../../support/test-system.ts";
+import { type TestSystem, startTestSystem } from "../../support/test-system.ts";
 
 const tenant = freshTenant();
 /** A collector that is waited for has ten seconds: these end sooner on a busy machine too. */
@@ -24,7 +24,7 @@ let system: TestSystem;
 
 beforeAll(async () => {
   directory = await temporaryDirectory();
-  system = await startTestSystem({ lockMs: CALM_LOCK_MS, account: "telemetryloss" });
+  system = await startTestSystem({ account: "telemetryloss" });
   await system.publish(tenant, "test.zip", testPackage({ jobs: { Quick: `return {};` }, isolation: "reuse" }));
 });
 afterAll(async () => {
@@ -32,11 +32,18 @@ afterAll(async () => {
   await directory[Symbol.asyncDispose]();
 });
 
-/** A collector that answers only when it is told to. */
-function held() {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const answer = (): Promise<LoopbackAnswer> => promise.then(() => ({ status: 200, body: {} }));
-  return { answer, release: () => resolve(undefined) };
+/** A collector that answers at once, but while it is held. */
+function holdable() {
+  let free = Promise.resolve();
+  return {
+    answer: (): Promise<LoopbackAnswer> => free.then(() => ({ status: 200, body: {} })),
+    /** Returns what lets it answer again. */
+    hold(): () => void {
+      const { promise, resolve } = Promise.withResolvers<undefined>();
+      free = promise;
+      return () => resolve(undefined);
+    },
+  };
 }
 
 /** Runs jobs through an API and a worker that export there. */
@@ -116,12 +123,14 @@ describe("a system whose collector is ill", () => {
   });
 
   it("runs all jobs before a slow one has answered anything, and loses nothing", async () => {
-    const slow = held();
+    const slow = holdable();
     await using receiver = await startOtlpReceiver({ answer: slow.answer });
     await using programs = await startPrograms("slow", receiver.url);
+    // The first ones take longer than others: a package is unpacked, and a process started.
     await programs.runJobs();
-    slow.release();
+    const release = slow.hold();
     await programs.runJobs();
+    release();
     // Before the stop, which has little time for what is left.
     await eventually(() => {
       const attempts = receiver.spans.filter(({ name }) => name.startsWith("process job"));

@@ -10,7 +10,7 @@ import { type WorkerProcess, startWorkerProcess } from "../../support/processes/
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { type OtlpReceiver, type SeenLog, startOtlpReceiver } from "../../support/telemetry/otlp-receiver.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../support/temporary-directory.ts";
-import { CALM_LOCK_MS, type TestSystem, startTestSystem } from "../../support/test-system.ts";
+import { type TestSystem, startTestSystem } from "../../support/test-system.ts";
 
 const tenant = freshTenant();
 /** Long and strange enough to be in nothing by chance. */
@@ -37,7 +37,7 @@ const telemetry = () => ({
 beforeAll(async () => {
   receiver = await startOtlpReceiver();
   directory = await temporaryDirectory();
-  system = await startTestSystem({ lockMs: CALM_LOCK_MS, account: "telemetrylogs" });
+  system = await startTestSystem({ account: "telemetrylogs" });
   const jobs = {
     Talks: `
       console.log(JSON.stringify(job.parameters));
@@ -138,8 +138,10 @@ describe("the log that leaves the machine", () => {
     worker.child.kill("SIGTERM");
     expect(await worker.exited).toBe(0);
     // The receiver is in this process: what was sent before the end has been read or waits to be read.
-    await eventually(() => expect(linesOf("drains").map(({ text }) => text)).toContain("draining"));
-    expect(linesAbout(jobId).map(({ text }) => text)).toContain("attempt ended");
+    await eventually(() => {
+      expect(linesOf("drains").map(({ text }) => text)).toContain("draining");
+      expect(linesAbout(jobId).map(({ text }) => text)).toContain("attempt ended");
+    });
     await using heir = await startWorker("heir");
     expect(await system.until(jobId)).toMatchObject({ state: "succeeded", interruptions: 1 });
     expect(heir.child.exitCode).toBeNull();

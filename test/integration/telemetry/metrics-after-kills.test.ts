@@ -26,7 +26,8 @@ let directory: TemporaryDirectory;
 beforeAll(async () => {
   receiver = await startOtlpReceiver();
   directory = await temporaryDirectory();
-  system = await startTestSystem({ account: "telemetrykills" });
+  // Jobs of the killed worker wait for its end, so it is not so long.
+  system = await startTestSystem({ account: "telemetrykills", lockMs: 20_000 });
   const jobs = {
     Quick: `return {};`,
     Held: `if (job.workerId === "victim") await new Promise(() => setInterval(() => undefined, 1_000)); return {};`,
@@ -97,7 +98,7 @@ it("what processes counted is what their rows say, and what a killed one counted
   await victim.exited;
   expect(await endedCount(batchId)).toBeLessThan(JOBS);
   await using heir = await startWorker("heir");
-  await eventually(async () => expect(await endedCount(batchId)).toBe(JOBS), { interval: 200 });
+  await eventually(async () => expect(await endedCount(batchId)).toBe(JOBS), { interval: 200, timeout: 120_000 });
   for (const worker of [survivor, heir]) {
     worker.child.kill("SIGTERM");
     expect(await worker.exited).toBe(0);

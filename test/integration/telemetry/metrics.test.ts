@@ -7,7 +7,7 @@ import { eventually, eventuallyTrue } from "../../support/eventually.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { createRecordedMetrics } from "../../support/recorded-metrics.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
-import { CALM_LOCK_MS, startTestSystem, type TestSystem } from "../../support/test-system.ts";
+import { startTestSystem, type TestSystem } from "../../support/test-system.ts";
 import { createTimerBench } from "../../support/timers/timer-bench.ts";
 
 const tenant = freshTenant();
@@ -26,7 +26,7 @@ const jobs = {
 };
 
 beforeAll(async () => {
-  system = await startTestSystem({ metrics: recorded.metrics, lockMs: CALM_LOCK_MS });
+  system = await startTestSystem({ metrics: recorded.metrics });
   await system.publish(tenant, "test.zip", testPackage({ jobs }));
 });
 afterAll(() => system[Symbol.asyncDispose]());
@@ -82,7 +82,7 @@ describe("the metrics of a system", () => {
   });
 
   it("a job that is taken over counts as such, with its interruption", async () => {
-    await using short = await startTestSystem({ metrics: recorded.metrics, lockMs: 1_000 });
+    await using short = await startTestSystem({ metrics: recorded.metrics, lockMs: 5_000 });
     const other = freshTenant();
     const jobs = {
       Long: `if (job.interruption === 0) await new Promise((end) => setTimeout(end, 30_000)); return {};`,

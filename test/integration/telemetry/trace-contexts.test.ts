@@ -4,12 +4,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseTelemetrySettings } from "../../../runtime/core/settings/telemetry-settings.ts";
 import { SETTING } from "../../../runtime/core/settings/names.ts";
 import { type Telemetry, startTelemetry } from "../../../runtime/main/telemetry.ts";
-import { eventually } from "../../support/eventually.ts";
+import { eventually, eventuallyTrue } from "../../support/eventually.ts";
 import { testPackage } from "../../support/packages/test-package.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 import { type OtlpReceiver, type SeenSpan, startOtlpReceiver } from "../../support/telemetry/otlp-receiver.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../../support/temporary-directory.ts";
-import { CALM_LOCK_MS, type TestSystem, type TestWorker, startTestSystem } from "../../support/test-system.ts";
+import { type TestSystem, type TestWorker, startTestSystem } from "../../support/test-system.ts";
 import { createTimerBench } from "../../support/timers/timer-bench.ts";
 
 const tenant = freshTenant();
@@ -26,7 +26,7 @@ beforeAll(async () => {
   place = await temporaryDirectory();
   const settings = parseTelemetrySettings({ [SETTING.otlpEndpoint]: receiver.url, [SETTING.traceRatio]: "0" });
   telemetry = await startTelemetry({ settings, service: "jobyard-test", version: "test", instance: "all" });
-  system = await startTestSystem({ lockMs: CALM_LOCK_MS });
+  system = await startTestSystem();
   const jobs = {
     Told: `return { output: context.trace };`,
     Fails: `throw job.attempt === 1 ? new Error("once") : nonRetryable("for good");`,
@@ -68,8 +68,9 @@ const attemptsOf = (jobId: string): readonly SeenSpan[] =>
   receiver.spans.filter(
     ({ name, attributes }) => name.startsWith("process job") && attributes["jobyard.job.id"] === jobId,
   );
-/** Spans are sent in the order of their ends, so those of earlier work are there when this one's are. */
+/** Spans are sent in the order of their ends, so those of work that is over are there when this one's are. */
 async function untilSent(): Promise<void> {
+  await eventuallyTrue(() => worker.runningCount === 0);
   const jobId = await submit("Told", traceparent("f".repeat(32), "01"));
   await eventually(() => expect(attemptsOf(jobId)).toHaveLength(1));
 }

@@ -43,21 +43,21 @@ afterAll(async () => {
   await directory[Symbol.asyncDispose]();
 });
 
-const startWorker = (workerId: string): WorkerProcess =>
+const startWorker = (workerId: string, { bus, lockMs }: TestSystem = system): WorkerProcess =>
   startWorkerProcess({
     [SETTING.storageConnectionString]: inject("storageConnectionString"),
-    [SETTING.serviceBusConnectionString]: system.bus.connectionString,
+    [SETTING.serviceBusConnectionString]: bus.connectionString,
     [SETTING.workerId]: workerId,
     [SETTING.workerDirectory]: join(directory.path, workerId),
-    [SETTING.lockSeconds]: String(system.lockMs / 1_000),
+    [SETTING.lockSeconds]: String(lockMs / 1_000),
     [SETTING.otlpEndpoint]: receiver.url,
     [SETTING.traceRatio]: "1",
   });
 
-async function submit(jobType: string, traceId: string, fields = {}): Promise<string> {
+async function submit(jobType: string, traceId: string, fields = {}, { api } = system): Promise<string> {
   const request = { tenantName: tenant, jobType, jobName: jobType, jobProcessorPackageName: "test.zip", ...fields };
   const headers = { "Content-Type": "application/json", traceparent: `00-${traceId}-00000000000000aa-01` };
-  const { status, body } = await system.api.post("/v1/jobs", request, headers);
+  const { status, body } = await api.post("/v1/jobs", request, headers);
   expect(status).toBe(201);
   return body.jobId;
 }
@@ -113,15 +113,16 @@ describe("the trace of a job", () => {
 
   it("a takeover of a killed worker's job links to the attempt that never ended", async () => {
     const traceId = "c".repeat(32);
-    await using killed = startWorker("killed");
+    await using short = await startTestSystem({ lockMs: 8_000 });
+    await using killed = startWorker("killed", short);
     await killed.ready;
-    const jobId = await submit("Interrupted", traceId);
-    const running = await system.until(jobId, ({ progress }) => progress?.text === "waits");
+    const jobId = await submit("Interrupted", traceId, {}, short);
+    const running = await short.until(jobId, ({ progress }) => progress?.text === "waits");
     killed.child.kill("SIGKILL");
     await killed.exited;
-    await using heir = startWorker("heir");
+    await using heir = startWorker("heir", short);
     await heir.ready;
-    expect(await system.until(jobId)).toMatchObject({ state: "succeeded", executions: 2 });
+    expect(await short.until(jobId)).toMatchObject({ state: "succeeded", executions: 2 });
     const [attempt] = attemptsIn(await traceWith(traceId, 1));
     expect(running.history[0]?.trace).toContain(traceId);
     expect(attempt?.links).toEqual([running.history[0]?.trace?.split("-")[2]]);

@@ -100,7 +100,7 @@ describe("startJobyard", () => {
     expect(processesOf(directory).length).toBeGreaterThan(4);
     await jobyard.stop();
     await jobyard.stop();
-    expect(processesOf(directory)).toEqual([]);
+    await eventually(() => expect(processesOf(directory)).toEqual([]));
     expect(existsSync(directory)).toBe(false);
   });
 });
@@ -112,7 +112,7 @@ it("rejects with the reason when a package cannot be published, and leaves nothi
   onTestFinished(() => void vi.unstubAllEnvs());
   await expect(startJobyard({ packages: [empty.path] })).rejects.toThrow("No job is declared");
   expect(await readdir(temporary.path)).toEqual([]);
-  expect(processesOf(temporary.path)).toEqual([]);
+  await eventually(() => expect(processesOf(temporary.path)).toEqual([]));
 });
 
 /** As a test runner and its worker process: the outer one is killed, and the inner one has started the system. */

@@ -13,6 +13,8 @@ import { testPackage } from "../../support/packages/test-package.ts";
 import { freshTenant } from "../../support/stores/test-storage.ts";
 
 const packageClock = (): number => performance.now();
+/** An answer about a package serves for a second. A machine that is ten times slower asks as often. */
+const slowPackageClock = (): number => performance.now() / 10;
 const HOUR_MS = 3_600_000;
 const PACKAGE = testPackage({ jobs: { Nothing: "return {};" }, isolation: "reuse" });
 
@@ -40,11 +42,17 @@ describe("operations per job", () => {
       const tenant = freshTenant();
       await system.publish(tenant, "test.zip", PACKAGE);
       if (apis === 2) await system.anotherApi();
-      await using worker = await system.startWorker({ slots: 2, packageClock });
+      // The start and the end of a job are noted together, however long it takes on a slow machine.
+      await using worker = await system.startWorker({ slots: 2, packageClock, indexLingerMs: HOUR_MS });
+      const runOne = async (): Promise<void> => {
+        await metered.settled([await system.submit(tenant, "Nothing")], apis);
+        await worker.flushIndex();
+      };
       // Fetches the package, opens links, fills caches.
-      const warm = await metered.settled([await system.submit(tenant, "Nothing")], apis);
+      await runOne();
+      const warm = metered.counts();
       const jobCount = 5;
-      for (let i = 0; i < jobCount; i++) await metered.settled([await system.submit(tenant, "Nothing")], apis);
+      for (let i = 0; i < jobCount; i++) await runOne();
       await eventuallyFound(() => worker.runningCount === 0);
       expectWithin(bounds, since(warm, metered.counts()), jobCount, apis);
     },
@@ -60,7 +68,11 @@ describe("operations per job", () => {
     let warm: Counts = {};
     {
       // All ends are noted in the index together, as they are by a worker that ends as many in its moment.
-      await using worker = await system.startWorker({ slots: 64, packageClock, indexLingerMs: HOUR_MS });
+      await using worker = await system.startWorker({
+        slots: 64,
+        packageClock: slowPackageClock,
+        indexLingerMs: HOUR_MS,
+      });
       const batch = await system.api.post("/v1/batches", { tenantName: tenant, batchName: "Many" });
       const { batchId } = batch.body;
       warm = await metered.settled([await system.submit(tenant, "Nothing", { batchId })]);

@@ -57,8 +57,9 @@ describe("settings from the command line to a job", () => {
     await setIn(tenant, "HOST", "localhost");
     await setIn(tenant, "API_KEY", SECRET, "--secret");
     await publish(tenant);
-    const jobId = await system.submit(tenant, "Mail", { delayMs: 1_500 });
+    const jobId = await system.submit(tenant, "Mail", { delayMs: 3_600_000 });
     expect(await jobyard(["settings", "unset", "test", "HOST", "--tenant", tenant])).toMatchObject({ code: 0 });
+    expect((await system.api.post(`/v1/jobs/${jobId}/reschedule`, { delayMs: 0 })).status).toBe(200);
     expect(await system.until(jobId)).toMatchObject({
       state: "failed",
       attempts: 1,

@@ -1,6 +1,6 @@
 /** Every way to follow a batch, each with the client that its users have. All of them report alike. */
 import { ServiceBusClient } from "@azure/service-bus";
-import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
+import { HttpTransportType, HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
 import { EventSource } from "eventsource";
 import { expect } from "vitest";
 import type { JobServiceClient } from "../../../runtime/client/client.ts";
@@ -24,11 +24,20 @@ type Heard = Pick<Follower, "name" | "heard" | "missedCount" | "reconnectCount">
 
 const nothingYet = (name: string): Heard => ({ name, heard: [], missedCount: 0, reconnectCount: 0 });
 
-/** SignalR's client; it subscribes again when it has reconnected, as its documentation says. */
-export async function followByHub(apiUrl: string, batchId: string): Promise<Follower> {
+/**
+ * SignalR's client; it subscribes again when it has reconnected, as its documentation says. Without a negotiation it makes
+ * one connection each time.
+ */
+export async function followByHub(
+  apiUrl: string,
+  batchId: string,
+  { skipNegotiation = false }: { readonly skipNegotiation?: boolean } = {},
+): Promise<Follower> {
   const state = nothingYet("SignalR");
   const connection = new HubConnectionBuilder()
-    .withUrl(`${apiUrl}/hubs/jobs`)
+    .withUrl(`${apiUrl}/hubs/jobs`, {
+      ...(skipNegotiation && { skipNegotiation, transport: HttpTransportType.WebSockets }),
+    })
     .withAutomaticReconnect({ nextRetryDelayInMilliseconds: () => 100 })
     .configureLogging(LogLevel.None)
     .build();
@@ -101,6 +110,16 @@ export async function followOutside(bus: LocalServiceBus, batchId: string): Prom
     processError: ({ error }) => Promise.reject(error),
   });
   return Object.assign(state, { [Symbol.asyncDispose]: () => client.close() });
+}
+
+/**
+ * The ends of jobs and batches that came, whatever their order: API and workers publish apart, so the end of a batch need
+ * not be the last event.
+ */
+export function endsIn(heard: readonly SystemEvent[]): { readonly jobs: number; readonly batches: number } {
+  const ended = heard.flatMap((event) => (event.eventType === "jobCompleted" ? [event.jobId] : []));
+  const batches = heard.flatMap((event) => (event.eventType === "batchCompleted" ? [event.batchId] : []));
+  return { jobs: new Set(ended).size, batches: new Set(batches).size };
 }
 
 /**

@@ -5,12 +5,15 @@ export interface RoundRobinProxy extends AsyncDisposable {
   readonly url: string;
   /** Connections each target got, in the order of the targets. */
   readonly served: readonly number[];
+  /** Connections that come from now on wait for it. */
+  holdUntil(released: Promise<void>): void;
 }
 
 export async function startRoundRobinProxy(targets: readonly { readonly url: string }[]): Promise<RoundRobinProxy> {
   const served = targets.map(() => 0);
   const open = new Set<Socket>();
   let next = 0;
+  let held = Promise.resolve();
 
   function forward(client: Socket, triesLeft: number): void {
     const index = next++ % targets.length;
@@ -34,12 +37,17 @@ export async function startRoundRobinProxy(targets: readonly { readonly url: str
     client.once("close", () => open.delete(client));
     // Ends with its other side, below.
     client.on("error", () => client.destroy());
-    forward(client, targets.length - 1);
+    void held.then(() => {
+      if (!client.destroyed) forward(client, targets.length - 1);
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     served,
+    holdUntil(released) {
+      held = released;
+    },
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve));
       for (const socket of open) socket.destroy();

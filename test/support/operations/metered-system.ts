@@ -12,6 +12,9 @@ import { type Counts, type OperationMeter, startOperationMeter, sumOf } from "./
 /** Longer than any test, so that no lock is renewed on a slow machine. */
 const LOCK_MS = 300_000;
 
+/** For hundreds of jobs on a slow machine. */
+const SETTLED_WITHIN = { timeout: 150_000 };
+
 /** Of one that succeeds at its first try. */
 const EVENTS_OF_A_JOB: Readonly<Record<EventLevel, number>> = { all: 3, terminal: 1, none: 0 };
 
@@ -63,7 +66,7 @@ export async function startMeteredSystem(events: EventLevel = SETTINGS.events.fa
         if (counted().unsettledCount > 0) throw new Error("Some messages or events are not settled.");
         if (of("bus event received") < apiInstances * of("bus event sent"))
           throw new Error("Some events are under way.");
-      });
+      }, SETTLED_WITHIN);
       return counted().counts();
     },
     async [Symbol.asyncDispose]() {

@@ -22,7 +22,9 @@ const LONG_MS = 3_600_000;
 /** Reserve before an event, and what is left of it for the jobs in these tests. */
 const RESERVE_MS = 60_000;
 const EVENT_POLL_MS = 20;
-const IDLE_GRACE_MS = 500;
+const IDLE_GRACE_MS = 3_000;
+/** A worker's, which waits for Azure for a part of it, and holds its message longer than a busy machine pauses. */
+const SHORT_LOCK_MS = 8_000;
 
 beforeEach(async () => {
   metadata = await startFakeMetadataService();
@@ -94,7 +96,11 @@ describe("a worker on a scale set", () => {
 
   it("a worker starts no job while Azure is silent, and another worker runs it", async () => {
     const log = recordingLog();
-    await using worker = await system.startWorker({ log, lockMs: 1_000, machine: onScaleSet({ idleGraceMs: 0 }) });
+    await using worker = await system.startWorker({
+      log,
+      lockMs: SHORT_LOCK_MS,
+      machine: onScaleSet({ idleGraceMs: 0 }),
+    });
     await unprotected();
     arm.always("silence");
     const jobId = await system.submit(tenant, "Quick");
@@ -125,7 +131,7 @@ describe("a worker on a scale set", () => {
   it("a worker with best-effort protection runs its jobs while Azure is silent", async () => {
     arm.always("silence");
     await using worker = await system.startWorker({
-      lockMs: 1_000,
+      lockMs: SHORT_LOCK_MS,
       machine: onScaleSet({ protection: "best-effort" }),
     });
     const job = await system.until(await system.submit(tenant, "Quick"));

@@ -70,7 +70,9 @@ describe("the end of one job of a shared process", () => {
   it("a time limit ends one job only, and the failure names the limit", async () => {
     const shared = sharedPackage({ wait: WAIT });
     const other = await lab.share(shared, "wait");
-    const late = await lab.share(shared, "wait", { timeoutMs: 300 });
+    await other.logged("in");
+    // A process that does not answer within the grace period would end with all its jobs.
+    const late = await lab.share(shared, "wait", { timeoutMs: 300, graceMs: 30_000 });
     expect(await late.result).toMatchObject({
       code: "JobTimedOut",
       message: expect.stringContaining("0.3 s") as unknown,
@@ -92,6 +94,7 @@ describe("the end of one job of a shared process", () => {
   it("force at a time limit is the failure of the job that exceeded it", async () => {
     const shared = sharedPackage({ ignore: IGNORE, wait: WAIT });
     const bystander = await lab.share(shared, "wait");
+    await bystander.logged("in");
     // Long enough for it to begin.
     const late = await lab.share(shared, "ignore", { timeoutMs: 2_000, graceMs: 50 });
     expect(await late.result).toMatchObject({ kind: "failed", code: "JobTimedOut" });

@@ -143,6 +143,17 @@ async function sayLastWords({ pool }: Rehearsal): Promise<void> {
 
 const LAST_LINES = 40;
 
+async function runStepsOn(rehearsal: Rehearsal, steps: readonly Step<Rehearsal>[]): Promise<readonly Verdict[]> {
+  let lastWords: Promise<void> | undefined;
+  const verdicts = await runSteps(steps, rehearsal, (verdict, step) => {
+    endStep(verdict, step);
+    // At once, because later steps remove the machine.
+    if (!verdict.ok) lastWords ??= sayLastWords(rehearsal);
+  });
+  await lastWords;
+  return verdicts;
+}
+
 async function rehearse(): Promise<Report> {
   const steps = selectSteps(STEPS, request.only).filter((step) => request.machines || step.machines !== true);
   const project = await createRehearsedProject({ folder: join(folder, "project"), resident: false });
@@ -157,9 +168,8 @@ async function rehearse(): Promise<Report> {
   };
   const begun = await runSteps(BEGINNING, beginning, endStep);
   const { rehearsal } = beginning;
-  const verdicts = rehearsal === undefined ? [] : await runSteps(steps, rehearsal, endStep);
+  const verdicts = rehearsal === undefined ? [] : await runStepsOn(rehearsal, steps);
   await rehearsal?.cloud.readBusAudit();
-  if (rehearsal !== undefined && verdicts.some(({ ok }) => !ok)) await sayLastWords(rehearsal);
   if (request.keep && rehearsal !== undefined) sayHowToReach(rehearsal);
   const all = [...begun, ...verdicts];
   return {

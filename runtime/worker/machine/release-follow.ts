@@ -1,7 +1,7 @@
 /**
  * Brings new code to a worker without ending a job: when the release pointer names another version, the worker stops
  * receiving as soon as that costs nothing, lets its jobs end and exits; its supervisor starts the new code. The decision
- * is pure; the rest of the file polls and acts.
+ * is pure; the rest of the file polls, looks and acts.
  *
  * | the pointer names         | nothing runs | every slot's job is the only one (1 slot) | several slots, some busy                  |
  * |---------------------------|--------------|-------------------------------------------|-------------------------------------------|
@@ -67,18 +67,25 @@ export interface ReleaseFollowDeps {
 /** `chance` in [0, 1): drawn once, so that the end of a worker's patience stays where it is. */
 export const ownPatienceMs = (patienceMs: number, chance: number): number => patienceMs * (1 + chance);
 
-/** Polls are spread by this part of their distance, so that a fleet does not restart in one moment. */
+/** Reads are spread by this part of their distance, so that a fleet does not restart in one moment. */
 const SPREAD = 0.5;
+/** A worker that is to leave looks this often whether that costs nothing now. Between two reads of the pointer it may be idle for a moment only. */
+const LOOK_EVERY_MS = 1_000;
 
 /** Follows until the returned function is called, which waits for a request under way. */
 export function followReleases(deps: ReleaseFollowDeps): () => Promise<void> {
   const { releases, ownVersion, slots, runningCount, departure, monotonicNow, random, log } = deps;
   const { pollMs } = deps;
   const patienceMs = ownPatienceMs(deps.patienceMs, random());
+  let pointer: ReleasePointer | undefined;
+  let readAgainAt = -Infinity;
   let differentSince: number | undefined;
 
   async function poll(signal: AbortSignal): Promise<void> {
-    const pointer = await releases.current(signal);
+    if (monotonicNow() >= readAgainAt) {
+      readAgainAt = monotonicNow() + pollMs * (1 + SPREAD * (random() - 0.5));
+      pointer = await releases.current(signal);
+    }
     const facts = { ownVersion, pointer, differentSince, slots, runningCount: runningCount(), patienceMs };
     const decision = decideRelease({ ...facts, now: monotonicNow() });
     if (differentSince === undefined && decision.differentSince !== undefined) {
@@ -90,7 +97,10 @@ export function followReleases(deps: ReleaseFollowDeps): () => Promise<void> {
 
   return keepPolling({
     poll,
-    pause: (signal) => sleep(pollMs * (1 + SPREAD * (random() - 0.5)), signal),
+    pause(signal) {
+      const untilRead = Math.max(0, readAgainAt - monotonicNow());
+      return sleep(differentSince === undefined ? untilRead : Math.min(untilRead, LOOK_EVERY_MS), signal);
+    },
     failureMessage: "the release pointer cannot be read; trying again",
     log,
   });

@@ -67,7 +67,11 @@ describe("a worker with several slots, between two reads of the pointer", () => 
       },
       ...{ ownVersion: "1", slots: 4, pollMs: 30_000, patienceMs: 600_000, log: silentLog },
       runningCount: () => state.runningCount,
-      departure: { leave: () => void state.leftCount++ },
+      departure: {
+        leave() {
+          state.leftCount++;
+        },
+      },
       monotonicNow: () => performance.now(),
       random: () => 0.5,
     });

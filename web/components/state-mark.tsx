@@ -1,4 +1,4 @@
-/** The state of a job as a mark, a word and a colour. */
+/** The state of a job as a mark, a word and a colour; that of a batch as a word. */
 import type { JSX } from "react";
 import type { BatchView, JobView } from "../../runtime/client/index.ts";
 

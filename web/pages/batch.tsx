@@ -26,12 +26,11 @@ export function Page({ params: { batchId = "" } }: PageProps) {
   const [stateParam, setState] = useParam("state");
   const state = JOB_STATES.find((one) => one === stateParam);
   const jobs = useJobsOfBatch(batchId, state);
-  if (batch.error !== null && batch.data === undefined)
-    return <ErrorNote error={batch.error} what="The batch cannot be shown." onRetry={() => void batch.refetch()} />;
-  if (batch.data === undefined) return <GhostPage />;
+  const note = { error: batch.error, what: "The batch cannot be shown.", onRetry: () => void batch.refetch() };
+  if (batch.data === undefined) return batch.error === null ? <GhostPage /> : <ErrorNote {...note} />;
   const { tenantName, batchName, counts } = batch.data;
   return (
-    <>
+    <Shown {...note} isRead>
       <PageHead
         title={batchName}
         up={{ href: href("/batches", { tenant: tenantName }), title: "Batches" }}
@@ -82,7 +81,7 @@ export function Page({ params: { batchId = "" } }: PageProps) {
           empty={<NoJobs batch={batch.data} state={state} />}
         />
       </Shown>
-    </>
+    </Shown>
   );
 }
 

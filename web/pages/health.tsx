@@ -162,20 +162,21 @@ const REPAIRS_SHOWN = 3;
 /** What the sweeper had to put right: normally nothing. */
 function Repairs() {
   const { items, error } = useAudit(undefined, { actor: undefined, operation: SWEEP_OPERATION }, true);
-  if (error !== null && items === undefined) return <ErrorNote error={error} what="The repairs cannot be shown." />;
-  if (items === undefined) return <Ghost width={20} />;
-  if (items.length === 0) return <p className="muted">No repairs.</p>;
   return (
-    <div className="lines">
-      {items.slice(0, REPAIRS_SHOWN).map(({ at, requestId, after = {} }) => (
-        <div key={requestId}>
-          <span className="x">{repairText(after)}</span>
-          <span className="muted">
-            <Ago at={at} />
-          </span>
-        </div>
-      ))}
-    </div>
+    <Shown error={error} isRead={items !== undefined} what="The repairs cannot be shown.">
+      {items === undefined ? <Ghost width={20} /> : null}
+      {items?.length === 0 ? <p className="muted">No repairs.</p> : null}
+      <div className="lines">
+        {items?.slice(0, REPAIRS_SHOWN).map(({ at, requestId, after = {} }) => (
+          <div key={requestId}>
+            <span className="x">{repairText(after)}</span>
+            <span className="muted">
+              <Ago at={at} />
+            </span>
+          </div>
+        ))}
+      </div>
+    </Shown>
   );
 }
 

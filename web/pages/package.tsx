@@ -4,7 +4,7 @@ import { href } from "../components/address.ts";
 import { DialogButton } from "../components/action-dialog.tsx";
 import { CopyButton, shellWord } from "../components/copy.tsx";
 import { Empty } from "../components/empty.tsx";
-import { ErrorNote } from "../components/error-note.tsx";
+import { ErrorNote, Shown } from "../components/error-note.tsx";
 import { Ghost, GhostPage } from "../components/ghost.tsx";
 import { JsonView } from "../components/json-view.tsx";
 import { PageHead } from "../components/page-head.tsx";
@@ -24,52 +24,53 @@ export function Page({ params: { packageName = "" } }: PageProps) {
   const name = { tenantName, packageName };
   const { data, error, refetch } = usePackage(name);
   const { reason } = useAccess("manage", tenantName);
-  if (error !== null && data === undefined)
-    return <ErrorNote error={error} what="The package cannot be shown." onRetry={() => void refetch()} />;
-  if (data === undefined) return <GhostPage />;
+  const note = { error, what: "The package cannot be shown.", onRetry: () => void refetch() };
+  if (data === undefined) return error === null ? <GhostPage /> : <ErrorNote {...note} />;
   const { sha256, bytes, uploadedAt, uploadedBy, jobTypes } = data;
   return (
-    <Publish {...name} refused={reason}>
-      {(button) => (
-        <>
-          <PageHead
-            title={packageName}
-            up={{ href: href("/packages", { tenant: tenantName }), title: "Packages" }}
-            actions={
-              <>
-                <Delete name={name} refused={reason} />
-                {button}
-              </>
-            }
-          />
-          <Facts
-            of={[
-              [
-                "Version",
-                sha256 && (
-                  <span key="v">
-                    <code title={sha256}>{sha256.slice(0, 7)}</code>
-                    <CopyButton text={sha256} what="the hash of the version" />
-                  </span>
-                ),
-              ],
-              ["Size", bytesText(bytes)],
-              ["Published", <Ago key="p" at={uploadedAt} />],
-              ["By", uploadedBy],
-            ]}
-          />
-          <Tabs
-            label="Of this package"
-            first="versions"
-            tabs={[
-              { id: "versions", title: "Versions", content: () => <Versions name={name} refused={reason} /> },
-              { id: "jobs", title: "Job types", count: jobTypes?.length, content: () => <JobTypes name={name} /> },
-              { id: "settings", title: "Settings", content: () => <Settings name={name} refused={reason} /> },
-            ]}
-          />
-        </>
-      )}
-    </Publish>
+    <Shown {...note} isRead>
+      <Publish {...name} refused={reason}>
+        {(button) => (
+          <>
+            <PageHead
+              title={packageName}
+              up={{ href: href("/packages", { tenant: tenantName }), title: "Packages" }}
+              actions={
+                <>
+                  <Delete name={name} refused={reason} />
+                  {button}
+                </>
+              }
+            />
+            <Facts
+              of={[
+                [
+                  "Version",
+                  sha256 && (
+                    <span key="v">
+                      <code title={sha256}>{sha256.slice(0, 7)}</code>
+                      <CopyButton text={sha256} what="the hash of the version" />
+                    </span>
+                  ),
+                ],
+                ["Size", bytesText(bytes)],
+                ["Published", <Ago key="p" at={uploadedAt} />],
+                ["By", uploadedBy],
+              ]}
+            />
+            <Tabs
+              label="Of this package"
+              first="versions"
+              tabs={[
+                { id: "versions", title: "Versions", content: () => <Versions name={name} refused={reason} /> },
+                { id: "jobs", title: "Job types", count: jobTypes?.length, content: () => <JobTypes name={name} /> },
+                { id: "settings", title: "Settings", content: () => <Settings name={name} refused={reason} /> },
+              ]}
+            />
+          </>
+        )}
+      </Publish>
+    </Shown>
   );
 }
 
@@ -97,21 +98,22 @@ function Delete({ name, refused }: { readonly name: PackageName; readonly refuse
 
 function JobTypes({ name }: { readonly name: PackageName }) {
   const { data, error, refetch } = usePackageJobs(name);
-  if (error !== null && data === undefined)
-    return <ErrorNote error={error} what="The job types cannot be shown." onRetry={() => void refetch()} />;
-  if (data === undefined) return <Ghost width={20} />;
+  const note = { error, what: "The job types cannot be shown.", onRetry: () => void refetch() };
+  if (data === undefined) return error === null ? <Ghost width={20} /> : <ErrorNote {...note} />;
   if (data.length === 0) return <Empty title="This version has no job types" />;
   return (
-    <div className="stack">
-      {data.map(({ jobType, parameters, output }) => (
-        <Panel key={jobType} title={jobType}>
-          <div className="two">
-            <Schema of="parameters" jobType={jobType} schema={parameters} />
-            <Schema of="output" jobType={jobType} schema={output} />
-          </div>
-        </Panel>
-      ))}
-    </div>
+    <Shown {...note} isRead>
+      <div className="stack">
+        {data.map(({ jobType, parameters, output }) => (
+          <Panel key={jobType} title={jobType}>
+            <div className="two">
+              <Schema of="parameters" jobType={jobType} schema={parameters} />
+              <Schema of="output" jobType={jobType} schema={output} />
+            </div>
+          </Panel>
+        ))}
+      </div>
+    </Shown>
   );
 }
 

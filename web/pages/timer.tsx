@@ -29,11 +29,10 @@ const STRIP_MAX = 60;
 export function Page({ params: { packageName = "", timerName = "" } }: PageProps) {
   const tenantName = useTenant() ?? "";
   const { data, error, refetch } = useTimer({ tenantName, packageName, timerName });
-  if (error !== null && data === undefined)
-    return <ErrorNote error={error} what="The timer cannot be shown." onRetry={() => void refetch()} />;
-  if (data === undefined) return <GhostPage />;
+  const note = { error, what: "The timer cannot be shown.", onRetry: () => void refetch() };
+  if (data === undefined) return error === null ? <GhostPage /> : <ErrorNote {...note} />;
   return (
-    <>
+    <Shown {...note} isRead>
       <PageHead
         title={timerName}
         up={{ href: href("/timers", { tenant: tenantName }), title: "Timers" }}
@@ -48,7 +47,7 @@ export function Page({ params: { packageName = "", timerName = "" } }: PageProps
         </p>
       ))}
       <Runs timer={data} />
-    </>
+    </Shown>
   );
 }
 

@@ -107,11 +107,10 @@ export function Page({ params: { webhookName = "" } }: PageProps) {
   const { data, error, refetch } = useWebhook(tenantName, webhookName);
   const deliveries = useDeliveries(tenantName, webhookName);
   const [tested, setTested] = useState<WebhookTestView>();
-  if (error !== null && data === undefined)
-    return <ErrorNote error={error} what="The webhook cannot be shown." onRetry={() => void refetch()} />;
-  if (data === undefined) return <GhostPage />;
+  const note = { error, what: "The webhook cannot be shown.", onRetry: () => void refetch() };
+  if (data === undefined) return error === null ? <GhostPage /> : <ErrorNote {...note} />;
   return (
-    <>
+    <Shown {...note} isRead>
       <PageHead
         title={webhookName}
         up={{ href: href("/webhooks", { tenant: tenantName }), title: "Webhooks" }}
@@ -152,7 +151,7 @@ export function Page({ params: { webhookName = "" } }: PageProps) {
           }
         />
       </Shown>
-    </>
+    </Shown>
   );
 }
 

@@ -78,14 +78,9 @@ export function followReleases(deps: ReleaseFollowDeps): () => Promise<void> {
   const { pollMs } = deps;
   const patienceMs = ownPatienceMs(deps.patienceMs, random());
   let pointer: ReleasePointer | undefined;
-  let readAgainAt = -Infinity;
   let differentSince: number | undefined;
 
-  async function poll(signal: AbortSignal): Promise<void> {
-    if (monotonicNow() >= readAgainAt) {
-      readAgainAt = monotonicNow() + pollMs * (1 + SPREAD * (random() - 0.5));
-      pointer = await releases.current(signal);
-    }
+  function look(): void {
     const facts = { ownVersion, pointer, differentSince, slots, runningCount: runningCount(), patienceMs };
     const decision = decideRelease({ ...facts, now: monotonicNow() });
     if (differentSince === undefined && decision.differentSince !== undefined) {
@@ -95,12 +90,19 @@ export function followReleases(deps: ReleaseFollowDeps): () => Promise<void> {
     if (decision.leave) departure.leave({ reason: "another release", drainMs: Infinity, machineGoes: false });
   }
 
+  async function pause(signal: AbortSignal): Promise<void> {
+    const until = monotonicNow() + pollMs * (1 + SPREAD * (random() - 0.5));
+    for (let left = until - monotonicNow(); left > 0 && !signal.aborted; left = until - monotonicNow()) {
+      look();
+      await sleep(differentSince === undefined ? left : Math.min(left, LOOK_EVERY_MS), signal);
+    }
+  }
+
   return keepPolling({
-    poll,
-    pause(signal) {
-      const untilRead = Math.max(0, readAgainAt - monotonicNow());
-      return sleep(differentSince === undefined ? untilRead : Math.min(untilRead, LOOK_EVERY_MS), signal);
+    async poll(signal) {
+      pointer = await releases.current(signal);
     },
+    pause,
     failureMessage: "the release pointer cannot be read; trying again",
     log,
   });

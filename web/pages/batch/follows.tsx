@@ -1,7 +1,7 @@
 /** What follows a batch's end: the webhooks that are told of it, and what became of their messages. */
 import { Link } from "wouter";
 import { href } from "../../components/address.ts";
-import { ErrorText } from "../../components/error-note.tsx";
+import { Shown } from "../../components/error-note.tsx";
 import { Ghost } from "../../components/ghost.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { StateMark } from "../../components/state-mark.tsx";
@@ -21,18 +21,20 @@ export function Follows({ batch }: { readonly batch: BatchView }) {
     <Panel title="What follows" more={{ href: href("/webhooks", { tenant: tenantName }), title: "Webhooks" }}>
       {!allowed ? (
         <p className="muted">{reason}</p>
-      ) : error !== null && data === undefined ? (
-        <ErrorText error={error} />
-      ) : data === undefined ? (
-        <Ghost width={20} />
-      ) : data.length === 0 ? (
-        <p className="muted">Nothing: no webhook is told of a complete batch.</p>
       ) : (
-        <div className="lines">
-          {data.map((told) => (
-            <Line key={`${told.webhook.webhookName} ${told.delivery?.messageId}`} told={told} batch={batch} />
-          ))}
-        </div>
+        <Shown error={error} isRead={data !== undefined} what="The messages cannot be shown.">
+          {data === undefined ? (
+            <Ghost width={20} />
+          ) : data.length === 0 ? (
+            <p className="muted">Nothing: no webhook is told of a complete batch.</p>
+          ) : (
+            <div className="lines">
+              {data.map((told) => (
+                <Line key={`${told.webhook.webhookName} ${told.delivery?.messageId}`} told={told} batch={batch} />
+              ))}
+            </div>
+          )}
+        </Shown>
       )}
     </Panel>
   );

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { readCsv } from "../../components/csv.ts";
 import { CliLine, shellWord } from "../../components/copy.tsx";
 import { Empty } from "../../components/empty.tsx";
-import { ErrorNote, ErrorText } from "../../components/error-note.tsx";
+import { ErrorNote, ErrorText, Shown } from "../../components/error-note.tsx";
 import { Ghost } from "../../components/ghost.tsx";
 import { useParam } from "../../components/address.ts";
 import { JsonView } from "../../components/json-view.tsx";
@@ -20,24 +20,27 @@ const PREVIEW_MAX_BYTES = 5 * 1024 * 1024;
 const ROWS_MAX = 200;
 
 export function Artifacts({ job }: { readonly job: JobView }) {
+  const { data, error, refetch } = useArtifacts(job.jobId, true);
+  return (
+    <Shown error={error} isRead={data !== undefined} what="The files cannot be listed." onRetry={() => void refetch()}>
+      {data === undefined ? <Ghost width={24} /> : <Files job={job} artifacts={data} />}
+    </Shown>
+  );
+}
+
+function Files({ job, artifacts }: { readonly job: JobView; readonly artifacts: readonly ArtifactView[] }) {
   const { monitoring } = useClient();
-  const artifacts = useArtifacts(job.jobId, true);
   const [shown, setShown] = useParam("file");
-  if (artifacts.error !== null && artifacts.data === undefined)
-    return (
-      <ErrorNote error={artifacts.error} what="The files cannot be listed." onRetry={() => void artifacts.refetch()} />
-    );
-  if (artifacts.data === undefined) return <Ghost width={24} />;
-  if (artifacts.data.length === 0)
+  if (artifacts.length === 0)
     return (
       <Empty title="It left no files">What a job writes into its folder for artifacts is kept and listed here.</Empty>
     );
-  const chosen = artifacts.data.find(({ path }) => path === shown);
+  const chosen = artifacts.find(({ path }) => path === shown);
   return (
     <div className="stack">
       <div className="panel">
         <div className="lines">
-          {artifacts.data.map((artifact) => (
+          {artifacts.map((artifact) => (
             <div key={artifact.path}>
               <span className="x cut mono" title={artifact.path}>
                 {artifact.path}
@@ -69,8 +72,7 @@ export function Artifacts({ job }: { readonly job: JobView }) {
           Download all as one ZIP
         </Download>
         <span className="muted">
-          {counted(artifacts.data.length, "file")},{" "}
-          {bytesText(artifacts.data.reduce((sum, { bytes }) => sum + bytes, 0))}
+          {counted(artifacts.length, "file")}, {bytesText(artifacts.reduce((sum, { bytes }) => sum + bytes, 0))}
         </span>
       </div>
       <CliLine line={`jobyard artifacts download ${shellWord(job.jobId)} --zip`} />

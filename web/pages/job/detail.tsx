@@ -5,7 +5,7 @@ import { batchHref, href, jobHref } from "../../components/address.ts";
 import { useNow } from "../../components/clock.ts";
 import { Id } from "../../components/copy.tsx";
 import { Empty } from "../../components/empty.tsx";
-import { ErrorNote } from "../../components/error-note.tsx";
+import { ErrorNote, Shown } from "../../components/error-note.tsx";
 import { GhostPage } from "../../components/ghost.tsx";
 import { Icon } from "../../components/icon.tsx";
 import { JsonView } from "../../components/json-view.tsx";
@@ -33,12 +33,11 @@ export interface JobDetailProps {
 export function JobDetail({ jobId, onClose }: JobDetailProps) {
   const job = useJob(jobId);
   const now = useNow();
-  if (job.error !== null && job.data === undefined)
-    return <ErrorNote error={job.error} what="The job cannot be shown." onRetry={() => void job.refetch()} />;
-  if (job.data === undefined) return <GhostPage />;
+  const note = { error: job.error, what: "The job cannot be shown.", onRetry: () => void job.refetch() };
+  if (job.data === undefined) return job.error === null ? <GhostPage /> : <ErrorNote {...note} />;
   const { tenantName, packageHash, runAt, expiresAt } = job.data;
   return (
-    <>
+    <Shown {...note} isRead>
       <Head job={job.data} onClose={onClose}>
         <StateMark state={shownState(job.data, now)} />
         {job.data.cancelWanted && job.data.state === "running" ? <span className="muted">cancel requested</span> : null}
@@ -72,7 +71,7 @@ export function JobDetail({ jobId, onClose }: JobDetailProps) {
       <Why job={job.data} now={now} />
       <Timeline job={job.data} now={now} />
       <JobTabs job={job.data} />
-    </>
+    </Shown>
   );
 }
 

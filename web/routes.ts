@@ -5,6 +5,7 @@
 import { lazy, type ComponentType, type LazyExoticComponent } from "react";
 import type { PageProps } from "./components/address.ts";
 import type { IconName } from "./components/icon.tsx";
+import { loadCode } from "./data/load-code.ts";
 
 export interface PageRoute {
   /** A pattern of wouter. Parameters arrive as `params`. */
@@ -26,7 +27,7 @@ export interface NavPlace {
 }
 
 const page = (load: () => Promise<{ readonly Page: ComponentType<PageProps> }>) =>
-  lazy(async () => ({ default: (await load()).Page }));
+  lazy(async () => ({ default: (await loadCode(load)).Page }));
 
 export const ROUTES: readonly PageRoute[] = [
   {

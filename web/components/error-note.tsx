@@ -74,7 +74,7 @@ export function ErrorText({ error }: { readonly error: unknown }) {
   );
 }
 
-/** Shows an error of the page itself in its place. The frame around it goes on. */
+/** Shows an error of the page itself in its place. The frame around it goes on, until the reader loads everything again. */
 export class ErrorBoundary extends Component<
   { readonly children: ReactNode; readonly place: string },
   { readonly error?: unknown }
@@ -93,12 +93,6 @@ export class ErrorBoundary extends Component<
   override render(): ReactNode {
     const { error } = this.state;
     if (error === undefined) return this.props.children;
-    return (
-      <ErrorNote
-        error={error}
-        what={`${this.props.place} cannot be shown.`}
-        onRetry={() => this.setState({ error: undefined })}
-      />
-    );
+    return <ErrorNote error={error} what={`${this.props.place} cannot be shown.`} onRetry={() => location.reload()} />;
   }
 }

@@ -266,4 +266,23 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard (needs chromi
     await page.getByRole("status", { name: "Updates: live" }).waitFor(WAIT);
     await context.close();
   });
+
+  it("loads itself again when a part of its code does not come, and says what is wrong when that does not help", async () => {
+    const { page, context } = await dashboard.openAs("Ada Admin", `/batches?tenant=${TENANT}`);
+    await page.getByRole("heading", { name: "Batches", exact: true }).waitFor();
+    // As while the API restarts.
+    await page.route(/\/assets\/workers-/, (route) => route.abort("connectionrefused"), { times: 1 });
+    await page.getByRole("link", { name: "Workers", exact: true }).click();
+    await page.getByRole("heading", { name: "Workers", level: 1 }).waitFor();
+    expect(new URL(page.url()).search).toBe(`?tenant=${TENANT}`);
+    // As in a release that lacks a file.
+    const lacks = /\/assets\/timers-/;
+    await page.route(lacks, (route) => route.fulfill({ status: 404 }));
+    await page.getByRole("link", { name: "Timers", exact: true }).click();
+    await page.getByText("This page cannot be shown.").waitFor();
+    await page.unroute(lacks);
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("heading", { name: "Timers", level: 1 }).waitFor();
+    await context.close();
+  });
 });

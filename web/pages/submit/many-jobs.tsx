@@ -9,14 +9,14 @@ import { Panel } from "../../components/panel.tsx";
 import { bytesText, counted, numberText } from "../../components/time-text.ts";
 import { useSubmit, type BatchChoice, type ManySubmitted } from "../../data/submit.ts";
 import { BatchField, batchProblem, batchWords } from "./batch-field.tsx";
-import type { LineProblem, ReadLines } from "./lines.ts";
+import { readLines, type LineProblem, type ReadLines } from "./lines.ts";
 import type { SubmitProps } from "./one-job.tsx";
 
 /** After the last key. */
 const READ_AFTER_MS = 300;
 /** Errors that are listed. */
 const PROBLEMS_SHOWN_MAX = 200;
-/** As in lines.ts, which is loaded with the first text. */
+/** The browser reads and shows a larger one too slowly. */
 const FILE_MAX_BYTES = 32 * 1024 * 1024;
 
 interface Given {
@@ -46,19 +46,11 @@ export function ManyJobs({ target, refused }: SubmitProps) {
   const [isBusy, setBusy] = useState(false);
 
   useEffect(() => {
-    let isCurrent = true;
     setRead(undefined);
     const timer = setTimeout(() => {
-      if (source.text.trim() === "") return;
-      // The API's own schema of a job comes with it, and is large.
-      void import("./lines.ts").then(({ readLines }) => {
-        if (isCurrent) setRead(readLines(source.text, target));
-      });
+      if (source.text.trim() !== "") setRead(readLines(source.text, target));
     }, READ_AFTER_MS);
-    return () => {
-      isCurrent = false;
-      clearTimeout(timer);
-    };
+    return () => clearTimeout(timer);
   }, [source, target.tenantName, target.jobType, target.jobProcessorPackageName, target.schema]);
   useEffect(() => () => sending.current?.abort(), []);
 

@@ -2,10 +2,11 @@
  * All pages: their address, their place in the side bar, their code. Each is loaded when it is first opened. To add one: a
  * module in `pages/` that exports `Page`, and a line here.
  */
-import { lazy, type ComponentType, type LazyExoticComponent } from "react";
+import { createElement, lazy, type ComponentType, type LazyExoticComponent } from "react";
 import type { PageProps } from "./components/address.ts";
 import type { IconName } from "./components/icon.tsx";
-import { loadCode } from "./data/load-code.ts";
+import { LoadAgain } from "./components/load-again.tsx";
+import { forgetLoadedAgainFor } from "./data/load-again.ts";
 
 export interface PageRoute {
   /** A pattern of wouter. Parameters arrive as `params`. */
@@ -27,7 +28,17 @@ export interface NavPlace {
 }
 
 const page = (load: () => Promise<{ readonly Page: ComponentType<PageProps> }>) =>
-  lazy(async () => ({ default: (await loadCode(load)).Page }));
+  lazy(async () => {
+    const code = location.pathname;
+    try {
+      const { Page } = await load();
+      forgetLoadedAgainFor(code);
+      return { default: Page };
+    } catch (error) {
+      // React asks for it once, and some browsers too.
+      return { default: () => createElement(LoadAgain, { code, error }) };
+    }
+  });
 
 export const ROUTES: readonly PageRoute[] = [
   {

@@ -8,6 +8,8 @@ import { type CallRetryPolicy, withRetries } from "./with-retries.ts";
  * takes.
  */
 const RENEW_BEFORE_MS = 5 * 60_000;
+/** After a renewal that failed, while the token has not expired. */
+const RENEW_AGAIN_MS = 30_000;
 
 export interface TokenCacheDeps {
   readonly credential: TokenCredential;
@@ -27,15 +29,27 @@ export interface TokenOptions {
 export type TokenCache = (options?: TokenOptions) => Promise<string>;
 
 export function createTokenCache({ credential, scope, policy, nowMs = Date.now }: TokenCacheDeps): TokenCache {
-  let kept: { readonly token: string; readonly renewAt: number; readonly askedAt: number } | undefined;
+  let kept: { readonly token: string; readonly renewAt: number; readonly expiresAt: number } | undefined;
   let asking: Promise<string> | undefined;
 
   async function ask(): Promise<string> {
     const askedAt = nowMs();
     const { token, expiresOnTimestamp } = await withRetries(policy, undefined, () => getToken());
     const life = expiresOnTimestamp - askedAt;
-    kept = { token, renewAt: expiresOnTimestamp - Math.min(RENEW_BEFORE_MS, life / 2), askedAt };
+    const renewAt = expiresOnTimestamp - Math.min(RENEW_BEFORE_MS, life / 2);
+    kept = { token, renewAt, expiresAt: expiresOnTimestamp };
     return token;
+  }
+
+  /** While the issuer is away, the last token serves until it expires. */
+  async function renew(): Promise<string> {
+    try {
+      return await ask();
+    } catch (error) {
+      if (kept === undefined || nowMs() >= kept.expiresAt) throw error;
+      kept = { ...kept, renewAt: nowMs() + RENEW_AGAIN_MS };
+      return kept.token;
+    }
   }
 
   async function getToken(): Promise<AccessToken> {
@@ -53,7 +67,7 @@ export function createTokenCache({ credential, scope, policy, nowMs = Date.now }
   // One caller's signal does not end it, because other callers wait for the same token.
   return async ({ fresh = false, signal } = {}) => {
     if (!fresh && kept !== undefined && nowMs() < kept.renewAt) return kept.token;
-    asking ??= ask().finally(() => (asking = undefined));
+    asking ??= (fresh ? ask() : renew()).finally(() => (asking = undefined));
     return signal === undefined ? asking : Promise.race([asking, aborted(signal)]);
   };
 }

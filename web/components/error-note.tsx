@@ -74,7 +74,7 @@ export function ErrorText({ error }: { readonly error: unknown }) {
   );
 }
 
-/** Shows an error of the page itself in its place. The frame around it goes on, until the reader loads everything again. */
+/** Shows an error of the page itself in its place. The frame around it goes on. */
 export class ErrorBoundary extends Component<
   { readonly children: ReactNode; readonly place: string },
   { readonly error?: unknown }
@@ -93,6 +93,12 @@ export class ErrorBoundary extends Component<
   override render(): ReactNode {
     const { error } = this.state;
     if (error === undefined) return this.props.children;
-    return <ErrorNote error={error} what={`${this.props.place} cannot be shown.`} onRetry={() => location.reload()} />;
+    return (
+      <ErrorNote
+        error={error}
+        what={`${this.props.place} cannot be shown.`}
+        onRetry={() => this.setState({ error: undefined })}
+      />
+    );
   }
 }

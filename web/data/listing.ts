@@ -61,7 +61,10 @@ export function useLongList<T>({
     error: query.error,
     hasMore: query.hasNextPage,
     isLoadingMore: query.isFetchingNextPage,
-    loadMore: () => void query.fetchNextPage(),
+    // A list asks for more as long as its end is in view. After an error, the reader does.
+    loadMore: () => {
+      if (!query.isFetching && query.error === null) void query.fetchNextPage();
+    },
     refresh: () => void query.refetch(),
   };
 }

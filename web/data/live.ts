@@ -83,6 +83,7 @@ export function useFollow(client: JobServiceClient, tenantName: string | undefin
       polling = undefined;
     };
     const poll = (): void => {
+      if (ended.signal.aborted) return;
       setState("polling");
       polling ??= setInterval(() => touch.all(), POLL_EVERY_MS);
     };
@@ -98,18 +99,15 @@ export function useFollow(client: JobServiceClient, tenantName: string | undefin
       }),
     );
     const follow = (): void => {
-      notifications.subscribeToTenant(tenantName).catch(() => {
-        if (ended.signal.aborted) return;
-        poll();
-        again = setTimeout(follow, AGAIN_MS);
-      });
+      notifications.subscribeToTenant(tenantName).catch(followLater);
     };
-    offs.push(
-      notifications.on("subscriptionEnded", () => {
-        poll();
-        again = setTimeout(follow, AGAIN_MS);
-      }),
-    );
+    function followLater(): void {
+      if (ended.signal.aborted) return;
+      poll();
+      clearTimeout(again);
+      again = setTimeout(follow, AGAIN_MS);
+    }
+    offs.push(notifications.on("subscriptionEnded", followLater));
     setState("connecting");
     again = setTimeout(poll, PATIENCE_MS);
     follow();
@@ -182,7 +180,10 @@ function createTouch(queries: QueryClient): Touch {
     },
     // Logs go on by themselves, and tenants come and go seldom.
     all: () =>
-      void queries.invalidateQueries({ predicate: ({ queryKey: [kind] }) => kind !== "log" && kind !== "tenants" }),
+      void queries.invalidateQueries({
+        predicate: ({ queryKey: [kind], state: { data } }) =>
+          kind !== "log" && (kind !== "tenants" || data === undefined),
+      }),
     later,
     end() {
       clearTimeout(gathering);

@@ -26,18 +26,25 @@ export function useMe() {
   });
 }
 
-/** The tenants that the caller may see, by name. Undefined: not known yet. */
-export function useTenants(): readonly string[] | undefined {
+export interface Tenants {
+  /** Those that the caller may see. Undefined: not known yet. */
+  readonly names: readonly string[] | undefined;
+  /** Why not. */
+  readonly error: Error | null;
+  readonly refresh: () => void;
+}
+
+export function useTenants(): Tenants {
   const client = useClient();
-  const me = useMe().data;
+  const { data: me, error, refetch } = useMe();
   const all = useQuery({
     queryKey: ["tenants"],
     enabled: me?.allTenants === true,
     queryFn: async ({ signal }) => (await Array.fromAsync(client.monitoring.getTenants({ signal }))).map(nameOf),
     staleTime: 60_000,
   });
-  if (me === undefined) return undefined;
-  return me.allTenants ? all.data : me.grants.map(nameOf);
+  if (me?.allTenants) return { names: all.data, error: all.error, refresh: () => void all.refetch() };
+  return { names: me?.grants.map(nameOf), error, refresh: () => void refetch() };
 }
 
 const nameOf = ({ tenantName }: { readonly tenantName: string }): string => tenantName;
@@ -46,7 +53,7 @@ const LAST_TENANT = "jobyard.tenant";
 
 /** The tenant of this page: the address has it, so that a link shows everybody the same. */
 export function useTenant(): string | undefined {
-  const tenants = useTenants();
+  const { names } = useTenants();
   const named = new URLSearchParams(useSearch()).get("tenant");
   const [path] = useLocation();
   if (named !== null) return named;
@@ -55,7 +62,7 @@ export function useTenant(): string | undefined {
   const own = parseJobId(id) ?? parseBatchId(id);
   if (own !== undefined) return own.tenantName;
   const last = localStorage.getItem(LAST_TENANT);
-  return tenants?.find((name) => name === last) ?? tenants?.[0];
+  return names?.find((name) => name === last) ?? names?.[0];
 }
 
 export const rememberTenant = (tenantName: string): void => localStorage.setItem(LAST_TENANT, tenantName);

@@ -43,8 +43,9 @@ interface Pending extends Omit<StartedSignIn, "url"> {
 
 /** Resolves when a user is signed in; undefined: the window goes to the issuer. Throws SignInFailed and NetworkFailed. */
 export async function openSession(): Promise<SignedIn | undefined> {
-  const fragment = takeFragment();
+  // Before the fragment, which serves once: while the API does not answer, the address stays as it is.
   const facts = await new JobServiceClient(location.origin, { retry: RETRY }).getAuthFacts();
+  const fragment = takeFragment();
   if (facts.kind === "none") {
     const client = new JobServiceClient(location.origin, { retry: RETRY });
     return { client, hasUsers: false, isLocal: true, signInAgain: () => Promise.resolve() };
@@ -52,10 +53,7 @@ export async function openSession(): Promise<SignedIn | undefined> {
   const own = forPages(facts);
   const user = await answered(own, fragment);
   const refreshToken = user?.refreshToken ?? sessionStorage.getItem(REFRESH) ?? undefined;
-  const signInAgain = async (): Promise<void> => {
-    sessionStorage.removeItem(REFRESH);
-    await leave(own);
-  };
+  const signInAgain = (): Promise<void> => leave(own);
   if (user === undefined && refreshToken === undefined) {
     await signInAgain();
     return undefined;
@@ -111,6 +109,7 @@ async function leave(facts: EntraFacts): Promise<void> {
   const options = { redirectUri: redirectUri(), responseMode: "fragment" } as const;
   const { url, ...started } = await startSignIn(facts, options, plainFetch);
   const pending: Pending = { ...started, at: location.pathname + location.search };
+  sessionStorage.removeItem(REFRESH);
   sessionStorage.setItem(PENDING, JSON.stringify(pending));
   location.assign(url);
 }

@@ -2,6 +2,7 @@
 import { useRef } from "react";
 import { useQueryClient } from "@tanstack/react-query";
 import type { JobServiceClient, JobSubmission, SubmitJobBody } from "../../runtime/client/index.ts";
+import { useSendOnce } from "./send-once.ts";
 import { useClient } from "./session.ts";
 
 /** Where the jobs go. */
@@ -37,13 +38,16 @@ const SHOWN_EVERY = 100;
 export function useSubmit(tenantName: string) {
   const client = useClient();
   const queries = useQueryClient();
+  const [sendJob, sendBatch] = [useSendOnce(), useSendOnce()];
   /** A batch that was made for a submit that was then refused is used by the next try. */
   const made = useRef(new Map<string, string>());
   const batchOf = async (choice: BatchChoice): Promise<string | undefined> => {
     if (choice.kind === "day") return undefined;
     if (choice.kind === "existing") return choice.batchId;
     const key = JSON.stringify([tenantName, choice]);
-    const batchId = made.current.get(key) ?? (await createBatch(client, tenantName, choice));
+    const batchId =
+      made.current.get(key) ??
+      (await sendBatch(key, (idempotencyKey) => createBatch(client, tenantName, choice, idempotencyKey)));
     made.current.set(key, batchId);
     return batchId;
   };
@@ -53,8 +57,12 @@ export function useSubmit(tenantName: string) {
     void queries.invalidateQueries({ queryKey: ["batches"] });
   };
   return {
-    async one(job: SubmitJobBody, choice: BatchChoice, idempotencyKey: string | undefined): Promise<string> {
-      const jobId = await client.management.submitJob(job, await batchOf(choice), { idempotencyKey });
+    /** Without a key it gets one of its own. */
+    async one(job: SubmitJobBody, choice: BatchChoice, key: string | undefined): Promise<string> {
+      const batchId = await batchOf(choice);
+      const jobId = await sendJob([job, batchId, key], (ownKey) =>
+        client.management.submitJob(job, batchId, { idempotencyKey: key ?? ownKey }),
+      );
       done();
       return jobId;
     },
@@ -79,4 +87,6 @@ const createBatch = (
   { management }: JobServiceClient,
   tenantName: string,
   { batchName, pool }: Extract<BatchChoice, { readonly kind: "new" }>,
-): Promise<string> => management.createBatch({ tenantName, batchName, ...(pool !== "" && { pool }) });
+  idempotencyKey: string,
+): Promise<string> =>
+  management.createBatch({ tenantName, batchName, ...(pool !== "" && { pool }) }, { idempotencyKey });

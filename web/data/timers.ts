@@ -1,6 +1,7 @@
 /** Timers of a tenant: their next ticks, and what can be done with one. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import type { TimerReference, TimerView } from "../../runtime/client/index.ts";
+import { useSendOnce } from "./send-once.ts";
 import { useClient } from "./session.ts";
 
 /** Ticks that the calendar is made of; the most that the API gives. */
@@ -27,6 +28,7 @@ export function useNextTicks(timer: TimerReference, { cron, timeZone, next }: Pa
 export function useTimerActions(timer: TimerReference) {
   const client = useClient();
   const queries = useQueryClient();
+  const send = useSendOnce();
   const read = (): void => void queries.invalidateQueries({ queryKey: ["timers", timer.tenantName] });
   const onSuccess = (view: TimerView): void => {
     queries.setQueryData(keyOf(timer), view);
@@ -36,7 +38,8 @@ export function useTimerActions(timer: TimerReference) {
     pause: useMutation({ mutationFn: () => client.timers.pause(timer), onSuccess }),
     resume: useMutation({ mutationFn: () => client.timers.resume(timer), onSuccess }),
     run: useMutation({
-      mutationFn: (parameters: unknown) => client.timers.run(timer, { parameters }),
+      mutationFn: (parameters: unknown) =>
+        send([timer, parameters], (idempotencyKey) => client.timers.run(timer, { parameters, idempotencyKey })),
       onSuccess: read,
     }),
   };

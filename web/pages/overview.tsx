@@ -5,6 +5,7 @@ import { BarChart } from "../components/chart.tsx";
 import { useNow } from "../components/clock.ts";
 import { Empty } from "../components/empty.tsx";
 import { ErrorNote } from "../components/error-note.tsx";
+import { GhostPage } from "../components/ghost.tsx";
 import { PageHead } from "../components/page-head.tsx";
 import { Card, Panel } from "../components/panel.tsx";
 import { StateMark } from "../components/state-mark.tsx";
@@ -21,7 +22,7 @@ import {
   useTimers,
   useWorkers,
 } from "../data/overview.ts";
-import { useAccess, useTenant } from "../data/session.ts";
+import { useAccess, useTenant, useTenants } from "../data/session.ts";
 import type { JobView, OverviewView, PauseView, TimerView, WorkerView } from "../../runtime/client/index.ts";
 import { jobsHref } from "./jobs/filter.ts";
 import { PauseText } from "./pauses/pause-text.tsx";
@@ -42,8 +43,11 @@ export function Page() {
   const operate = useAccess("operate");
   const workers = useWorkers(operate.allowed);
   const now = useNow();
+  const { names } = useTenants();
   if (tenantName === undefined)
-    return (
+    return names === undefined ? (
+      <GhostPage />
+    ) : (
       <Empty title="You have no tenant yet" cli="jobyard tenants grant <tenant> <your object id> manage">
         An administrator gives you a grant on one. Then this page shows its jobs.
       </Empty>

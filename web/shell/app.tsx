@@ -14,7 +14,7 @@ import { Frame } from "./frame.tsx";
 
 export function App({ session }: { readonly session: SignedIn }) {
   const [isSignedOut, setSignedOut] = useState(false);
-  const [queries] = useState(() => createQueryClient({ onSignedOut: () => setSignedOut(true) }));
+  const [queries] = useState(() => createQueryClient({ onSignedIn: (isSignedIn) => setSignedOut(!isSignedIn) }));
   return (
     <SessionContext value={session}>
       <QueryClientProvider client={queries}>
@@ -31,9 +31,9 @@ export function App({ session }: { readonly session: SignedIn }) {
 function Pages() {
   const [path] = useLocation();
   const { hasUsers } = useSession();
-  const { isPending } = useMe();
+  const { isFetched } = useMe();
   // No page says first that the caller may not see it, and then shows it.
-  if (hasUsers && isPending) return <GhostPage />;
+  if (hasUsers && !isFetched) return <GhostPage />;
   return (
     // Another address is another page: an error of the last one is gone.
     <ErrorBoundary key={path} place="This page">

@@ -2,9 +2,11 @@
 import { useEffect, useRef, type ReactNode } from "react";
 import { useLocation } from "wouter";
 import { LiveContext, useFollow } from "../data/live.ts";
-import { rememberTenant, useClient, useSession, useTenant } from "../data/session.ts";
+import { rememberTenant, useClient, useTenant, useTenants } from "../data/session.ts";
+import { ErrorNote } from "../components/error-note.tsx";
 import { NavBar } from "./nav-bar.tsx";
 import { TopBar } from "./top-bar.tsx";
+import { useSignInAgain } from "./sign-in-again.tsx";
 import { useKeys } from "./keys.ts";
 
 export interface FrameProps {
@@ -13,8 +15,9 @@ export interface FrameProps {
 }
 
 export function Frame({ children, isSignedOut }: FrameProps) {
-  const { signInAgain } = useSession();
+  const signInAgain = useSignInAgain();
   const tenantName = useTenant();
+  const tenants = useTenants();
   const live = useFollow(useClient(), tenantName);
   const main = useRef<HTMLElement>(null);
   const [path] = useLocation();
@@ -39,10 +42,13 @@ export function Frame({ children, isSignedOut }: FrameProps) {
           {isSignedOut ? (
             <div className="banner" data-kind="bad" role="alert">
               <span>Your session has ended. What you see may be old.</span>
-              <button type="button" className="btn" onClick={() => void signInAgain()}>
+              <button type="button" className="btn" onClick={signInAgain}>
                 Sign in again
               </button>
             </div>
+          ) : null}
+          {tenantName === undefined && tenants.error !== null ? (
+            <ErrorNote error={tenants.error} what="Your tenants cannot be read." onRetry={tenants.refresh} />
           ) : null}
           {children}
         </main>

@@ -8,6 +8,7 @@ import { Menu } from "../components/menu.tsx";
 import { useLiveState, type LiveState } from "../data/live.ts";
 import { useMe, useSession, useTenants } from "../data/session.ts";
 import { CommandBar } from "./command-bar.tsx";
+import { useSignInAgain } from "./sign-in-again.tsx";
 import { applyTheme, readTheme, THEMES, type Theme } from "./theme.ts";
 
 const LIVE_WORDS: Readonly<Record<LiveState, readonly [word: string, meaning: string]>> = {
@@ -20,7 +21,7 @@ const LIVE_WORDS: Readonly<Record<LiveState, readonly [word: string, meaning: st
 const THEME_WORDS: Readonly<Record<Theme, string>> = { auto: "As the system", light: "Light", dark: "Dark" };
 
 export function TopBar({ tenantName }: { readonly tenantName: string | undefined }) {
-  const tenants = useTenants();
+  const { names } = useTenants();
   const [, navigate] = useLocation();
   const [theme, setTheme] = useState(readTheme);
   const [word, meaning] = LIVE_WORDS[useLiveState()];
@@ -30,7 +31,7 @@ export function TopBar({ tenantName }: { readonly tenantName: string | undefined
       <Menu
         className="btn quiet tenant"
         label={`Tenant: ${tenantName ?? "none"}`}
-        choices={(tenants ?? []).map((name) => ({
+        choices={(names ?? []).map((name) => ({
           id: name,
           text: name,
           isSelected: name === tenantName,
@@ -38,7 +39,7 @@ export function TopBar({ tenantName }: { readonly tenantName: string | undefined
           onChoose: () => navigate(href(listOf(location.pathname), { tenant: name })),
         }))}
       >
-        <span className="cut">{tenantName ?? (tenants === undefined ? <Ghost width={5} /> : "no tenant")}</span>
+        <span className="cut">{tenantName ?? (names === undefined ? <Ghost width={5} /> : "no tenant")}</span>
         <Icon name="down" size={12} />
       </Menu>
       <CommandBar tenantName={tenantName} />
@@ -69,7 +70,8 @@ export function TopBar({ tenantName }: { readonly tenantName: string | undefined
 const listOf = (path: string): string => (path.startsWith("/jobs/") ? "/batches" : `/${path.split("/")[1] ?? ""}`);
 
 function UserMenu() {
-  const { hasUsers, signInAgain } = useSession();
+  const { hasUsers } = useSession();
+  const signInAgain = useSignInAgain();
   const me = useMe().data;
   const name = me?.name ?? "";
   const roles = me === undefined ? "" : me.roles.join(", ") || "no role";
@@ -79,7 +81,7 @@ function UserMenu() {
       label={`Signed in as ${name}`}
       choices={[
         { id: "who", text: `${name} (${roles})`, onChoose: () => undefined },
-        ...(hasUsers ? [{ id: "switch", text: "Sign in as another user", onChoose: () => void signInAgain() }] : []),
+        ...(hasUsers ? [{ id: "switch", text: "Sign in as another user", onChoose: signInAgain }] : []),
       ]}
     >
       {initialsOf(name)}

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ADMIN_APPLICATION } from "../../../runtime/local/identity/principals.ts";
 import { eventually } from "../../support/eventually.ts";
 import { unzip } from "../../support/packages/unzip.ts";
 import { cpuSeconds } from "../../support/processes/cpu-seconds.ts";
@@ -250,39 +249,5 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard (needs chromi
       expect(errors).toEqual([]);
       await context.close();
     }
-  });
-
-  it("comes back by itself when the API was restarted, and shows what happened meanwhile", async () => {
-    const admin = await dashboard.clientOf(ADMIN_APPLICATION);
-    const { page, context } = await dashboard.openAs("Ada Admin", "/batches?tenant=demo");
-    await page.getByRole("status", { name: "Updates: live" }).waitFor(WAIT);
-    process.kill(dashboard.run.programs().get("api")!, "SIGKILL");
-    await eventually(async () => {
-      await admin.management.createBatch({ tenantName: TENANT, batchName: "after the restart" });
-    }, WAIT);
-    // The page may have read its list before: a batch without jobs makes no event.
-    await dashboard.submit("Sum", { rows: [{}] });
-    await page.getByText("after the restart").first().waitFor(WAIT);
-    await page.getByRole("status", { name: "Updates: live" }).waitFor(WAIT);
-    await context.close();
-  });
-
-  it("loads itself again when a part of its code does not come, and says what is wrong when that does not help", async () => {
-    const { page, context } = await dashboard.openAs("Ada Admin", `/batches?tenant=${TENANT}`);
-    await page.getByRole("heading", { name: "Batches", exact: true }).waitFor();
-    // As while the API restarts.
-    await page.route(/\/assets\/workers-/, (route) => route.abort("connectionrefused"), { times: 1 });
-    await page.getByRole("link", { name: "Workers", exact: true }).click();
-    await page.getByRole("heading", { name: "Workers", level: 1 }).waitFor();
-    expect(new URL(page.url()).search).toBe(`?tenant=${TENANT}`);
-    // As in a release that lacks a file.
-    const lacks = /\/assets\/timers-/;
-    await page.route(lacks, (route) => route.fulfill({ status: 404 }));
-    await page.getByRole("link", { name: "Timers", exact: true }).click();
-    await page.getByText("This page cannot be shown.").waitFor();
-    await page.unroute(lacks);
-    await page.getByRole("button", { name: "Try again" }).click();
-    await page.getByRole("heading", { name: "Timers", level: 1 }).waitFor();
-    await context.close();
   });
 });

@@ -64,6 +64,25 @@ describe("a kept token", () => {
     await expect(cacheOf(() => null).cache()).rejects.toMatchObject({ code: "SignInFailed" });
   });
 
+  it("serves until it expires when it cannot be renewed, unless it was refused", async () => {
+    const { cache, asked, clock } = cacheOf((call) => {
+      if (call > 1) throw new JobServiceError("SignInFailed", "away", { retryable: false });
+      return { token: "t1", expiresOnTimestamp: HOUR_MS };
+    });
+    await cache();
+    clock.now = 56 * 60_000;
+    expect(await Promise.all([cache(), cache()])).toEqual(["t1", "t1"]);
+    clock.now += 29_000;
+    expect(await cache()).toBe("t1");
+    expect(asked.length).toBe(2);
+    clock.now += 2_000;
+    expect(await cache()).toBe("t1");
+    expect(asked.length).toBe(3);
+    await expect(cache({ fresh: true })).rejects.toMatchObject({ code: "SignInFailed" });
+    clock.now = HOUR_MS;
+    await expect(cache()).rejects.toMatchObject({ code: "SignInFailed" });
+  });
+
   it("still arrives for other callers when one aborts", async () => {
     const { cache } = cacheOf(() => ({ token: "t", expiresOnTimestamp: HOUR_MS }));
     const reason = new Error("gone");

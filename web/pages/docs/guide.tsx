@@ -5,17 +5,30 @@ import { Link } from "wouter";
 import { href } from "../../components/address.ts";
 import { ErrorNote } from "../../components/error-note.tsx";
 import { Ghost } from "../../components/ghost.tsx";
+import { LoadAgain } from "../../components/load-again.tsx";
 import { Markdown } from "../../components/markdown.tsx";
+import { forgetLoadedAgainFor } from "../../data/load-again.ts";
 import { GUIDE_NAMES, readGuide } from "./guides.ts";
 
 export function Guide({ name }: { readonly name: string }) {
-  const guide = useQuery({ queryKey: ["guide", name], staleTime: Infinity, queryFn: () => readGuide(name) });
+  const code = `guide ${name}`;
+  const guide = useQuery({
+    queryKey: ["guide", name],
+    staleTime: Infinity,
+    queryFn: async () => {
+      const text = await readGuide(name);
+      forgetLoadedAgainFor(code);
+      return text;
+    },
+  });
   const text = guide.data;
   useEffect(() => {
     // The place in the text is known when the text is there.
     if (text !== undefined) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
   }, [text]);
-  if (guide.error !== null) return <ErrorNote error={guide.error} what="The guide cannot be shown." />;
+  if (!GUIDE_NAMES.includes(name))
+    return <ErrorNote error={`There are: ${GUIDE_NAMES.join(", ")}.`} what={`There is no guide ${name}.`} />;
+  if (guide.error !== null) return <LoadAgain key={name} code={code} error={guide.error} />;
   if (text === undefined) return <Ghost width={30} />;
   return (
     <article className="prose">

@@ -14,10 +14,10 @@ const GUIDES: ReadonlyMap<string, () => Promise<string>> = new Map(
 
 export const GUIDE_NAMES: readonly string[] = [...GUIDES.keys()];
 
-/** Throws for a name that is none of them. */
+/** Rejects for a name that is none of them, and when the file does not come. */
 export async function readGuide(name: string): Promise<string> {
   const load = GUIDES.get(name);
-  if (load === undefined) throw new Error(`There is no guide ${name}. There are: ${GUIDE_NAMES.join(", ")}.`);
+  if (load === undefined) throw new Error(`There is no guide ${name}.`);
   return load();
 }
 

@@ -8,6 +8,7 @@ import { jsonText } from "../../components/json-view.tsx";
 import { Menu } from "../../components/menu.tsx";
 import { useToast } from "../../components/toast.tsx";
 import { useCancelJob, useRequeueJob, useStartNow } from "../../data/jobs.ts";
+import { useSendOnce } from "../../data/send-once.ts";
 import { useAccess, useClient } from "../../data/session.ts";
 import { isTerminal } from "../../../runtime/core/job/states.ts";
 import type { JobView } from "../../../runtime/client/index.ts";
@@ -85,6 +86,7 @@ export function JobActions({ job }: { readonly job: JobView }) {
 /** A new job with other parameters. The old one stays as it is. */
 function EditAndSubmit({ job, refused }: { readonly job: JobView; readonly refused: string | undefined }) {
   const client = useClient();
+  const send = useSendOnce();
   const [, navigate] = useLocation();
   const input = useJsonInput();
   // No text is no parameters, not those of before.
@@ -100,7 +102,9 @@ function EditAndSubmit({ job, refused }: { readonly job: JobView; readonly refus
       onOpen={() => input.onText(jsonText(job.parameters))}
       cli={`jobyard resubmit ${shellWord(job.jobId)} --parameters ${shellWord(parameters === null ? "null" : input.word)}`}
       action={async () => {
-        const jobId = await client.management.resubmitJob(job.jobId, { parameters });
+        const jobId = await send([job.jobId, parameters], (idempotencyKey) =>
+          client.management.resubmitJob(job.jobId, { parameters }, { idempotencyKey }),
+        );
         navigate(jobHref(jobId));
         return "A new job is submitted.";
       }}

@@ -114,8 +114,12 @@ function Preview({ jobId, artifact: { path } }: OneArtifact) {
     enabled: content.data !== undefined && kind !== "image" && kind !== "pdf",
     queryFn: async () => content.data?.text() ?? "",
   });
-  if (content.error !== null) return <ErrorNote error={content.error} what={`${path} cannot be read.`} />;
-  if (content.data === undefined) return <Ghost width={30} />;
+  if (content.data === undefined)
+    return content.error === null ? (
+      <Ghost width={30} />
+    ) : (
+      <ErrorNote error={content.error} what={`${path} cannot be read.`} />
+    );
   switch (kind) {
     case "image":
       return <BlobImage blob={content.data} name={path} />;

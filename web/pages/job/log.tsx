@@ -2,11 +2,14 @@
 import { useEffect, useState } from "react";
 import { useParam } from "../../components/address.ts";
 import { Empty } from "../../components/empty.tsx";
-import { ErrorNote } from "../../components/error-note.tsx";
+import { Shown } from "../../components/error-note.tsx";
 import { Ghost } from "../../components/ghost.tsx";
 import { LogView } from "../../components/log-view.tsx";
 import { useClient } from "../../data/session.ts";
-import type { JobView } from "../../../runtime/client/index.ts";
+import { isJobServiceError, type JobServiceClient, type JobView } from "../../../runtime/client/index.ts";
+
+/** Until the next try, when it could not be read. */
+const AGAIN_AFTER_MS = 5_000;
 
 export function JobLog({ job }: { readonly job: JobView }) {
   const [startParam, setStart] = useParam("start");
@@ -43,36 +46,62 @@ interface StartLogProps {
 }
 
 function StartLog({ jobId, execution, isLive }: StartLogProps) {
-  const { text, error } = useLogText({ jobId, execution, isLive });
-  if (error !== undefined) return <ErrorNote error={error} what="The log cannot be read." />;
-  if (text === undefined) return <Ghost width={30} />;
-  if (text === "" && !isLive) return <Empty title="It wrote nothing">What a job prints stands here.</Empty>;
-  return <LogView text={text} isLive={isLive} />;
+  const { text, error, read } = useLogText({ jobId, execution, isLive });
+  return (
+    <Shown error={error} isRead={text !== undefined} what="The log cannot be read." onRetry={read}>
+      {text === undefined ? (
+        <Ghost width={30} />
+      ) : text === "" && !isLive ? (
+        <Empty title="It wrote nothing">What a job prints stands here.</Empty>
+      ) : (
+        <LogView text={text} isLive={isLive} />
+      )}
+    </Shown>
+  );
 }
 
 function useLogText({ jobId, execution, isLive }: StartLogProps) {
   const client = useClient();
   const [text, setText] = useState<string>();
-  const [error, setError] = useState<unknown>();
+  const [error, setError] = useState<unknown>(null);
+  const [tries, setTries] = useState(0);
+  const read = (): void => setTries((before) => before + 1);
   useEffect(() => {
     const ended = new AbortController();
     const { signal } = ended;
-    const read = async (): Promise<void> => {
-      if (!isLive) {
-        setText(await client.monitoring.getLog(jobId, { execution, signal }));
-        return;
-      }
-      let whole = "";
-      setText(whole);
-      for await (const piece of client.monitoring.followLog(jobId, { execution, signal })) {
-        whole += piece;
-        setText(whole);
-      }
-    };
-    read().catch((thrown: unknown) => {
-      if (!signal.aborted) setError(thrown);
+    let again: ReturnType<typeof setTimeout> | undefined;
+    setError(null);
+    readLog(client, { jobId, execution, isLive }, signal, (whole) => {
+      // A log only grows. What is shown stays until the new read has come as far.
+      setText((before = "") => (whole.length < before.length ? before : whole));
+    }).catch((thrown: unknown) => {
+      if (signal.aborted) return;
+      setError(thrown);
+      if (isJobServiceError(thrown) && thrown.retryable) again = setTimeout(read, AGAIN_AFTER_MS);
     });
-    return () => ended.abort();
-  }, [client, jobId, execution, isLive]);
-  return { text, error };
+    return () => {
+      ended.abort();
+      clearTimeout(again);
+    };
+  }, [client, jobId, execution, isLive, tries]);
+  return { text, error, read };
+}
+
+/** Shows the log from its beginning; that of a running start again with each piece. */
+async function readLog(
+  { monitoring }: JobServiceClient,
+  { jobId, execution, isLive }: StartLogProps,
+  signal: AbortSignal,
+  show: (whole: string) => void,
+): Promise<void> {
+  if (!isLive) {
+    show(await monitoring.getLog(jobId, { execution, signal }));
+    return;
+  }
+  let whole = "";
+  show(whole);
+  for await (const piece of monitoring.followLog(jobId, { execution, signal })) {
+    whole += piece;
+    show(whole);
+  }
 }

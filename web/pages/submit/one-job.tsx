@@ -10,6 +10,7 @@ import { Chip } from "../../components/filter-field.tsx";
 import { JsonField, parseJson } from "../../components/json-field.tsx";
 import { jsonText } from "../../components/json-view.tsx";
 import { useToast } from "../../components/toast.tsx";
+import { mayBeAccepted } from "../../data/send-once.ts";
 import { useSubmit, type BatchChoice } from "../../data/submit.ts";
 import { PRIORITIES, type Priority } from "../../../runtime/core/job/priority.ts";
 import { isJobServiceError, type SubmitJobBody } from "../../../runtime/client/index.ts";
@@ -161,7 +162,16 @@ export function OneJob({ target, refused }: SubmitProps) {
           onChange={(idempotencyKey) => set({ idempotencyKey })}
         />
       </div>
-      {error === undefined ? null : <ErrorNote error={error} what="Nothing was submitted." />}
+      {error === undefined ? null : (
+        <ErrorNote
+          error={error}
+          what={
+            mayBeAccepted(error)
+              ? "It is not known whether it was submitted. Submit it again: it does not run twice."
+              : "Nothing was submitted."
+          }
+        />
+      )}
       <CliLine line={lineOf(target, options, batch, job)} />
       <div className="row">
         <ActionButton kind="primary" refused={refused ?? blocked} isBusy={isBusy} onPress={() => void send()}>

@@ -175,8 +175,9 @@ export async function startTestSystem({
   const stores = connect();
   const api = await startTestApi(queue(), { bus, stores, shares, events: eventLevel, metrics: systemMetrics });
   const others: TestApi[] = [];
+  const launched = new Set<TestWorker>();
 
-  async function launchWorker(options: WorkerOptions = {}): Promise<TestWorker> {
+  async function startOne(options: WorkerOptions = {}): Promise<TestWorker> {
     const {
       slots = 1,
       machine: ground = {},
@@ -309,6 +310,20 @@ export async function startTestSystem({
     };
   }
 
+  async function launchWorker(options?: WorkerOptions): Promise<TestWorker> {
+    const worker = await startOne(options);
+    launched.add(worker);
+    return {
+      ...worker,
+      get runningCount() {
+        return worker.runningCount;
+      },
+      async [Symbol.asyncDispose]() {
+        if (launched.delete(worker)) await worker[Symbol.asyncDispose]();
+      },
+    };
+  }
+
   return {
     api,
     bus,
@@ -344,6 +359,8 @@ export async function startTestSystem({
       }
     },
     async [Symbol.asyncDispose]() {
+      // A worker that went on would be one of every other test's pool.
+      await Promise.all([...launched].map((worker) => worker[Symbol.asyncDispose]()));
       await Promise.all([api, ...others].map((one) => one[Symbol.asyncDispose]()));
       await Promise.all(queues.map((one) => one.close()));
       await bus.close();

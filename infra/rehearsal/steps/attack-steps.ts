@@ -184,7 +184,7 @@ const reach: Step<Rehearsal> = {
   },
 };
 
-const VICTIM = 'echo "user $(id -un)"; echo mine >secret; sleep 50';
+const VICTIM = 'echo "user $(id -un)"; echo mine >secret; sleep 600';
 
 /** Throws if the job's log names no user. */
 function userOf(log: string): string {

@@ -127,7 +127,7 @@ export const kill: Step<Rehearsal> = {
   needs: ["samples"],
   machines: true,
   async run(rehearsal) {
-    const jobId = await submitWork(rehearsal, "killed", 4);
+    const jobId = await submitWork(rehearsal, "killed", 60);
     const { machine } = await machineOf(rehearsal, jobId);
     const pid = await machine.mainPid("jobyard-worker");
     await machine.exec("kill", "-KILL", String(pid));

@@ -9,6 +9,7 @@ import {
   REUSE_MAX_JOBS_AT_ONCE,
 } from "../../core/limits.ts";
 import type { InspectSettings } from "../../core/settings/worker-settings.ts";
+import { KILL_PATIENCE_MS } from "./process-limits.ts";
 import { createChildPool } from "./module/child-pool.ts";
 import { type SharedEnvironment, sharedEnvironment } from "./environment.ts";
 import { startGuardian } from "./os/guardian.ts";
@@ -75,6 +76,7 @@ const REUSE_LIMITS: ReuseLimits = {
   maxAgeMs: REUSE_MAX_AGE_MS,
   idleMs: REUSE_IDLE_MS,
   blockedMs: REUSE_BLOCKED_MS,
+  killPatienceMs: KILL_PATIENCE_MS,
 };
 
 function defaultMemoryMb(): number {

@@ -28,7 +28,8 @@ let system: TestSystem;
 let queue: JobQueue;
 let worker: TestWorker;
 beforeAll(async () => {
-  system = await startTestSystem({ shares: true, lockMs: 20_000 });
+  // The slots of all workers of an account count, so that others would make the shares larger.
+  system = await startTestSystem({ shares: true, lockMs: 20_000, account: "shares" });
   queue = system.queue();
   worker = await system.startWorker({ slots: 2 });
 });

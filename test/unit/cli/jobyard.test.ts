@@ -149,7 +149,7 @@ describe("jobyard init --timer", () => {
     expect(output.missedCount).toBe(0);
     expect(Math.abs(Date.parse(output.day) - before)).toBeLessThan(2 * 86_400_000);
     expect(await readFile(join(place.path, "out", `${output.day}.txt`), "utf8")).toBe("missed before: 0\n");
-  }, 30_000);
+  });
 
   it("does not overwrite files in the output folder, and copies no link", async () => {
     await using source = await sourcePackage({
@@ -165,7 +165,7 @@ describe("jobyard init --timer", () => {
     await writeFile(join(out, "a.txt"), "mine");
     expect((await jobyard("run", source.path, "--out", out)).code).toBe(EXIT.failed);
     expect(await readFile(join(out, "a.txt"), "utf8")).toBe("mine");
-  }, 30_000);
+  });
 
   it("passes the same facts to a program that is a timer", async () => {
     await using source = await sourcePackage({
@@ -184,7 +184,7 @@ describe("jobyard init --timer", () => {
     expect(JSON.parse(out)).toMatchObject({
       output: { trigger: "manual", scheduledAt: expect.stringMatching(/^20.*Z$/) as string, missedCount: 0 },
     });
-  }, 30_000);
+  });
 
   it("fails a job with files that a worker would refuse, and copies the rest", async () => {
     await using place = await temporaryDirectory();
@@ -203,7 +203,7 @@ describe("jobyard init --timer", () => {
     expect(error).toContain('Left out: "link" is a link.');
     expect(await readdir(out, { recursive: true })).toEqual(["in", "in/good"]);
     expect(await readFile(join(out, "in", "good"), "utf8")).toBe("kept\n");
-  }, 30_000);
+  });
 });
 
 describe("nodeVersionProblem", () => {

@@ -13,7 +13,7 @@ interface Ended {
 const runApi = (env: Readonly<Record<string, string>>): Promise<Ended> =>
   new Promise((resolve) => {
     const args = [join(ROOT, "runtime/main/start.mjs"), "api"];
-    const options = { env: { PATH: process.env["PATH"] ?? "", ...env }, timeout: 10_000 };
+    const options = { env: { PATH: process.env["PATH"] ?? "", ...env } };
     execFile(process.execPath, args, options, (error, stdout, stderr) => {
       resolve({
         code: typeof error?.code === "number" ? error.code : error === null ? 0 : -1,

@@ -29,13 +29,14 @@ import { createSpareDirectories } from "./spare-directories.ts";
 import type { SharedProcessSpec } from "../spec.ts";
 import { type WarmHost, type WarmHostDeps, type WarmHostRequest, openWarmHost } from "./warm-host.ts";
 
-/** When a shared process takes no more jobs; defaults: REUSE_… in core/limits.ts. */
+/** When a shared process takes no more jobs; defaults: REUSE_… in core/limits.ts, and KILL_PATIENCE_MS. */
 export interface ReuseLimits {
   readonly jobsAtOnce: number;
   readonly maxJobs: number;
   readonly maxAgeMs: number;
   readonly idleMs: number;
   readonly blockedMs: number;
+  readonly killPatienceMs: number;
 }
 
 export interface SharedChildDeps extends Omit<WarmHostDeps, "listener"> {
@@ -293,6 +294,7 @@ export function startSharedChild(request: SharedChildRequest, deps: SharedChildD
         stop: (reason) => send({ type: "stop", id, reason }),
         answeredAt: answers.answeredAt,
         hasCompany: () => members.size > 1,
+        killPatienceMs: limits.killPatienceMs,
         end: (why) => void end(why),
       });
     } catch (error) {

@@ -1,6 +1,5 @@
 /** One job in a shared child, from the moment it was handed over. It ends when it reports its end, or with the child. */
 import type { JobReports } from "../module/job-reports.ts";
-import { KILL_PATIENCE_MS } from "../process-limits.ts";
 import type { Workspace } from "../files/workspace.ts";
 import { type Ended, type Failed, type Run, type Stop, within } from "../run.ts";
 
@@ -21,6 +20,8 @@ export interface SharedRunDeps {
   /** When the child last answered, in terms of `performance.now()`. */
   readonly answeredAt: () => number;
   readonly hasCompany: () => boolean;
+  /** Of a job that is killed, before the process is ended. */
+  readonly killPatienceMs: number;
   /** Ends the child, for all jobs in it. */
   readonly end: (why: EndCause) => void;
 }
@@ -33,6 +34,7 @@ export function createSharedRun({
   stop,
   answeredAt,
   hasCompany,
+  killPatienceMs,
   end,
 }: SharedRunDeps): Run {
   const finished = Promise.race([reports.ended, over]);
@@ -61,7 +63,7 @@ export function createSharedRun({
       if (reports.end() !== undefined) return 0;
       const since = requestStop("lost");
       // Ending the child interrupts all other jobs in it. A job that stops in time saves them.
-      await within(Math.max(0, since + KILL_PATIENCE_MS - performance.now()), finished);
+      await within(Math.max(0, since + killPatienceMs - performance.now()), finished);
       if (reports.end() !== undefined) return 0;
       excused = answeredAt() < since && hasCompany();
       end({ why: "another job in it did not end when it had to" });

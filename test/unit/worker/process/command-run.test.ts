@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CommandEntry } from "../../../../runtime/core/package/manifest.ts";
 import { OUTPUT_MAX_BYTES } from "../../../../runtime/core/limits.ts";
 import type { ProcessResult } from "../../../../runtime/worker/process/spec.ts";
+import { eventuallyTrue } from "../../../support/eventually.ts";
 import { hasProgram } from "../../../support/processes/has-program.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
 import { type Attempt, FACTS, type Lab, createLab, isAlive, markedProcesses } from "./lab.ts";
@@ -62,12 +63,18 @@ describe("a command", () => {
   });
 
   it("a command reports progress by lines on stdout, which stay in the log", async () => {
+    // Each of them is told before the next comes: only the last of several within a moment would be.
     const attempt = await script(`
-      echo "::progress 0.25 Reading"; sleep 0.15
-      echo "Progress: 50% Writing"; sleep 0.15
+      told() { until [ -e "$JOBYARD_OUTPUT_PATH/told-$1" ]; do sleep 0.02; done; }
+      echo "::progress 0.25 Reading"; told 1
+      echo "Progress: 50% Writing"; told 2
       echo "::progressive rock"
       echo "Progress: nearly done" >&2
       echo "::progress Tidying up"`);
+    for (const count of [1, 2]) {
+      await eventuallyTrue(() => attempt.progress.length === count);
+      await writeFile(join(attempt.spec.workspace.outputPath, `told-${count}`), "");
+    }
     await attempt.result;
     expect(attempt.progress).toEqual([
       { fraction: 0.25, text: "Reading" },

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { FOREVER, type Lab, createLab, isAlive, markedProcesses } from "./lab.ts";
@@ -99,11 +99,14 @@ describe("cancel", () => {
   });
 
   it("cancel during loading or setup keeps run from being called", async () => {
-    const source = `console.log("loading"); ${FOREVER.replace("await new Promise(() => {});", "")}
-      await new Promise((resolve) => setTimeout(resolve, 300)); export default {};`;
+    const source = `import fs from "node:fs"; console.log("loading"); ${FOREVER.replace("await new Promise(() => {});", "")}
+      const next = () => new Promise((resolve) => setTimeout(resolve, 20));
+      while (!fs.existsSync(process.env.JOBYARD_OUTPUT_PATH + "/go")) await next();
+      await next(); export default {};`;
     const attempt = await lab.start({ "index.mjs": source });
     await attempt.logged("loading");
     attempt.process.cancel("cancel");
+    await writeFile(join(attempt.spec.workspace.outputPath, "go"), "");
     expect(await attempt.result).toMatchObject({ kind: "canceled" });
   });
 

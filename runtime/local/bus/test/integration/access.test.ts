@@ -100,12 +100,12 @@ describe("with role assignments", () => {
     const client = clientOf("receiver");
     await clientOf("sender").createSender("q").sendMessages({ body: 1 });
     const receiver = client.createReceiver("q");
-    const [message] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 5_000 });
+    const [message] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 20_000 });
     expect((await receiver.renewMessageLock(message!)).getTime()).toBeGreaterThan(Date.now());
     await receiver.deadLetterMessage(message!);
     const deadLetters = client.createReceiver("q", { subQueueType: "deadLetter", receiveMode: "receiveAndDelete" });
     expect(await deadLetters.peekMessages(5)).toHaveLength(1);
-    expect(await deadLetters.receiveMessages(1, { maxWaitTimeInMs: 5_000 })).toHaveLength(1);
+    expect(await deadLetters.receiveMessages(1, { maxWaitTimeInMs: 20_000 })).toHaveLength(1);
     const sender = client.createSender("q");
     await expect(sender.sendMessages({ body: 1 })).rejects.toMatchObject(UNAUTHORIZED);
     await expect(sender.scheduleMessages({ body: 1 }, new Date(Date.now() + SOON_MS))).rejects.toMatchObject(
@@ -118,7 +118,7 @@ describe("with role assignments", () => {
     const client = clientOf("subscriber");
     await clientOf("owner").createSender("t").sendMessages({ body: 1 });
     const receiver = client.createReceiver("t", "s");
-    expect(await receiver.receiveMessages(1, { maxWaitTimeInMs: 5_000 })).toHaveLength(1);
+    expect(await receiver.receiveMessages(1, { maxWaitTimeInMs: 20_000 })).toHaveLength(1);
     const rules = client.createRuleManager("t", "s");
     await rules.createRule("r", { sqlExpression: "a = 1" });
     expect((await all(rules.listRules())).map(({ name }) => name)).toContain("r");
@@ -155,7 +155,7 @@ describe("with role assignments", () => {
     await owner.createSender("sessions").sendMessages({ body: 1, sessionId: "a" });
     const session = await owner.acceptSession("sessions", "a");
     await session.setSessionState("state");
-    expect(await session.receiveMessages(1, { maxWaitTimeInMs: 5_000 })).toHaveLength(1);
+    expect(await session.receiveMessages(1, { maxWaitTimeInMs: 20_000 })).toHaveLength(1);
     await session.close();
     await expect(clientOf("receiver").acceptNextSession("sessions")).rejects.toMatchObject(UNAUTHORIZED);
   });
@@ -222,7 +222,7 @@ describe("with role assignments", () => {
     await sender.scheduleMessages({ body: 5 }, new Date(Date.now() + SOON_MS));
     await expect(client.createReceiver("q").receiveMessages(1)).rejects.toMatchObject(UNAUTHORIZED);
     const key = fixture.client().createReceiver("q", { receiveMode: "receiveAndDelete" });
-    expect(await key.receiveMessages(1, { maxWaitTimeInMs: 5_000 })).toHaveLength(1);
+    expect(await key.receiveMessages(1, { maxWaitTimeInMs: 20_000 })).toHaveLength(1);
     expect(uses).toEqual([
       { principalId: "sender", entity: "q", right: "send", allowed: true },
       { principalId: "sender", entity: "q", right: "listen", allowed: false, reason: expect.any(String) as string },

@@ -143,7 +143,7 @@ describe("the administration API", () => {
     const receiver = client.createReceiver("counted");
     await sender.sendMessages([1, 2, 3, 4, 5].map((body) => ({ body })));
     await sender.scheduleMessages([{ body: 6 }, { body: 7 }], new Date(Date.now() + 60_000));
-    const [first, second] = await receiver.receiveMessages(2, { maxWaitTimeInMs: 2_000 });
+    const [first, second] = await receiver.receiveMessages(2, { maxWaitTimeInMs: 20_000 });
     await receiver.deadLetterMessage(first!);
     await receiver.deferMessage(second!);
     const counts = await admin.getQueueRuntimeProperties("counted");

@@ -115,7 +115,7 @@ describe("sessions", () => {
     expect((await session.peekMessages(5)).map(({ body }) => body as unknown)).toEqual([1, 3]);
     const [deferred] = await session.receiveDeferredMessages(message!.sequenceNumber!);
     await session.completeMessage(deferred!);
-    expect((await session.receiveMessages(1, { maxWaitTimeInMs: 2_000 }))[0]!.body).toBe(3);
+    expect((await session.receiveMessages(1, { maxWaitTimeInMs: 20_000 }))[0]!.body).toBe(3);
   });
 
   test("refuse messages without a session, and receivers of the wrong kind", async () => {

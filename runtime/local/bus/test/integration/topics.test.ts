@@ -124,7 +124,7 @@ describe("topics", () => {
     await client.createSender("acting").sendMessages({
       ...{ body: "b", subject: "cold", messageId: "m", applicationProperties: { colour: "red", weight: 4, kept: 1.5 } },
     });
-    const copies = await client.createReceiver("acting", "s").receiveMessages(2, { maxWaitTimeInMs: 3_000 });
+    const copies = await client.createReceiver("acting", "s").receiveMessages(2, { maxWaitTimeInMs: 20_000 });
     const more = copies.length < 2 ? await client.createReceiver("acting", "s").receiveMessages(1) : [];
     expect([...copies, ...more]).toMatchObject([
       { body: "b", subject: "cold", messageId: "m", applicationProperties: { colour: "red", weight: 4, kept: 1.5 } },
@@ -149,7 +149,7 @@ describe("topics", () => {
     const client = fixture.client();
     await client.createSender("sessions").sendMessages({ body: "without a session" });
     const letters = client.createReceiver("sessions", "s", { subQueueType: "deadLetter" });
-    const [letter] = await letters.receiveMessages(1, { maxWaitTimeInMs: 3_000 });
+    const [letter] = await letters.receiveMessages(1, { maxWaitTimeInMs: 20_000 });
     expect(letter).toMatchObject({ body: "without a session", deadLetterReason: "Session ID is null." });
   });
 
@@ -159,7 +159,7 @@ describe("topics", () => {
     expect(await bodies(client.createReceiver("hop-6"), 1)).toEqual(["three hops"]);
     await client.createSender("hop-1").sendMessages({ body: "five hops" });
     const letters = client.createReceiver("hop-5", { subQueueType: "deadLetter" });
-    const [letter] = await letters.receiveMessages(1, { maxWaitTimeInMs: 3_000 });
+    const [letter] = await letters.receiveMessages(1, { maxWaitTimeInMs: 20_000 });
     expect(letter).toMatchObject({ body: "five hops", deadLetterReason: "MaxTransferHopCountExceeded" });
     await expect(client.createReceiver("hop-1").receiveMessages(1, { maxWaitTimeInMs: 200 })).rejects.toThrow(
       /forwards/,
@@ -170,7 +170,7 @@ describe("topics", () => {
     const client = fixture.client();
     await client.createSender("lost-target").sendMessages({ body: "x" });
     const letters = client.createReceiver("lost-target", { subQueueType: "transferDeadLetter" });
-    expect((await letters.receiveMessages(1, { maxWaitTimeInMs: 3_000 }))[0]!.body).toBe("x");
+    expect((await letters.receiveMessages(1, { maxWaitTimeInMs: 20_000 }))[0]!.body).toBe("x");
   });
 
   test("refuse to receive from a topic", async () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ProcessResult } from "../../../../../runtime/worker/process/spec.ts";
+import type { ReuseLimits } from "../../../../../runtime/worker/process/shared/shared-child.ts";
 import { FOREVER, type Lab, createLab, isAlive, markedProcesses, sharedPackage } from "../lab.ts";
 import { eventuallyTrue } from "../../../../support/eventually.ts";
 
@@ -8,6 +9,13 @@ beforeEach(async () => {
   lab = await createLab();
 });
 afterEach(() => lab.close());
+
+const reopen = async (reuse: Partial<ReuseLimits>): Promise<void> => {
+  await lab.close();
+  lab = await createLab({ reuse });
+};
+/** As long as a busy machine keeps a process from running. */
+const PATIENT = { killPatienceMs: 30_000 };
 
 const WAIT = `log("in"); await delay(60_000, undefined, { signal });`;
 const SPIN = `log("spinning"); for (;;);`;
@@ -92,6 +100,8 @@ describe("the end of one job of a shared process", () => {
   });
 
   it("force at a time limit is the failure of the job that exceeded it", async () => {
+    // The process has to answer within this time, or another job would be to blame.
+    await reopen({ killPatienceMs: 2_000 });
     const shared = sharedPackage({ ignore: IGNORE, wait: WAIT });
     const bystander = await lab.share(shared, "wait");
     await bystander.logged("in");
@@ -104,6 +114,7 @@ describe("the end of one job of a shared process", () => {
 
 describe("kill of one job of a shared process", () => {
   it("kill of one job spares the others if it ends at once", async () => {
+    await reopen(PATIENT);
     const [first, second] = await together({ wait: WAIT }, ["wait", "wait"]);
     await first!.process.kill();
     expect(await first!.result).toEqual({ kind: "killed" });
@@ -144,6 +155,7 @@ describe("kill of one job of a shared process", () => {
   });
 
   it("kill during setup ends one job, and setup goes on for the others", async () => {
+    await reopen(PATIENT);
     const before = `let go; globalThis.go = new Promise((resolve) => (go = resolve));
       export const setup = async ({ log }) => { log("in"); process.once("SIGUSR2", go); await globalThis.go; return 7; };`;
     const shared = sharedPackage({ a: "return { output: services };" }, before);
@@ -231,17 +243,12 @@ describe("what ends a shared process", () => {
 });
 
 describe("a job that keeps the processor of a shared process", () => {
-  const reopen = async (blockedMs: number): Promise<void> => {
-    await lab.close();
-    lab = await createLab({ reuse: { blockedMs } });
-  };
-
   it.each([
     ["in silence", SPIN],
     ["and prints", `for (;;) console.log("spinning");`],
   ])("a job that blocks the process by %s interrupts all jobs in it", async (_, spin) => {
     // Longer than a busy machine keeps a process from running: one that was found blocked takes no further job.
-    await reopen(1_000);
+    await reopen({ blockedMs: 1_000 });
     const shared = sharedPackage({ wait: WAIT, spin });
     const waiting = await lab.share(shared, "wait");
     await waiting.logged("in");
@@ -251,15 +258,22 @@ describe("a job that keeps the processor of a shared process", () => {
   });
 
   it("a job that blocks a process alone is left to its own limits", async () => {
-    await reopen(120);
-    const shared = sharedPackage({ spin: SPIN });
+    await reopen({ blockedMs: 120 });
+    const shared = sharedPackage({ spin: SPIN, quick: QUICK });
+    // The process is there before the limit counts.
+    await (
+      await lab.share(shared, "quick")
+    ).result;
     const spinning = await lab.share(shared, "spin", { timeoutMs: 2_000, graceMs: 50 });
     await spinning.logged("spinning");
     expect(await spinning.result).toMatchObject({ kind: "failed", code: "JobTimedOut" });
   });
 
   it("a blocked job that exceeds its time limit is interrupted, not failed", async () => {
-    const shared = sharedPackage({ wait: WAIT, spin: SPIN });
+    const shared = sharedPackage({ wait: WAIT, spin: SPIN, quick: QUICK });
+    await (
+      await lab.share(shared, "quick")
+    ).result;
     // Long enough for the other to begin within it.
     const waiting = await lab.share(shared, "wait", { timeoutMs: 3_000, graceMs: 50 });
     await waiting.logged("in");

@@ -29,14 +29,14 @@ export interface NavPlace {
 
 const page = (load: () => Promise<{ readonly Page: ComponentType<PageProps> }>) =>
   lazy(async () => {
-    const code = location.pathname;
+    const part = location.pathname;
     try {
       const { Page } = await load();
-      forgetLoadedAgainFor(code);
+      forgetLoadedAgainFor(part);
       return { default: Page };
     } catch (error) {
-      // React asks for it once, and some browsers too.
-      return { default: () => createElement(LoadAgain, { code, error }) };
+      // React and some browsers keep a failed import, so only a reload helps.
+      return { default: () => createElement(LoadAgain, { part, error }) };
     }
   });
 

@@ -1,4 +1,4 @@
-/** Keeps a credential's token until shortly before it expires, and requests one at a time. */
+/** Keeps a credential's token until it expires, renews it before, and requests one at a time. */
 import type { AccessToken, TokenCredential } from "./credential.ts";
 import { JobServiceError, isJobServiceError } from "./job-service-error.ts";
 import { type CallRetryPolicy, withRetries } from "./with-retries.ts";
@@ -41,17 +41,6 @@ export function createTokenCache({ credential, scope, policy, nowMs = Date.now }
     return token;
   }
 
-  /** While the issuer is away, the last token serves until it expires. */
-  async function renew(): Promise<string> {
-    try {
-      return await ask();
-    } catch (error) {
-      if (kept === undefined || nowMs() >= kept.expiresAt) throw error;
-      kept = { ...kept, renewAt: nowMs() + RENEW_AGAIN_MS };
-      return kept.token;
-    }
-  }
-
   async function getToken(): Promise<AccessToken> {
     try {
       const answer = await credential.getToken([await scope()]);
@@ -64,10 +53,16 @@ export function createTokenCache({ credential, scope, policy, nowMs = Date.now }
     throw new JobServiceError("SignInFailed", "The credential returned no token.");
   }
 
-  // One caller's signal does not end it, because other callers wait for the same token.
   return async ({ fresh = false, signal } = {}) => {
-    if (!fresh && kept !== undefined && nowMs() < kept.renewAt) return kept.token;
-    asking ??= (fresh ? ask() : renew()).finally(() => (asking = undefined));
+    const valid = !fresh && kept !== undefined && nowMs() < kept.expiresAt ? kept : undefined;
+    if (valid !== undefined && nowMs() < valid.renewAt) return valid.token;
+    asking ??= ask().finally(() => (asking = undefined));
+    if (valid !== undefined) {
+      // No call waits for the renewal. The issuer may be down, and the token is still valid.
+      asking.catch(() => (kept = { ...valid, renewAt: nowMs() + RENEW_AGAIN_MS }));
+      return valid.token;
+    }
+    // One caller's signal does not end it, because other callers wait for the same token.
     return signal === undefined ? asking : Promise.race([asking, aborted(signal)]);
   };
 }

@@ -136,6 +136,8 @@ export interface TestSystemOptions {
   readonly shares?: boolean;
   /** What API and workers record. Default: nothing. */
   readonly metrics?: Metrics;
+  /** Clock of the API's caches. Default: this process's. */
+  readonly apiClock?: () => number;
 }
 
 /** Bundled once in a process: nothing else runs in it meanwhile, and locks are not renewed. */
@@ -158,6 +160,7 @@ export async function startTestSystem({
   beforeBus = (connectionString) => Promise.resolve(connectionString),
   shares = false,
   metrics: systemMetrics = silentMetrics,
+  apiClock: monotonicNow = systemClock.monotonicNow,
 }: TestSystemOptions = {}): Promise<TestSystem> {
   const ownConnection = account && (await ownStorage(account));
   const connect = given ?? (() => createAzureStores(undefined, testStorage(ownConnection)));
@@ -173,7 +176,14 @@ export async function startTestSystem({
     return created;
   };
   const stores = connect();
-  const api = await startTestApi(queue(), { bus, stores, shares, events: eventLevel, metrics: systemMetrics });
+  const api = await startTestApi(queue(), {
+    bus,
+    stores,
+    shares,
+    events: eventLevel,
+    metrics: systemMetrics,
+    monotonicNow,
+  });
   const others: TestApi[] = [];
   const launched = new Set<TestWorker>();
 
@@ -334,7 +344,7 @@ export async function startTestSystem({
     lockMs,
     queue,
     async anotherApi(options) {
-      const other = await startTestApi(queue(), { bus, stores, events: eventLevel, ...options });
+      const other = await startTestApi(queue(), { bus, stores, events: eventLevel, monotonicNow, ...options });
       others.push(other);
       return other;
     },

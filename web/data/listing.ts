@@ -9,6 +9,8 @@ export interface LongList<T> {
   readonly hasMore: boolean;
   readonly isLoadingMore: boolean;
   readonly loadMore: () => void;
+  /** For a table, whose end may stay in view. Undefined: nothing is to be read now. After an error, the reader decides. */
+  readonly onEnd: (() => void) | undefined;
   /** Reads the list again from its beginning. */
   readonly refresh: () => void;
 }
@@ -56,15 +58,14 @@ export function useLongList<T>({
     },
     getNextPageParam: ({ continuationToken }) => continuationToken,
   });
+  const loadMore = (): void => void query.fetchNextPage();
   return {
     items: query.data?.pages.flatMap(({ items }) => items),
     error: query.error,
     hasMore: query.hasNextPage,
     isLoadingMore: query.isFetchingNextPage,
-    // A list asks for more as long as its end is in view. After an error, the reader does.
-    loadMore: () => {
-      if (!query.isFetching && query.error === null) void query.fetchNextPage();
-    },
+    loadMore,
+    onEnd: query.hasNextPage && !query.isFetching && query.error === null ? loadMore : undefined,
     refresh: () => void query.refetch(),
   };
 }

@@ -178,11 +178,11 @@ function createTouch(queries: QueryClient): Touch {
       sums.call();
       later();
     },
-    // Logs go on by themselves, and tenants come and go seldom.
+    // Guides are code, and tenants come and go seldom.
     all: () =>
       void queries.invalidateQueries({
         predicate: ({ queryKey: [kind], state: { data } }) =>
-          kind !== "log" && (kind !== "tenants" || data === undefined),
+          kind !== "guide" && (kind !== "tenants" || data === undefined),
       }),
     later,
     end() {

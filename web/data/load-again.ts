@@ -1,41 +1,48 @@
 /**
- * The whole dashboard, loaded again, with its address and its session. That mends code which does not come: the API restarts,
- * or has another release by now, whose files have other names.
+ * Loads the whole dashboard again, at the same address and with the same session. This helps when a part of its code could not
+ * be loaded: the API was down, or it has a new release, whose files have other names.
  */
 
-/** Between two questions whether the API answers. */
 const ASK_EVERY_MS = 1_000;
 const ANSWER_WITHIN_MS = 10_000;
-/** Then whoever looks at the page is told. */
-const GIVE_UP_AFTER_MS = 60_000;
-/** For what the dashboard was loaded again: if that is still lacking, another time would not help. */
+/** After this time the page says that the API is down. */
+const SILENCE_MS = 30_000;
+/** The part that the last reload was for. If it fails again, another reload does not help. */
 const LOADED_AGAIN_FOR = "jobyard.loaded-again-for";
 
-export const wasLoadedAgainFor = (what: string): boolean => sessionStorage.getItem(LOADED_AGAIN_FOR) === what;
+export const wasLoadedAgainFor = (part: string): boolean => sessionStorage.getItem(LOADED_AGAIN_FOR) === part;
 
-/** It has come. */
-export function forgetLoadedAgainFor(what: string): void {
-  if (wasLoadedAgainFor(what)) sessionStorage.removeItem(LOADED_AGAIN_FOR);
+/** To be called when the part was loaded. */
+export function forgetLoadedAgainFor(part: string): void {
+  if (wasLoadedAgainFor(part)) sessionStorage.removeItem(LOADED_AGAIN_FOR);
 }
 
-/** As soon as the API answers: before that, the browser would show an error page of its own. Rejects after a minute. */
-export async function loadAgainFor(what: string, signal?: AbortSignal): Promise<void> {
-  const until = performance.now() + GIVE_UP_AFTER_MS;
-  while (!(await isAnswered())) {
-    if (performance.now() > until) throw new Error("The API does not answer.");
+export interface LoadAgainOptions {
+  readonly signal: AbortSignal;
+  /** Called when the API has been down for SILENCE_MS. */
+  readonly onSilence: () => void;
+}
+
+/** Waits for the API first: while it is down, the browser would show an error page of its own. Ends when it is aborted. */
+export async function loadAgainFor(part: string, { signal, onSilence }: LoadAgainOptions): Promise<void> {
+  const silentAt = performance.now() + SILENCE_MS;
+  while (!(await isAnswered(signal))) {
+    if (signal.aborted) return;
+    if (performance.now() > silentAt) onSilence();
     await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
-    if (signal?.aborted) return;
   }
-  if (signal?.aborted) return;
-  sessionStorage.setItem(LOADED_AGAIN_FOR, what);
+  if (signal.aborted) return;
+  sessionStorage.setItem(LOADED_AGAIN_FOR, part);
   location.reload();
 }
 
-/** As the browser asks for a page. */
-async function isAnswered(): Promise<boolean> {
-  const options = { headers: { accept: "text/html" }, cache: "no-store" } as const;
-  const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
-  return fetch(location.pathname, { ...options, signal }).then(
+/** The API answers with a page only if the request accepts HTML. */
+async function isAnswered(signal: AbortSignal): Promise<boolean> {
+  return fetch(location.pathname, {
+    headers: { accept: "text/html" },
+    cache: "no-store",
+    signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
+  }).then(
     ({ ok }) => ok,
     () => false,
   );

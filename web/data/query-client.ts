@@ -7,7 +7,7 @@ export interface QueryClientOptions {
   readonly onSignedIn: (isSignedIn: boolean) => void;
 }
 
-/** What could not be read and is shown is read again after this, also when no event says so. */
+/** Delay until a failed query that is shown is read again, also when no event says so. */
 const AGAIN_AFTER_MS = 15_000;
 
 export function createQueryClient({ onSignedIn }: QueryClientOptions): QueryClient {

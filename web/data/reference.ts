@@ -2,6 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ServiceRequest } from "../../runtime/client/index.ts";
 import type { Access } from "../../runtime/core/http/access.ts";
+import { useClient } from "./session.ts";
 
 export type Method = NonNullable<ServiceRequest["method"]>;
 
@@ -93,12 +94,12 @@ interface OpenApiOperation {
 
 /** It is the same for as long as the API runs. */
 export function useReference() {
+  const client = useClient();
   return useQuery({
     queryKey: ["reference"],
     staleTime: Infinity,
     queryFn: async ({ signal }): Promise<Reference> => {
-      const response = await fetch("/openapi.json", { signal });
-      if (!response.ok) throw new Error(`The document of the API answered ${response.status}.`);
+      const response = await client.call({ path: "/openapi.json", anonymous: true, signal });
       return referenceOf((await response.json()) as OpenApi);
     },
   });

@@ -41,11 +41,12 @@ interface Pending extends Omit<StartedSignIn, "url"> {
   readonly at: string;
 }
 
-/** Resolves when a user is signed in; undefined: the window goes to the issuer. Throws SignInFailed and NetworkFailed. */
-export async function openSession(): Promise<SignedIn | undefined> {
-  // Before the fragment, which serves once: while the API does not answer, the address stays as it is.
+/**
+ * Resolves when a user is signed in; undefined: the window goes to the issuer. Throws SignInFailed and NetworkFailed.
+ * `fragment`: of the address with which the window was opened.
+ */
+export async function openSession(fragment: URLSearchParams): Promise<SignedIn | undefined> {
   const facts = await new JobServiceClient(location.origin, { retry: RETRY }).getAuthFacts();
-  const fragment = takeFragment();
   if (facts.kind === "none") {
     const client = new JobServiceClient(location.origin, { retry: RETRY });
     return { client, hasUsers: false, isLocal: true, signInAgain: () => Promise.resolve() };
@@ -71,7 +72,7 @@ const forPages = (facts: EntraFacts): EntraFacts => ({ ...facts, authority: fact
 const isLocal = ({ authority }: EntraFacts): boolean => isLoopback(new URL(authority).hostname);
 
 /** The fragment, which holds secrets and must not stay in the address or the history. */
-function takeFragment(): URLSearchParams {
+export function takeFragment(): URLSearchParams {
   const fragment = new URLSearchParams(location.hash.slice(1));
   if (fragment.has("state") || fragment.has(ONE_TIME)) {
     history.replaceState(null, "", location.pathname + location.search);

@@ -38,7 +38,7 @@ const SHOWN_EVERY = 100;
 export function useSubmit(tenantName: string) {
   const client = useClient();
   const queries = useQueryClient();
-  const [sendJob, sendBatch] = [useSendOnce(), useSendOnce()];
+  const [job, batch] = [useSendOnce(), useSendOnce()];
   /** A batch that was made for a submit that was then refused is used by the next try. */
   const made = useRef(new Map<string, string>());
   const batchOf = async (choice: BatchChoice): Promise<string | undefined> => {
@@ -47,7 +47,7 @@ export function useSubmit(tenantName: string) {
     const key = JSON.stringify([tenantName, choice]);
     const batchId =
       made.current.get(key) ??
-      (await sendBatch(key, (idempotencyKey) => createBatch(client, tenantName, choice, idempotencyKey)));
+      (await batch.send(key, (idempotencyKey) => createBatch(client, tenantName, choice, idempotencyKey)));
     made.current.set(key, batchId);
     return batchId;
   };
@@ -57,11 +57,13 @@ export function useSubmit(tenantName: string) {
     void queries.invalidateQueries({ queryKey: ["batches"] });
   };
   return {
+    /** Whether the last job may have been accepted. */
+    isUnknown: () => job.isUnknown(),
     /** Without a key it gets one of its own. */
-    async one(job: SubmitJobBody, choice: BatchChoice, key: string | undefined): Promise<string> {
+    async one(body: SubmitJobBody, choice: BatchChoice, key: string | undefined): Promise<string> {
       const batchId = await batchOf(choice);
-      const jobId = await sendJob([job, batchId, key], (ownKey) =>
-        client.management.submitJob(job, batchId, { idempotencyKey: key ?? ownKey }),
+      const jobId = await job.send([body, batchId, key], (ownKey) =>
+        client.management.submitJob(body, batchId, { idempotencyKey: key ?? ownKey }),
       );
       done();
       return jobId;

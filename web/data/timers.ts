@@ -28,7 +28,7 @@ export function useNextTicks(timer: TimerReference, { cron, timeZone, next }: Pa
 export function useTimerActions(timer: TimerReference) {
   const client = useClient();
   const queries = useQueryClient();
-  const send = useSendOnce();
+  const run = useSendOnce();
   const read = (): void => void queries.invalidateQueries({ queryKey: ["timers", timer.tenantName] });
   const onSuccess = (view: TimerView): void => {
     queries.setQueryData(keyOf(timer), view);
@@ -39,9 +39,11 @@ export function useTimerActions(timer: TimerReference) {
     resume: useMutation({ mutationFn: () => client.timers.resume(timer), onSuccess }),
     run: useMutation({
       mutationFn: (parameters: unknown) =>
-        send([timer, parameters], (idempotencyKey) => client.timers.run(timer, { parameters, idempotencyKey })),
+        run.send({ parameters }, (idempotencyKey) => client.timers.run(timer, { parameters, idempotencyKey })),
       onSuccess: read,
     }),
+    /** The next run is one more, also if an answer was lost. */
+    forgetRun: () => run.forget(),
   };
 }
 

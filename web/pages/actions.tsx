@@ -74,7 +74,7 @@ const COLUMNS: readonly Column<ActionView>[] = [
 
 export function Page() {
   const tenantName = useTenant();
-  const { items, error, hasMore, loadMore, refresh } = useActions(tenantName);
+  const { items, error, onEnd, refresh } = useActions(tenantName);
   return (
     <>
       <PageHead title="Actions" up={{ href: href("/jobs", { tenant: tenantName }), title: "Jobs" }} />
@@ -85,7 +85,7 @@ export function Page() {
           rows={items}
           keyOf={({ actionId }) => actionId}
           hrefOf={({ tenantName: of, filter }) => hrefOf(of, filter)}
-          onEnd={hasMore ? loadMore : undefined}
+          onEnd={onEnd}
           empty={
             <Empty
               title="No actions yet"

@@ -75,11 +75,7 @@ export function Page({ params: { batchId = "" } }: PageProps) {
         what="The jobs cannot be shown."
         onRetry={jobs.refresh}
       >
-        <JobTable
-          jobs={jobs.items}
-          onEnd={jobs.hasMore ? jobs.loadMore : undefined}
-          empty={<NoJobs batch={batch.data} state={state} />}
-        />
+        <JobTable jobs={jobs.items} onEnd={jobs.onEnd} empty={<NoJobs batch={batch.data} state={state} />} />
       </Shown>
     </Shown>
   );

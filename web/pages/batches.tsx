@@ -56,7 +56,7 @@ function Counts({ batchId }: { readonly batchId: string }) {
 
 export function Page() {
   const tenantName = useTenant();
-  const { items, error, hasMore, loadMore, refresh } = useBatches(tenantName);
+  const { items, error, onEnd, refresh } = useBatches(tenantName);
   return (
     <>
       <PageHead title="Batches" />
@@ -67,7 +67,7 @@ export function Page() {
           rows={items}
           keyOf={({ batchId }) => batchId}
           hrefOf={({ batchId }) => batchHref(batchId)}
-          onEnd={hasMore ? loadMore : undefined}
+          onEnd={onEnd}
           empty={
             <Empty
               title="No batches yet"

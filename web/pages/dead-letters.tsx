@@ -157,7 +157,7 @@ interface LettersProps {
 }
 
 function Letters({
-  list: { items, error, hasMore, isLoadingMore, loadMore, refresh },
+  list: { items, error, hasMore, isLoadingMore, loadMore, onEnd, refresh },
   columns,
   label,
   empty,
@@ -170,7 +170,7 @@ function Letters({
         rows={items}
         keyOf={letterKey}
         hrefOf={({ jobId }) => (jobId === undefined ? "/dead-letters?tab=poison" : jobHref(jobId))}
-        onEnd={hasMore && !isLoadingMore ? loadMore : undefined}
+        onEnd={onEnd}
         empty={
           hasMore ? (
             <Empty title="Nothing yet among those looked at">

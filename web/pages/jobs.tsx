@@ -156,7 +156,7 @@ interface JobsProps extends FilteredProps {
 
 function Jobs({ tenantName, filter, current, hrefOf }: JobsProps) {
   const of = JSON.stringify([tenantName, filter]);
-  const { items, error, hasMore, isLoadingMore, loadMore, refresh } = useFoundJobs(tenantName, filter);
+  const { items, error, hasMore, isLoadingMore, loadMore, onEnd, refresh } = useFoundJobs(tenantName, filter);
   const news = useNews(items, keyOf, of);
   const [chosen, setChosen] = useState<{ readonly of: string; readonly keys: ReadonlySet<string> }>();
   const keys = chosen?.of === of ? chosen.keys : new Set<string>();
@@ -169,7 +169,7 @@ function Jobs({ tenantName, filter, current, hrefOf }: JobsProps) {
         current={current}
         hrefOf={hrefOf}
         selection={{ keys, onChange: (now) => setChosen({ of, keys: now }) }}
-        onEnd={hasMore && !isLoadingMore ? loadMore : undefined}
+        onEnd={onEnd}
         empty={
           hasMore ? (
             <Empty title="Nothing yet among those looked at">

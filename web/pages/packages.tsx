@@ -52,7 +52,7 @@ const COLUMNS: readonly Column<PackageView>[] = [
 
 export function Page() {
   const tenantName = useTenant();
-  const { items, error, hasMore, loadMore, refresh } = usePackages(tenantName);
+  const { items, error, onEnd, refresh } = usePackages(tenantName);
   const { reason } = useAccess("manage", tenantName);
   return (
     <Publish tenantName={tenantName ?? ""} refused={reason}>
@@ -66,7 +66,7 @@ export function Page() {
               rows={items}
               keyOf={({ packageName }) => packageName}
               hrefOf={(one) => packageHref(one.tenantName, one.packageName)}
-              onEnd={hasMore ? loadMore : undefined}
+              onEnd={onEnd}
               empty={
                 <Empty
                   title="No packages yet"

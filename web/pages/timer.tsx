@@ -105,7 +105,7 @@ function Runs({ timer }: { readonly timer: TimerView }) {
       >
         <JobTable
           jobs={runs.items}
-          onEnd={runs.hasMore ? runs.loadMore : undefined}
+          onEnd={runs.onEnd}
           empty={
             <Empty title="No runs yet" cli={commandOf("run", timer)}>
               Its first tick starts one.
@@ -122,7 +122,7 @@ const commandOf = (verb: string, { tenantName, packageName, timerName }: TimerVi
 
 function Actions({ timer }: { readonly timer: TimerView }) {
   const [, navigate] = useLocation();
-  const { pause, resume, run } = useTimerActions(timer);
+  const { pause, resume, run, forgetRun } = useTimerActions(timer);
   const input = useJsonInput();
   const manage = useAccess("manage", timer.tenantName);
   const submit = useAccess("submit", timer.tenantName);
@@ -160,7 +160,10 @@ function Actions({ timer }: { readonly timer: TimerView }) {
         cli={`${commandOf("run", timer)}${input.text.trim() === "" ? "" : ` --parameters ${shellWord(input.word)}`}`}
         refused={submit.reason}
         problem={input.problem}
-        onOpen={() => input.onText("")}
+        onOpen={() => {
+          forgetRun();
+          input.onText("");
+        }}
         action={async () => {
           navigate(jobHref(await run.mutateAsync(input.value)));
           return "A run is started.";

@@ -140,7 +140,7 @@ export function Page({ params: { webhookName = "" } }: PageProps) {
           columns={columnsOf(data)}
           rows={deliveries.items}
           keyOf={({ messageId }) => messageId}
-          onEnd={deliveries.hasMore ? deliveries.loadMore : undefined}
+          onEnd={deliveries.onEnd}
           empty={
             <Empty
               title="No messages yet"

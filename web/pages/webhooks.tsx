@@ -47,7 +47,7 @@ export const WebhookState = ({ webhook: { enabled, disabledBecause } }: { readon
 export function Page() {
   const tenantName = useTenant();
   const { allowed, reason } = useAccess("manage", tenantName);
-  const { items, error, hasMore, loadMore, refresh } = useWebhooks(tenantName, allowed);
+  const { items, error, onEnd, refresh } = useWebhooks(tenantName, allowed);
   return (
     <>
       <PageHead title="Webhooks" actions={<PutWebhook tenantName={tenantName ?? ""} refused={reason} />} />
@@ -61,7 +61,7 @@ export function Page() {
             rows={items}
             keyOf={({ webhookName }) => webhookName}
             hrefOf={(one) => webhookHref(one.tenantName, one.webhookName)}
-            onEnd={hasMore ? loadMore : undefined}
+            onEnd={onEnd}
             empty={
               <Empty
                 title="No webhooks yet"

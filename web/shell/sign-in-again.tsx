@@ -1,3 +1,4 @@
+/** A new sign-in, from the frame of the pages. */
 import { ErrorText } from "../components/error-note.tsx";
 import { useToast } from "../components/toast.tsx";
 import { useSession } from "../data/session.ts";

@@ -76,7 +76,7 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard in an outage 
     await page.goto(`${dashboard.url}/docs?guide=retention`);
     await error.waitFor(WAIT);
     await page.unroute(lacks);
-    await page.getByRole("button", { name: "Try again" }).click();
+    await error.getByRole("button", { name: "Try again" }).click();
     await page.getByText("What is left of jobs is removed").waitFor(WAIT);
     await context.close();
   });
@@ -131,6 +131,19 @@ describe.skipIf(!hasProgram(CHROMIUM, "--version"))("the dashboard in an outage 
     for await (const job of admin.monitoring.getJobsFromBatch(batchId))
       if (job.jobName === "sent twice") sent.push(job.jobId);
     expect(sent).toEqual([jobId]);
+    await context.close();
+  });
+
+  it("signs in by the link of npm start when the API answers later, and its secret does not stay in the address", async () => {
+    const { page, context } = await dashboard.open("about:blank");
+    const facts = /\/v1\/auth$/;
+    await page.route(facts, (route) => route.fulfill(AWAY));
+    await page.goto(dashboard.link);
+    await page.getByText("The sign-in did not work.").waitFor(WAIT);
+    expect(page.url()).not.toContain("#");
+    await page.unroute(facts);
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("heading", { name: "Overview" }).waitFor(WAIT);
     await context.close();
   });
 });

@@ -277,10 +277,11 @@ describe("actions on many jobs", () => {
     ];
     const steps: string[] = [];
     const runStep = (actionId: string): Promise<boolean> => {
-      if (ids.includes(actionId)) steps.push(actionId);
+      steps.push(actionId);
       return step(actionId);
     };
-    const works = [{ name: "actionId", running: () => api.actions.running(), runStep }];
+    const running = async () => (await api.actions.running()).filter((actionId) => ids.includes(actionId));
+    const works = [{ name: "actionId", running, runStep }];
     const common = { works, log: silentLog, everyMs: 5, pauseMs: 0 };
     const release = () => Promise.resolve();
     const idle = startActionDuty({ ...common, lease: { hold: () => Promise.resolve(false), release } });

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WorkerRecord } from "../../../runtime/core/job/worker-record.ts";
 import { startApiWithQueue, type ApiWithQueue } from "../../support/api/api-with-queue.ts";
@@ -68,14 +69,15 @@ describe("canceling a job", () => {
 
   it("a cancel of a running job is written to its worker's row, with the job's claim", async () => {
     const jobId = await submit();
-    await beat("worker-1");
-    await claimRow(system.api.jobs, jobId, { id: "claim-1", workerId: "worker-1" });
+    const workerId = `w-${randomUUID()}`;
+    await beat(workerId);
+    await claimRow(system.api.jobs, jobId, { id: "claim-1", workerId });
     for (let i = 0; i < 2; i++) {
       const { status, body } = await cancel(jobId);
       expect(status).toBe(202);
-      expect(body).toMatchObject({ state: "running", cancelWanted: true, workerId: "worker-1" });
+      expect(body).toMatchObject({ state: "running", cancelWanted: true, workerId });
     }
-    const worker = await system.api.workers.get("default", "worker-1");
+    const worker = await system.api.workers.get("default", workerId);
     expect(worker?.cancel).toEqual([{ jobId, claimId: "claim-1" }]);
     await endRow(system.api.jobs, jobId, "canceled");
     expect(await cancel(jobId)).toMatchObject({ status: 200, body: { state: "canceled" } });

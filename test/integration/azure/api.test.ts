@@ -3,13 +3,16 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { workerOf } from "../../support/builders.ts";
 import { letterQueue } from "../../support/bus/letter-queue.ts";
 import { createAzureStores } from "../../support/stores/azure-stores.ts";
+import { ownStorage, testStorage } from "../../support/stores/test-storage.ts";
 import { MATRIX, WORKER } from "../../support/api/tenancy-matrix.ts";
 import { freshTenantName, LETTERS_AFTER, realPlace } from "../../support/api/tenant-place.ts";
 import { startTestApi } from "../../support/api/test-api.ts";
 import { openWire } from "../../support/api/wire.ts";
 
 const letters = letterQueue(LETTERS_AFTER);
-const api = await startTestApi(letters.queue, { stores: createAzureStores() });
+// It pauses a pool, which would hold the workers of all tests over the same account.
+const storage = testStorage(await ownStorage("everyoperation"));
+const api = await startTestApi(letters.queue, { stores: createAzureStores(undefined, storage) });
 const wire = openWire(api.url);
 const tenantName = freshTenantName();
 beforeAll(async () => {

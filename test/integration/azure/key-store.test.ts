@@ -7,9 +7,11 @@ import { keysExpireBefore } from "../../../runtime/core/job/keys.ts";
 import type { KeyWish } from "../../../runtime/core/ports/key-store.ts";
 import { createKeySweep } from "../../../runtime/sweeper/sweeper.ts";
 import { type Fate, isTransaction, startStorageProxy } from "../../support/stores/storage-proxy.ts";
-import { freshTenant, testStorage } from "../../support/stores/test-storage.ts";
+import { freshTenant, ownStorage, testStorage } from "../../support/stores/test-storage.ts";
 
-const keys = createKeyStore({ storage: testStorage() });
+// The sweep removes what has expired of all tenants.
+const account = await ownStorage("keysweep");
+const keys = createKeyStore({ storage: testStorage(account) });
 const DAY_MS = 24 * 60 * 60_000;
 const expired = (): Date => keysExpireBefore(new Date());
 
@@ -29,7 +31,7 @@ describe("keys whose write is not answered", () => {
   const fates: readonly Fate[] = ["drop", "lose", "late", "fail", "fail-after"];
 
   it.each(fates)("(%s) stand for what they were meant for", async (fate) => {
-    await using proxy = await startStorageProxy();
+    await using proxy = await startStorageProxy(account);
     const cut = createKeyStore({ storage: testStorage(proxy.connectionString) });
     const tenant = freshTenant();
     const [taken] = await keys.reserve(tenant, [wishOf("key 3")], expired());
@@ -45,7 +47,7 @@ describe("keys whose write is not answered", () => {
   });
 
   it("for too long are an outage", async () => {
-    await using proxy = await startStorageProxy();
+    await using proxy = await startStorageProxy(account);
     const cut = createKeyStore({ storage: testStorage(proxy.connectionString) });
     proxy.decide = (request) => (isTransaction(request) ? "fail" : "pass");
     await expect(cut.reserve(freshTenant(), many(2), expired())).rejects.toBeInstanceOf(UnavailableError);

@@ -97,9 +97,12 @@ describe("events", () => {
     proxy.cut();
     await expect.poll(() => numbers().at(-1), WAIT).toBe(50);
     expect(numbers()).toEqual([1, ...Array.from({ length: 20 }, (_, i) => 31 + i)]);
-    await expect
-      .poll(() => lines.at(-1), WAIT)
-      .toEqual({ message: "events are accepted again", fields: { dropped: 29 } });
+    // A busy machine may lose the connection once more, which drops nothing.
+    const dropped = () =>
+      lines
+        .filter(({ message }) => message === "events are accepted again")
+        .reduce((sum, { fields }) => sum + (fields as { readonly dropped: number }).dropped, 0);
+    await expect.poll(dropped, WAIT).toBe(29);
     await publisher.close();
     await source.close();
   });

@@ -107,7 +107,7 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
         const ids = [reopened!, open!].map(({ batchId }) => batchId).sort();
         expect((await activeOf(tenantName)).map(({ batchId }) => batchId).sort()).toEqual(ids);
       }
-      for await (const { value, etag } of newStore().active()) {
+      for await (const { value, etag } of newStore().active(() => undefined)) {
         if (tenants.includes(value.tenantName)) expect(await newStore().get(value.batchId)).toEqual({ value, etag });
       }
     });
@@ -115,7 +115,8 @@ describe.each(BACKINGS)("over $name", ({ start }) => {
 
   async function activeOf(tenantName: string): Promise<Batch[]> {
     const batches: Batch[] = [];
-    for await (const { value } of newStore().active()) if (value.tenantName === tenantName) batches.push(value);
+    for await (const { value } of newStore().active(() => undefined))
+      if (value.tenantName === tenantName) batches.push(value);
     return batches;
   }
 

@@ -41,9 +41,10 @@ beforeAll(async () => {
   worker = await system.startWorker({ slots: 2 });
 });
 afterAll(async () => {
+  // First: the other telemetry tests of this process set it up anew.
+  await telemetry.close();
   await worker[Symbol.asyncDispose]();
   await system[Symbol.asyncDispose]();
-  await telemetry.close();
   await receiver[Symbol.asyncDispose]();
   await place[Symbol.asyncDispose]();
 });

@@ -37,8 +37,9 @@ beforeAll(async () => {
   await system.publish(tenant, "test.zip", testPackage({ jobs }));
 });
 afterAll(async () => {
-  await system[Symbol.asyncDispose]();
+  // First: the other telemetry tests of this process set it up anew.
   await telemetry.close();
+  await system[Symbol.asyncDispose]();
   await receiver[Symbol.asyncDispose]();
   await directory[Symbol.asyncDispose]();
 });

@@ -1,5 +1,5 @@
 /** Who delivers: the process that holds the lease, when a batch completes and at intervals. */
-import { beforeAll, beforeEach, afterEach, expect, it } from "vitest";
+import { beforeAll, beforeEach, afterEach, expect, it, onTestFinished } from "vitest";
 import { startWebhookDuty } from "../../../runtime/api/webhooks/duty.ts";
 import { createLeaderLease } from "../../../runtime/azure/index.ts";
 import { batchCompletedEvent, type PublishedEvent } from "../../../runtime/core/job/events.ts";
@@ -40,6 +40,7 @@ it("runs at once when a batch completes, in the leading process, and in the next
   const duties = [1, 2].map(() =>
     startWebhookDuty({ lease: leaseOf("heard"), ...lab.instance(), log: silentLog, everyMs: LONG_MS }),
   );
+  for (const duty of duties) onTestFinished(() => duty.stop());
   const told = async (): Promise<void> => {
     const batch = await lab.completedBatch(tenantName);
     for (const duty of duties) duty.onEvent(newsOf(batch));
@@ -59,9 +60,9 @@ it("runs at once when a batch completes, in the leading process, and in the next
 it("also runs without a notification", async () => {
   const webhook = await lab.webhook({ tenantName: freshTenant(), url: receiver.url });
   const duty = startWebhookDuty({ lease: leaseOf("quiet"), ...lab.instance(), log: silentLog, everyMs: 20 });
+  onTestFinished(() => duty.stop());
   await lab.deliveries.add(deliveryOf(webhook));
   await receiver.count(1);
-  await duty.stop();
 });
 
 it("the duty continues after an outage of storage, and logs it", async () => {

@@ -24,7 +24,16 @@ const ACCOUNT = "devstoreaccount1";
 /** Accounts of test files that must be alone with what they store, as those that start the API's program: it sweeps all tenants. */
 export type OwnAccount = (typeof OWN_ACCOUNTS)[number];
 const OWN_ACCOUNTS = [
-  ...(["apifollowers", "apiprocesses", "foreignpages", "releaseprograms", "scheduler", "shares"] as const),
+  ...([
+    "apifollowers",
+    "apiprocesses",
+    "everyoperation",
+    "foreignpages",
+    "keysweep",
+    "releaseprograms",
+    "scheduler",
+    "shares",
+  ] as const),
   ...(["telemetrykills", "telemetryloss", "telemetrylogs"] as const),
   ...(["webhookcrashes", "webhookdelivery", "webhookduty", "webhookprocesses"] as const),
 ] as const;

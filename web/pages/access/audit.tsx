@@ -29,11 +29,7 @@ export function Audit({ tenantName, refused }: AuditProps) {
   const [actor, setActor] = useParam("actor");
   const [operation, setOperation] = useParam("operation");
   const [opened, setOpened] = useState<AuditEntryView>();
-  const { items, error, hasMore, loadMore, refresh } = useAudit(
-    tenantName,
-    { actor, operation },
-    refused === undefined,
-  );
+  const { items, error, onEnd, refresh } = useAudit(tenantName, { actor, operation }, refused === undefined);
   if (refused !== undefined) return <Empty title="The audit is not shown">{refused}</Empty>;
   const cli = [
     `jobyard audit ${tenantName === undefined ? "--system" : `--tenant ${shellWord(tenantName)}`}`,
@@ -90,7 +86,7 @@ export function Audit({ tenantName, refused }: AuditProps) {
           columns={columns}
           rows={items}
           keyOf={({ requestId, at, operation: name }) => `${at}${requestId}${name}`}
-          onEnd={hasMore ? loadMore : undefined}
+          onEnd={onEnd}
           empty={
             <Empty title="No changes">Changes through the API are listed here, also those that were refused.</Empty>
           }

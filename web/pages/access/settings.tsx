@@ -32,7 +32,7 @@ const SETTING_COLUMNS: readonly Column<PackageView>[] = [
 ];
 
 export function PackageSettings({ tenantName, refused }: TabProps) {
-  const { items, error, hasMore, loadMore, refresh } = usePackages(tenantName);
+  const { items, error, onEnd, refresh } = usePackages(tenantName);
   if (refused !== undefined) return <Empty title="Settings are not shown">{refused}</Empty>;
   return (
     <Shown error={error} isRead={items !== undefined} what="The packages cannot be shown." onRetry={refresh}>
@@ -42,7 +42,7 @@ export function PackageSettings({ tenantName, refused }: TabProps) {
         rows={items}
         keyOf={({ packageName }) => packageName}
         hrefOf={(one) => packageHref(tenantName, one.packageName, "settings")}
-        onEnd={hasMore ? loadMore : undefined}
+        onEnd={onEnd}
         empty={
           <Empty
             title="No packages yet"

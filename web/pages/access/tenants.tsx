@@ -43,7 +43,7 @@ const COLUMNS: readonly Column<TenantView>[] = [
 ];
 
 export function Tenants({ refused }: { readonly refused: string | undefined }) {
-  const { items, error, hasMore, loadMore, refresh } = useTenantList(refused === undefined);
+  const { items, error, onEnd, refresh } = useTenantList(refused === undefined);
   if (refused !== undefined) return <Empty title="Tenants are not shown">{refused}</Empty>;
   return (
     <Shown error={error} isRead={items !== undefined} what="The tenants cannot be shown." onRetry={refresh}>
@@ -59,7 +59,7 @@ export function Tenants({ refused }: { readonly refused: string | undefined }) {
           rows={items}
           keyOf={({ tenantName }) => tenantName}
           hrefOf={({ tenantName }) => href("/access", { tenant: tenantName })}
-          onEnd={hasMore ? loadMore : undefined}
+          onEnd={onEnd}
           empty={
             <Empty title="No tenants yet" cli="jobyard tenants --create acme">
               Everything belongs to a tenant: jobs, packages, timers, settings.

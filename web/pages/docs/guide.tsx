@@ -11,13 +11,15 @@ import { forgetLoadedAgainFor } from "../../data/load-again.ts";
 import { GUIDE_NAMES, readGuide } from "./guides.ts";
 
 export function Guide({ name }: { readonly name: string }) {
-  const code = `guide ${name}`;
+  const part = `guide ${name}`;
   const guide = useQuery({
     queryKey: ["guide", name],
     staleTime: Infinity,
+    // Only a reload of the page loads code that has failed.
+    refetchOnWindowFocus: false,
     queryFn: async () => {
       const text = await readGuide(name);
-      forgetLoadedAgainFor(code);
+      forgetLoadedAgainFor(part);
       return text;
     },
   });
@@ -28,7 +30,7 @@ export function Guide({ name }: { readonly name: string }) {
   }, [text]);
   if (!GUIDE_NAMES.includes(name))
     return <ErrorNote error={`There are: ${GUIDE_NAMES.join(", ")}.`} what={`There is no guide ${name}.`} />;
-  if (guide.error !== null) return <LoadAgain key={name} code={code} error={guide.error} />;
+  if (guide.error !== null) return <LoadAgain key={name} part={part} error={guide.error} />;
   if (text === undefined) return <Ghost width={30} />;
   return (
     <article className="prose">

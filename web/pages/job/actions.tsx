@@ -86,7 +86,7 @@ export function JobActions({ job }: { readonly job: JobView }) {
 /** A new job with other parameters. The old one stays as it is. */
 function EditAndSubmit({ job, refused }: { readonly job: JobView; readonly refused: string | undefined }) {
   const client = useClient();
-  const send = useSendOnce();
+  const submit = useSendOnce();
   const [, navigate] = useLocation();
   const input = useJsonInput();
   // No text is no parameters, not those of before.
@@ -99,10 +99,13 @@ function EditAndSubmit({ job, refused }: { readonly job: JobView; readonly refus
       isWide
       refused={refused}
       problem={input.problem}
-      onOpen={() => input.onText(jsonText(job.parameters))}
+      onOpen={() => {
+        submit.forget();
+        input.onText(jsonText(job.parameters));
+      }}
       cli={`jobyard resubmit ${shellWord(job.jobId)} --parameters ${shellWord(parameters === null ? "null" : input.word)}`}
       action={async () => {
-        const jobId = await send([job.jobId, parameters], (idempotencyKey) =>
+        const jobId = await submit.send([job.jobId, parameters], (idempotencyKey) =>
           client.management.resubmitJob(job.jobId, { parameters }, { idempotencyKey }),
         );
         navigate(jobHref(jobId));

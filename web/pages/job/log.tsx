@@ -70,8 +70,8 @@ function useLogText({ jobId, execution, isLive }: StartLogProps) {
     const ended = new AbortController();
     const { signal } = ended;
     let again: ReturnType<typeof setTimeout> | undefined;
-    setError(null);
     readLog(client, { jobId, execution, isLive }, signal, (whole) => {
+      setError(null);
       // A log only grows. What is shown stays until the new read has come as far.
       setText((before = "") => (whole.length < before.length ? before : whole));
     }).catch((thrown: unknown) => {
@@ -98,6 +98,8 @@ async function readLog(
     show(await monitoring.getLog(jobId, { execution, signal }));
     return;
   }
+  // Something is shown when the API answers, also of a log that is empty.
+  await monitoring.getJob(jobId, { signal });
   let whole = "";
   show(whole);
   for await (const piece of monitoring.followLog(jobId, { execution, signal })) {

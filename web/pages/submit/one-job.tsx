@@ -10,7 +10,6 @@ import { Chip } from "../../components/filter-field.tsx";
 import { JsonField, parseJson } from "../../components/json-field.tsx";
 import { jsonText } from "../../components/json-view.tsx";
 import { useToast } from "../../components/toast.tsx";
-import { mayBeAccepted } from "../../data/send-once.ts";
 import { useSubmit, type BatchChoice } from "../../data/submit.ts";
 import { PRIORITIES, type Priority } from "../../../runtime/core/job/priority.ts";
 import { isJobServiceError, type SubmitJobBody } from "../../../runtime/client/index.ts";
@@ -166,7 +165,7 @@ export function OneJob({ target, refused }: SubmitProps) {
         <ErrorNote
           error={error}
           what={
-            mayBeAccepted(error)
+            submit.isUnknown()
               ? "It is not known whether it was submitted. Submit it again: it does not run twice."
               : "Nothing was submitted."
           }

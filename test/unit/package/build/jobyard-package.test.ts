@@ -24,7 +24,7 @@ beforeAll(async () => {
   for (const name of ["zod", "esbuild", "typescript", "rhea-emulator", "@types"])
     await symlink(join(MODULES, name), join(consumer.path, "node_modules", name));
   await writeFile(join(consumer.path, "package.json"), '{ "type": "module" }');
-}, 120_000);
+}, 300_000);
 afterAll(() => consumer[Symbol.asyncDispose]());
 
 const CLIENT_PROGRAM = `
@@ -92,7 +92,7 @@ describe("the package for people without a clone", () => {
     expect(await printed("client-program")).toBe("NetworkFailed undefined\n");
     expect(await printed("job-program")).toBe("42 undefined\n");
     // The compiler runs on a busy machine.
-  }, 120_000);
+  }, 300_000);
 
   it("has a name in a scope, and cannot be published under the placeholder", async () => {
     interface Described {
@@ -145,7 +145,7 @@ describe("the package for people without a clone", () => {
     expect((failed as { stderr: string }).stderr).toContain(
       `The module azurite is not installed. Install it with: npm install --save-dev azurite@${azurite}`,
     );
-  }, 60_000);
+  }, 300_000);
 });
 
 async function filesIn(directory: string): Promise<readonly string[]> {

@@ -1,9 +1,13 @@
 /** JSON Schemas in the manifest: read from running code at packing, only where a job declares a schema. */
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { PackagePlatform } from "../../../../runtime/core/package/manifest.ts";
 import { packPackage } from "../../../../runtime/package/build/pack.ts";
 import { sourcePackage } from "../../../support/packages/source-package.ts";
+import { temporaryDirectory } from "../../../support/temporary-directory.ts";
+
+afterEach(() => vi.unstubAllEnvs());
 
 const LINUX: PackagePlatform = { os: "linux", arch: "x64", libc: "glibc" };
 const ZOD = JSON.stringify(join(import.meta.dirname, "../../../../node_modules/zod/index.js"));
@@ -134,11 +138,10 @@ describe("the schemas of a packed job", () => {
   });
 
   it("leave nothing behind", async () => {
-    const { readdir } = await import("node:fs/promises");
-    const { tmpdir } = await import("node:os");
-    const left = (await readdir(tmpdir())).filter((name) => name.startsWith("jobyard-schemas-"));
+    // Other tests pack at the same time.
+    await using own = await temporaryDirectory();
+    vi.stubEnv("TMPDIR", own.path);
     await pack(jobWith(`parameters: z.object({})`));
-    const after = (await readdir(tmpdir())).filter((name) => name.startsWith("jobyard-schemas-"));
-    expect(after.filter((name) => !left.includes(name))).toEqual([]);
+    expect((await readdir(own.path)).filter((name) => name.startsWith("jobyard-schemas-"))).toEqual([]);
   });
 });

@@ -45,8 +45,9 @@ describe("a pool of spare children", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   });
   afterEach(async () => {
-    await pool.close();
+    const closed = pool.close();
     vi.useRealTimers();
+    await closed;
   });
 
   it("the pool starts spares ahead and replaces each that is taken", async () => {

@@ -29,15 +29,15 @@ export interface TokenOptions {
 export type TokenCache = (options?: TokenOptions) => Promise<string>;
 
 export function createTokenCache({ credential, scope, policy, nowMs = Date.now }: TokenCacheDeps): TokenCache {
-  let kept: { readonly token: string; readonly renewAt: number; readonly expiresAt: number } | undefined;
+  let kept: AccessToken | undefined;
+  let renewAt = 0;
   let asking: Promise<string> | undefined;
 
   async function ask(): Promise<string> {
     const askedAt = nowMs();
-    const { token, expiresOnTimestamp } = await withRetries(policy, undefined, () => getToken());
-    const life = expiresOnTimestamp - askedAt;
-    const renewAt = expiresOnTimestamp - Math.min(RENEW_BEFORE_MS, life / 2);
-    kept = { token, renewAt, expiresAt: expiresOnTimestamp };
+    kept = await withRetries(policy, undefined, getToken);
+    const { token, expiresOnTimestamp } = kept;
+    renewAt = expiresOnTimestamp - Math.min(RENEW_BEFORE_MS, (expiresOnTimestamp - askedAt) / 2);
     return token;
   }
 
@@ -54,13 +54,14 @@ export function createTokenCache({ credential, scope, policy, nowMs = Date.now }
   }
 
   return async ({ fresh = false, signal } = {}) => {
-    const valid = !fresh && kept !== undefined && nowMs() < kept.expiresAt ? kept : undefined;
-    if (valid !== undefined && nowMs() < valid.renewAt) return valid.token;
+    const last = fresh ? undefined : kept;
+    const isValid = last !== undefined && nowMs() < last.expiresOnTimestamp;
+    if (isValid && nowMs() < renewAt) return last.token;
     asking ??= ask().finally(() => (asking = undefined));
-    if (valid !== undefined) {
+    if (isValid) {
       // No call waits for the renewal. The issuer may be down, and the token is still valid.
-      asking.catch(() => (kept = { ...valid, renewAt: nowMs() + RENEW_AGAIN_MS }));
-      return valid.token;
+      asking.catch(() => (renewAt = nowMs() + RENEW_AGAIN_MS));
+      return last.token;
     }
     // One caller's signal does not end it, because other callers wait for the same token.
     return signal === undefined ? asking : Promise.race([asking, aborted(signal)]);

@@ -21,6 +21,7 @@ export function LogView({ text, copied = text, isLive }: LogViewProps) {
   const [at, setAt] = useState(0);
   const place = useRef<HTMLDivElement>(null);
   const follows = useRef(isLive);
+  const top = useRef(0);
   const hits = useMemo(() => hitsOf(lines, wanted), [lines, wanted]);
   const virtualizer = useVirtualizer({
     count: lines.length,
@@ -74,7 +75,10 @@ export function LogView({ text, copied = text, isLive }: LogViewProps) {
         aria-live="off"
         tabIndex={0}
         onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
-          follows.current = isLive && scrollHeight - scrollTop - clientHeight < NEAR_PX;
+          if (scrollHeight - scrollTop - clientHeight < NEAR_PX) follows.current = isLive;
+          // Lines that have come since then move the end away too, but only the reader moves up.
+          else if (scrollTop < top.current) follows.current = false;
+          top.current = scrollTop;
         }}
       >
         <div style={{ height: virtualizer.getTotalSize(), position: "relative" }}>

@@ -12,7 +12,7 @@ const JOBS = {
   Talks: `
     for (let line = 1; !context.signal.aborted; line++) {
       console.log("line " + line);
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      if (line % 5 === 0) await new Promise((resolve) => setTimeout(resolve, 200));
     }`,
 };
 const AWAY = {

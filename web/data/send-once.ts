@@ -1,6 +1,7 @@
 /** Submits that a lost answer does not double. */
 import { useRef } from "react";
 import { isJobServiceError } from "../../runtime/client/index.ts";
+import { newKey } from "../../runtime/client/with-retries.ts";
 
 interface Sent {
   readonly content: string;
@@ -27,7 +28,7 @@ export function useSendOnce(): SendOnce {
   return {
     async send(content, call) {
       const text = JSON.stringify(content);
-      if (sent.current?.content !== text) sent.current = { content: text, key: crypto.randomUUID(), isUnknown: false };
+      if (sent.current?.content !== text) sent.current = { content: text, key: newKey(), isUnknown: false };
       const mine = sent.current;
       try {
         const answer = await call(mine.key);

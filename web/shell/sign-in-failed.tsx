@@ -5,7 +5,7 @@ import { GhostPage } from "../components/ghost.tsx";
 
 export interface SignInFailedProps {
   readonly error: unknown;
-  /** Signs in again. Renders another page, or this one with another error. */
+  /** Tries again. Renders another page, or this one with another error. */
   readonly onRetry: () => Promise<void>;
 }
 

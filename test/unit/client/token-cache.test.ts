@@ -30,7 +30,7 @@ function cacheOf(give: (call: number) => AccessToken | null, lifeClock = { now: 
 const settled = (): Promise<unknown> => new Promise((resolve) => setImmediate(resolve));
 
 describe("a kept token", () => {
-  it("serves all callers until shortly before it expires, and is requested once for concurrent callers", async () => {
+  it("serves all callers, is renewed shortly before it expires, and is requested once for concurrent callers", async () => {
     const { cache, asked, clock } = cacheOf((call) => ({
       token: `t${call}`,
       expiresOnTimestamp: clock.now + HOUR_MS,

@@ -8,6 +8,7 @@ import { ErrorNote } from "../../components/error-note.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { bytesText, counted, numberText } from "../../components/time-text.ts";
 import { useSubmit, type BatchChoice, type ManySubmitted } from "../../data/submit.ts";
+import { newKey } from "../../../runtime/client/with-retries.ts";
 import { BatchField, batchProblem, batchWords } from "./batch-field.tsx";
 import { readLines, type LineProblem, type ReadLines } from "./lines.ts";
 import type { SubmitProps } from "./one-job.tsx";
@@ -16,7 +17,7 @@ import type { SubmitProps } from "./one-job.tsx";
 const READ_AFTER_MS = 300;
 /** Errors that are listed. */
 const PROBLEMS_SHOWN_MAX = 200;
-/** The browser reads and shows a larger one too slowly. */
+/** The page keeps the whole file and its jobs in memory. The command line reads a larger one line by line. */
 const FILE_MAX_BYTES = 32 * 1024 * 1024;
 
 interface Given {
@@ -29,7 +30,7 @@ interface Given {
 
 const given = (text: string, name?: string): Given => ({
   text,
-  key: crypto.randomUUID(),
+  key: newKey(),
   ...(name !== undefined && { name }),
 });
 

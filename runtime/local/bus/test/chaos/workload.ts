@@ -2,7 +2,12 @@
  * Traffic on one queue through the real SDK, and a ledger of what the bus has promised: an acknowledged message must
  * arrive, a settled message must not come back, and while a lock is valid no other receiver may get the message.
  */
-import { ServiceBusClient, ServiceBusError, type ServiceBusReceivedMessage, type ServiceBusReceiver } from "@azure/service-bus";
+import {
+  ServiceBusClient,
+  ServiceBusError,
+  type ServiceBusReceivedMessage,
+  type ServiceBusReceiver,
+} from "@azure/service-bus";
 
 const QUEUE = "chaos";
 const LOCK_MS = 2_000;
